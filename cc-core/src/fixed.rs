@@ -33,7 +33,11 @@ impl Q16 {
     /// [`Q16::MAX`], or zero where the numerator is zero too.
     pub const fn from_ratio(numerator: u64, denominator: u64) -> Self {
         if denominator == 0 {
-            return if numerator == 0 { Self::ZERO } else { Self::MAX };
+            return if numerator == 0 {
+                Self::ZERO
+            } else {
+                Self::MAX
+            };
         }
         let scaled = crate::units::mul_div(numerator, 1 << Self::FRACTION_BITS, denominator);
         Self(saturate_u64(scaled))
@@ -56,7 +60,11 @@ impl Q16 {
 
     /// `self · 2^-shift`, rounded down.
     pub const fn shift_right(self, shift: u32) -> Self {
-        Self(if shift > 31 { self.0 >> 31 } else { self.0 >> shift })
+        Self(if shift > 31 {
+            self.0 >> 31
+        } else {
+            self.0 >> shift
+        })
     }
 
     /// The nearest number to a count of units in 64 bits.
@@ -95,24 +103,37 @@ impl Q16 {
     }
 }
 
-#[expect(clippy::as_conversions, reason = "i32 to i64 loses nothing; From is not const")]
+#[expect(
+    clippy::as_conversions,
+    reason = "i32 to i64 loses nothing; From is not const"
+)]
 const fn widen(value: i32) -> i64 {
     value as i64
 }
 
-#[expect(clippy::as_conversions, reason = "callers compare with the bounds of i32 first")]
+#[expect(
+    clippy::as_conversions,
+    reason = "callers compare with the bounds of i32 first"
+)]
 const fn narrow(value: i64) -> i32 {
     value as i32
 }
 
-#[expect(clippy::as_conversions, reason = "unsigned_abs widened; From is not const")]
+#[expect(
+    clippy::as_conversions,
+    reason = "unsigned_abs widened; From is not const"
+)]
 const fn magnitude(value: i32) -> u64 {
     value.unsigned_abs() as u64
 }
 
 #[expect(clippy::as_conversions, reason = "compared with i32::MAX first")]
 const fn saturate_u64(value: u64) -> i32 {
-    if value > i32::MAX as u64 { i32::MAX } else { value as i32 }
+    if value > i32::MAX as u64 {
+        i32::MAX
+    } else {
+        value as i32
+    }
 }
 
 #[cfg(test)]
@@ -129,7 +150,12 @@ mod tests {
 
     #[test]
     fn products_floor_like_an_arithmetic_shift() {
-        assert_eq!(Q16::from_units(-1).saturating_mul(Q16::from_units(1)).units(), -1);
+        assert_eq!(
+            Q16::from_units(-1)
+                .saturating_mul(Q16::from_units(1))
+                .units(),
+            -1
+        );
         assert_eq!(Q16::ONE.saturating_mul(Q16::NEG_ONE), Q16::NEG_ONE);
         assert_eq!(Q16::MAX.saturating_mul(Q16::MAX), Q16::MAX);
         assert_eq!(Q16::from_units(-3).shift_right(1).units(), -2);

@@ -11,10 +11,24 @@
     clippy::float_arithmetic,
     clippy::indexing_slicing
 )]
+#![cfg_attr(
+    test,
+    expect(
+        clippy::as_conversions,
+        clippy::arithmetic_side_effects,
+        clippy::float_arithmetic,
+        clippy::indexing_slicing,
+        reason = "tests compare with floating-point and plain arithmetic, and a panic is a failure"
+    )
+)]
 
 #[cfg(test)]
 extern crate std;
 
 pub mod controller;
+pub mod features;
 pub mod fixed;
+pub mod guard;
+pub mod log2;
+pub mod policy;
 pub mod units;

@@ -95,7 +95,11 @@ impl Bandwidth {
         }
         let floor = mul_div(bytes.0, NANOS_PER_SEC, self.0);
         let exact = mul_div(floor, self.0, NANOS_PER_SEC) == bytes.0;
-        Duration::from_nanos(if exact { floor } else { floor.saturating_add(1) })
+        Duration::from_nanos(if exact {
+            floor
+        } else {
+            floor.saturating_add(1)
+        })
     }
 
     /// The bytes that pass in `time` at this rate, rounded down.
@@ -167,15 +171,23 @@ pub(crate) const fn mul_div(a: u64, b: u64, c: u64) -> u64 {
 
 /// Nanoseconds of `time`, saturating at `u64::MAX` (584 years).
 pub const fn duration_nanos(time: Duration) -> u64 {
-    time.as_secs().saturating_mul(NANOS_PER_SEC).saturating_add(widen_u32(time.subsec_nanos()))
+    time.as_secs()
+        .saturating_mul(NANOS_PER_SEC)
+        .saturating_add(widen_u32(time.subsec_nanos()))
 }
 
-#[expect(clippy::as_conversions, reason = "u64 to u128 loses nothing; From is not const")]
+#[expect(
+    clippy::as_conversions,
+    reason = "u64 to u128 loses nothing; From is not const"
+)]
 const fn widen(value: u64) -> u128 {
     value as u128
 }
 
-#[expect(clippy::as_conversions, reason = "u32 to u64 loses nothing; From is not const")]
+#[expect(
+    clippy::as_conversions,
+    reason = "u32 to u64 loses nothing; From is not const"
+)]
 const fn widen_u32(value: u32) -> u64 {
     value as u64
 }
@@ -194,16 +206,27 @@ mod tests {
     #[test]
     fn a_rate_of_zero_never_finishes_a_transfer() {
         assert_eq!(Bandwidth::ZERO.time_for(Bytes::new(1)), Duration::MAX);
-        assert_eq!(Bandwidth::from_transfer(Bytes::new(1), Duration::ZERO), Bandwidth::MAX);
+        assert_eq!(
+            Bandwidth::from_transfer(Bytes::new(1), Duration::ZERO),
+            Bandwidth::MAX
+        );
     }
 
     #[test]
     fn transfer_times_round_up_and_volumes_round_down() {
         let rate = Bandwidth::from_bits_per_sec(20_000_000);
         assert_eq!(rate.time_for(Bytes::new(1500)), Duration::from_micros(600));
-        assert_eq!(Bandwidth::from_bytes_per_sec(3).time_for(Bytes::new(1)).as_nanos(), 333_333_334);
+        assert_eq!(
+            Bandwidth::from_bytes_per_sec(3)
+                .time_for(Bytes::new(1))
+                .as_nanos(),
+            333_333_334
+        );
         assert_eq!(rate.bytes_in(Duration::from_micros(600)), Bytes::new(1500));
-        assert_eq!(rate.bytes_in(Duration::from_nanos(599_999)), Bytes::new(1499));
+        assert_eq!(
+            rate.bytes_in(Duration::from_nanos(599_999)),
+            Bytes::new(1499)
+        );
     }
 
     #[test]
@@ -215,6 +238,9 @@ mod tests {
         assert_eq!(Bytes::new(3).saturating_sub(Bytes::new(4)), Bytes::ZERO);
         assert_eq!(Bytes::MAX.scale(3, 2), Bytes::MAX);
         assert_eq!(Bytes::new(7).scale(3, 2), Bytes::new(10));
-        assert_eq!(PacketNumber::new(u64::MAX).next(), PacketNumber::new(u64::MAX));
+        assert_eq!(
+            PacketNumber::new(u64::MAX).next(),
+            PacketNumber::new(u64::MAX)
+        );
     }
 }

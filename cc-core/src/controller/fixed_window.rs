@@ -15,7 +15,10 @@ pub struct FixedWindow {
 impl FixedWindow {
     /// A window of `window` bytes, raised to two datagrams and a byte where it is smaller.
     pub const fn new(window: Bytes, max_datagram_size: Bytes) -> Self {
-        Self { window, max_datagram_size }
+        Self {
+            window,
+            max_datagram_size,
+        }
     }
 }
 
@@ -35,7 +38,10 @@ impl Controller for FixedWindow {
     }
 
     fn decision(&self) -> Decision {
-        let floor = self.max_datagram_size.saturating_mul(2).saturating_add(Bytes::new(1));
+        let floor = self
+            .max_datagram_size
+            .saturating_mul(2)
+            .saturating_add(Bytes::new(1));
         let congestion_window = self.window.max(floor);
         Decision {
             congestion_window,

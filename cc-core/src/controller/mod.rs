@@ -80,8 +80,10 @@ pub struct RetryTiming {
 
 impl RetryTiming {
     /// Exactly RFC 9002 §6.2.
-    pub const RFC9002: Self =
-        Self { timeout_factor: Q16::ONE, backoff_factor: Q16::from_units(2 << 16) };
+    pub const RFC9002: Self = Self {
+        timeout_factor: Q16::ONE,
+        backoff_factor: Q16::from_units(2 << 16),
+    };
 
     /// Factors raised to the RFC's where they are below.
     pub const fn at_least_rfc9002(timeout_factor: Q16, backoff_factor: Q16) -> Self {
@@ -196,8 +198,16 @@ pub struct Counters {
 pub const fn initial_window(max_datagram_size: Bytes) -> Bytes {
     let ten = max_datagram_size.saturating_mul(10);
     let two = max_datagram_size.saturating_mul(2);
-    let cap = if two.as_u64() > 14_720 { two } else { Bytes::new(14_720) };
-    if ten.as_u64() < cap.as_u64() { ten } else { cap }
+    let cap = if two.as_u64() > 14_720 {
+        two
+    } else {
+        Bytes::new(14_720)
+    };
+    if ten.as_u64() < cap.as_u64() {
+        ten
+    } else {
+        cap
+    }
 }
 
 /// The rate at which `window` leaves in one `smoothed_rtt` times `gain`, or unpaced before the

@@ -62,7 +62,9 @@ impl NewReno {
     /// RFC 9002 §7.2: the minimum is two datagrams; one byte more, because a stack that compares
     /// `in_flight + datagram >= window` would stop there.
     const fn minimum_window(&self) -> Bytes {
-        self.max_datagram_size.saturating_mul(2).saturating_add(Bytes::new(1))
+        self.max_datagram_size
+            .saturating_mul(2)
+            .saturating_add(Bytes::new(1))
     }
 
     fn in_recovery(&self, time_sent: Timestamp) -> bool {
@@ -88,8 +90,12 @@ impl NewReno {
         // RFC 9002 §7.3.3: at most one datagram per congestion window acknowledged.
         self.acked_since_growth = self.acked_since_growth.saturating_add(acked);
         if self.acked_since_growth >= self.congestion_window {
-            self.acked_since_growth = self.acked_since_growth.saturating_sub(self.congestion_window);
-            self.congestion_window = self.congestion_window.saturating_add(self.max_datagram_size);
+            self.acked_since_growth = self
+                .acked_since_growth
+                .saturating_sub(self.congestion_window);
+            self.congestion_window = self
+                .congestion_window
+                .saturating_add(self.max_datagram_size);
         }
     }
 }
@@ -117,7 +123,8 @@ impl Controller for NewReno {
     fn on_ack_end(&mut self, _now: Timestamp, batch: AckBatch) {
         let acked = core::mem::take(&mut self.acked_in_batch);
         let before = batch.bytes_in_flight.saturating_add(acked);
-        if self.window_used || before.saturating_add(self.minimum_window()) >= self.congestion_window
+        if self.window_used
+            || before.saturating_add(self.minimum_window()) >= self.congestion_window
         {
             self.grow(acked);
             self.window_used = false;
@@ -182,7 +189,13 @@ mod tests {
             },
         );
         let in_flight = reno.window().saturating_sub(Bytes::new(bytes));
-        reno.on_ack_end(at(now), AckBatch { bytes_in_flight: in_flight, ecn_ce_count: 0 });
+        reno.on_ack_end(
+            at(now),
+            AckBatch {
+                bytes_in_flight: in_flight,
+                ecn_ce_count: 0,
+            },
+        );
     }
 
     fn lose(reno: &mut NewReno, now: u64, sent: u64, trigger: CongestionTrigger) {
@@ -208,11 +221,18 @@ mod tests {
     #[test]
     fn loss_halves_the_window_once_per_recovery_period() {
         let mut reno = NewReno::new(MTU);
-        let loss = CongestionTrigger::Loss { packets: 1, bytes: MTU };
+        let loss = CongestionTrigger::Loss {
+            packets: 1,
+            bytes: MTU,
+        };
         lose(&mut reno, 40, 10, loss);
         assert_eq!(reno.window(), Bytes::new(6000));
         lose(&mut reno, 41, 39, loss);
-        assert_eq!(reno.window(), Bytes::new(6000), "sent before recovery began");
+        assert_eq!(
+            reno.window(),
+            Bytes::new(6000),
+            "sent before recovery began"
+        );
         lose(&mut reno, 90, 60, loss);
         assert_eq!(reno.window(), Bytes::new(3000));
     }
@@ -232,9 +252,19 @@ mod tests {
         let mut reno = NewReno::new(MTU);
         reno.on_packet_acked(
             at(40),
-            AckedPacket { number: PacketNumber::new(0), bytes: MTU, time_sent: at(0) },
+            AckedPacket {
+                number: PacketNumber::new(0),
+                bytes: MTU,
+                time_sent: at(0),
+            },
         );
-        reno.on_ack_end(at(40), AckBatch { bytes_in_flight: Bytes::ZERO, ecn_ce_count: 0 });
+        reno.on_ack_end(
+            at(40),
+            AckBatch {
+                bytes_in_flight: Bytes::ZERO,
+                ecn_ce_count: 0,
+            },
+        );
         assert_eq!(reno.window(), Bytes::new(12_000));
     }
 

@@ -1,0 +1,56 @@
+//! What the guard may rely on.
+
+use crate::features::FeatureTable;
+use crate::fixed::Q16;
+use crate::policy::Digest;
+
+/// Facts about one model that somebody vouches for.
+///
+/// For deployment only a checked certificate implements this; the guard trusts nothing else.
+pub trait Envelope {
+    /// Digest of the model that the facts are about.
+    fn model_digest(&self) -> Digest;
+
+    /// True if the whole-domain claims hold at `features` (units of 2⁻¹⁶, in table order): they
+    /// lie in the table's ranges and satisfy its links.
+    fn contains(&self, features: &[i32]) -> bool;
+
+    /// The loss over about 256 packets from which on the policy is proven to reduce its rate; the
+    /// guard refuses growth there in any case.
+    fn heavy_loss(&self) -> Q16;
+}
+
+/// An envelope that nobody vouches for: training, benches and tests need one before a
+/// certificate can exist.
+#[derive(Clone, Copy, Debug)]
+pub struct UncheckedEnvelope {
+    model_digest: Digest,
+    table: &'static FeatureTable,
+}
+
+impl UncheckedEnvelope {
+    /// Takes the table's domain and links for granted for this model. Never deploy it.
+    pub const fn dangerously_unchecked(model_digest: Digest, table: &'static FeatureTable) -> Self {
+        Self {
+            model_digest,
+            table,
+        }
+    }
+}
+
+impl Envelope for UncheckedEnvelope {
+    fn model_digest(&self) -> Digest {
+        self.model_digest
+    }
+
+    fn contains(&self, features: &[i32]) -> bool {
+        self.table.contains(features)
+    }
+
+    fn heavy_loss(&self) -> Q16 {
+        DEFAULT_HEAVY_LOSS
+    }
+}
+
+/// Ten per cent, the standard claims' ℓ.
+pub const DEFAULT_HEAVY_LOSS: Q16 = Q16::from_units(6553);

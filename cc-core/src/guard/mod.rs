@@ -1,0 +1,5 @@
+//! The policy proposes, the guard decides.
+
+mod envelope;
+
+pub use envelope::{DEFAULT_HEAVY_LOSS, Envelope, UncheckedEnvelope};
