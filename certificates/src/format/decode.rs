@@ -1,0 +1,278 @@
+//! Payloads, one node at a time.
+
+use super::{
+    ALPHA_ONE, Certificate, FormatError, Layout, Node, SECTION_PAIR_TREE, SECTION_REGION_TREE,
+    Section, SectionView, TAG_CORNER, TAG_EMPTY, TAG_INTERVAL, TAG_RELAXATION, TAG_SPLIT, Tree,
+};
+use crate::bytes::Reader;
+use crate::claim::{Claim, ClaimKind};
+
+/// What a node is; a relaxation's numbers are in the [`Witness`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeKind {
+    /// [`Node::Relaxation`].
+    Relaxation,
+    /// [`Node::Split`].
+    Split {
+        /// The feature.
+        feature: u8,
+        /// The cut, in units of 2⁻¹⁶.
+        cut: i32,
+    },
+    /// [`Node::Corner`].
+    Corner,
+    /// [`Node::Empty`].
+    Empty {
+        /// The fact.
+        index: u8,
+    },
+    /// [`Node::Interval`].
+    Interval,
+}
+
+/// The numbers of the relaxation node read last; the room is used again for the next one.
+#[derive(Clone, Debug, Default)]
+pub struct Witness {
+    /// As in [`Node::Relaxation`].
+    pub alpha: Vec<u8>,
+    /// As in [`Node::Relaxation`].
+    pub multipliers: Vec<(u8, u32)>,
+}
+
+/// Reads the trees of a payload node by node, in constant memory.
+#[derive(Clone, Debug)]
+pub struct NodeReader<'a> {
+    reader: Reader<'a>,
+}
+
+impl<'a> NodeReader<'a> {
+    /// Starts at the beginning of a payload.
+    pub const fn new(payload: &'a [u8]) -> Self {
+        Self {
+            reader: Reader::new(payload),
+        }
+    }
+
+    /// Reads one node.
+    ///
+    /// # Errors
+    /// [`FormatError`] where the bytes are not one node in its only form.
+    pub fn node(&mut self, witness: &mut Witness) -> Result<NodeKind, FormatError> {
+        self.read_node(witness).map_err(|error| match error {
+            FormatError::Truncated { needed, got } => FormatError::PayloadTruncated { needed, got },
+            other => other,
+        })
+    }
+
+    /// Accepts that the payload ends here.
+    ///
+    /// # Errors
+    /// [`FormatError::PayloadTrailing`] where it does not.
+    pub const fn finish(&self) -> Result<(), FormatError> {
+        match self.reader.remaining() {
+            0 => Ok(()),
+            got => Err(FormatError::PayloadTrailing { got }),
+        }
+    }
+
+    fn read_node(&mut self, witness: &mut Witness) -> Result<NodeKind, FormatError> {
+        let reader = &mut self.reader;
+        Ok(match reader.u8()? {
+            TAG_RELAXATION => {
+                read_alpha(reader, &mut witness.alpha)?;
+                read_multipliers(reader, &mut witness.multipliers)?;
+                NodeKind::Relaxation
+            }
+            TAG_SPLIT => NodeKind::Split {
+                feature: reader.u8()?,
+                cut: reader.i32()?,
+            },
+            TAG_CORNER => NodeKind::Corner,
+            TAG_EMPTY => NodeKind::Empty {
+                index: reader.u8()?,
+            },
+            TAG_INTERVAL => NodeKind::Interval,
+            got => return Err(FormatError::Tag { got }),
+        })
+    }
+}
+
+fn read_alpha(reader: &mut Reader<'_>, alpha: &mut Vec<u8>) -> Result<(), FormatError> {
+    alpha.clear();
+    let count = usize::from(reader.u16()?);
+    let codes = reader.slice(count.div_ceil(4))?;
+    let mut padding = 0u8;
+    for (four, &byte) in codes.iter().enumerate() {
+        let mut rest = byte;
+        for _ in four.saturating_mul(4)..count.min(four.saturating_add(1).saturating_mul(4)) {
+            let neuron = alpha.len();
+            alpha.push(match rest & 3 {
+                0 => 0,
+                1 => ALPHA_ONE,
+                2 => u8::MAX,
+                _ => return Err(FormatError::Alpha { neuron, got: 3 }),
+            });
+            rest >>= 2;
+        }
+        padding |= rest;
+    }
+    if padding != 0 {
+        return Err(FormatError::Padding);
+    }
+    for (neuron, value) in alpha.iter_mut().enumerate() {
+        if *value == u8::MAX {
+            let got = reader.u8()?;
+            if got == 0 || got >= ALPHA_ONE {
+                return Err(FormatError::Alpha { neuron, got });
+            }
+            *value = got;
+        }
+    }
+    Ok(())
+}
+
+fn read_multipliers(
+    reader: &mut Reader<'_>,
+    multipliers: &mut Vec<(u8, u32)>,
+) -> Result<(), FormatError> {
+    multipliers.clear();
+    let mut previous = None;
+    for _ in 0..reader.u8()? {
+        let (index, multiplier) = (reader.u8()?, reader.u32()?);
+        check_multiplier(previous, index, multiplier)?;
+        previous = Some(index);
+        multipliers.push((index, multiplier));
+    }
+    Ok(())
+}
+
+pub(super) fn check_multiplier(
+    previous: Option<u8>,
+    index: u8,
+    multiplier: u32,
+) -> Result<(), FormatError> {
+    if let Some(previous) = previous.filter(|&previous| previous >= index) {
+        return Err(FormatError::MultiplierOrder {
+            previous,
+            got: index,
+        });
+    }
+    if multiplier == 0 {
+        return Err(FormatError::ZeroMultiplier { index });
+    }
+    Ok(())
+}
+
+impl SectionView<'_> {
+    /// Checks that this is the section that proves `claim`, the `number`-th of its set.
+    ///
+    /// # Errors
+    /// [`FormatError`] about the kind or the order.
+    pub fn expect(&self, number: usize, claim: &Claim) -> Result<(), FormatError> {
+        let name = match self.kind {
+            SECTION_REGION_TREE | SECTION_PAIR_TREE => None,
+            3 => Some("rank grid"),
+            4 => Some("table proof"),
+            _ => Some("unknown"),
+        };
+        if let Some(name) = name {
+            return Err(FormatError::UnsupportedSection {
+                section: number,
+                kind: self.kind,
+                name,
+            });
+        }
+        if usize::from(self.claim) != number {
+            return Err(FormatError::SectionOrder {
+                section: number,
+                expected: number,
+                got: usize::from(self.claim),
+            });
+        }
+        let expected = match claim.kind {
+            ClaimKind::Point => SECTION_REGION_TREE,
+            ClaimKind::Pair { .. } => SECTION_PAIR_TREE,
+        };
+        if self.kind != expected {
+            return Err(FormatError::SectionKind {
+                section: number,
+                expected,
+                got: self.kind,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Layout<'_> {
+    /// Checks that there is one section per claim.
+    ///
+    /// # Errors
+    /// [`FormatError::SectionCount`].
+    pub const fn expect_sections(&self) -> Result<(), FormatError> {
+        if self.sections.len() == self.claims.claims.len() {
+            return Ok(());
+        }
+        Err(FormatError::SectionCount {
+            expected: self.claims.claims.len(),
+            got: self.sections.len(),
+        })
+    }
+}
+
+impl Certificate {
+    /// Reads a whole file into memory. The checker does not: it streams.
+    ///
+    /// # Errors
+    /// [`FormatError`] for anything that [`Certificate::encode`] would not have written.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let layout = Layout::read(bytes)?;
+        layout.expect_sections()?;
+        let mut sections = vec![];
+        let claims = layout.claims.claims.iter().zip(&layout.sections);
+        for (number, (claim, section)) in claims.enumerate() {
+            section.expect(number, claim)?;
+            let mut reader = NodeReader::new(section.payload);
+            sections.push(match claim.kind {
+                ClaimKind::Point => Section::RegionTree {
+                    claim: section.claim,
+                    trees: claim
+                        .constraints
+                        .iter()
+                        .map(|_| decode_tree(&mut reader))
+                        .collect::<Result<_, _>>()?,
+                },
+                ClaimKind::Pair { .. } => Section::PairTree {
+                    claim: section.claim,
+                },
+            });
+            reader.finish()?;
+        }
+        Ok(Self {
+            model: layout.model,
+            claims: layout.claims,
+            sections,
+        })
+    }
+}
+
+fn decode_tree(reader: &mut NodeReader<'_>) -> Result<Tree, FormatError> {
+    let mut witness = Witness::default();
+    let mut nodes = vec![];
+    let mut open = 1usize;
+    while open > 0 {
+        let (node, children) = match reader.node(&mut witness)? {
+            NodeKind::Relaxation => {
+                let (alpha, multipliers) = (witness.alpha.clone(), witness.multipliers.clone());
+                (Node::Relaxation { alpha, multipliers }, 0)
+            }
+            NodeKind::Split { feature, cut } => (Node::Split { feature, cut }, 2),
+            NodeKind::Corner => (Node::Corner, 1),
+            NodeKind::Empty { index } => (Node::Empty { index }, 0),
+            NodeKind::Interval => (Node::Interval, 0),
+        };
+        nodes.push(node);
+        open = open.saturating_sub(1).saturating_add(children);
+    }
+    Ok(Tree { nodes })
+}

@@ -1,0 +1,117 @@
+//! `.tlc` version 1: what a certificate is, as data and as bytes.
+//!
+//! | size | field |
+//! | --- | --- |
+//! | 4 | magic `89 54 4c 43` (`\x89TLC`) |
+//! | 2 | format version, 1 |
+//! | 2 | flags, 0 |
+//! | 32 | digest of the model |
+//! | 32 | digest of the claim set's encoding |
+//! | 4 + n | length and bytes of the claim set's encoding |
+//! | 2 | section count |
+//! | … | sections: kind (1), claim (2), payload length (4), payload |
+//! | 32 | SHA-256 of everything before |
+//!
+//! A region-tree payload is one tree per constraint of the claim; a pair-tree payload is empty. A
+//! tree is its nodes in pre-order. All integers are little-endian and encoding is canonical.
+
+mod decode;
+mod encode;
+mod error;
+mod layout;
+
+use tautline_core::policy::Digest;
+
+pub use decode::{NodeKind, NodeReader, Witness};
+pub use error::FormatError;
+pub use layout::{Layout, SectionView};
+
+use crate::claim::ClaimSet;
+
+/// First bytes of a certificate.
+pub const MAGIC: [u8; 4] = *b"\x89TLC";
+/// Version that this program reads and writes.
+pub const VERSION: u16 = 1;
+/// Largest file, in bytes.
+pub const MAX_FILE: usize = 1 << 30;
+/// Most nodes on a path from a tree's root to a leaf, without the leaf.
+pub const MAX_DEPTH: usize = 512;
+/// Most nodes of a tree.
+pub const MAX_NODES: u64 = 1 << 24;
+/// The α that stands for one: lower slopes are α/128.
+pub const ALPHA_ONE: u8 = 128;
+
+/// A certificate in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// Digest of the model that it is about.
+    pub model: Digest,
+    /// The claims that it proves; their digest is derived.
+    pub claims: ClaimSet,
+    /// One section per claim, in claim order.
+    pub sections: Vec<Section>,
+}
+
+/// The proof of one claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Section {
+    /// A point claim: one tree per constraint, in order.
+    RegionTree {
+        /// The claim, as a position in the set.
+        claim: u16,
+        /// The trees.
+        trees: Vec<Tree>,
+    },
+    /// A pair claim: the sign rule, without a witness.
+    PairTree {
+        /// The claim, as a position in the set.
+        claim: u16,
+    },
+}
+
+/// The proof of one constraint over one region: nodes in pre-order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tree {
+    /// The nodes; a split is followed by its left subtree, then its right one.
+    pub nodes: Vec<Node>,
+}
+
+/// A step of a proof.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Node {
+    /// Leaf: linear relaxation of every unstable neuron.
+    Relaxation {
+        /// Per hidden neuron, over all hidden layers in order, the slope of the lower line in
+        /// 1/128, from 0 to 128; ignored for neurons that are stable in the box.
+        alpha: Vec<u8>,
+        /// Fact (position in [`crate::claim::Region::facts`], strictly increasing) and its
+        /// multiplier in units of 2⁻¹⁶, not zero.
+        multipliers: Vec<(u8, u32)>,
+    },
+    /// Inner node: the left child has x ≤ cut, the right child x ≥ cut + 1.
+    Split {
+        /// The feature.
+        feature: u8,
+        /// The cut, in units of 2⁻¹⁶.
+        cut: i32,
+    },
+    /// Inner node with one child: features whose effect has one sign are fixed at their worse
+    /// end; no facts hold below.
+    Corner,
+    /// Leaf: a fact cannot hold anywhere in the box.
+    Empty {
+        /// The fact.
+        index: u8,
+    },
+    /// Leaf: interval propagation suffices.
+    Interval,
+}
+
+const TAG_RELAXATION: u8 = 0;
+const TAG_SPLIT: u8 = 1;
+const TAG_CORNER: u8 = 2;
+const TAG_EMPTY: u8 = 3;
+const TAG_INTERVAL: u8 = 4;
+
+const SECTION_REGION_TREE: u8 = 1;
+const SECTION_PAIR_TREE: u8 = 2;
