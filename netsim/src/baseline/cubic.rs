@@ -1,0 +1,382 @@
+//! CUBIC (RFC 9438) with HyStart++ (RFC 9406), in `f64`, for simulations only.
+
+use core::time::Duration;
+
+use tautline_core::controller::{
+    AckBatch, AckedPacket, CongestionEvent, CongestionTrigger, Controller, Decision, RetryTiming,
+    SentPacket, Timeout, initial_window, pacing_rate,
+};
+use tautline_core::fixed::Q16;
+use tautline_core::units::{Bytes, Timestamp, duration_nanos};
+
+use super::hystart::HyStart;
+
+/// CUBIC's state; windows are in segments of one maximum datagram, as in RFC 9438.
+#[derive(Clone, Debug)]
+pub struct Cubic {
+    max_datagram_size: Bytes,
+    window: f64,
+    ssthresh: f64,
+    /// RFC 9438 §4.1.2: W_max.
+    w_max: f64,
+    /// K, in seconds.
+    k: f64,
+    /// W_est of the Reno-friendly region (§4.3).
+    w_est: f64,
+    /// cwnd_prior: the window before the last reduction.
+    prior: f64,
+    /// Start of the current congestion avoidance; set by its first acknowledgement.
+    epoch_ns: Option<u64>,
+    recovery_start: Option<Timestamp>,
+    hystart: HyStart,
+    smoothed_rtt_ns: u64,
+    acked_bytes: u64,
+    largest_acked: u64,
+    next_number: u64,
+    last_ack_end_ns: u64,
+    window_used: bool,
+}
+
+impl Cubic {
+    /// A controller at the start of a connection.
+    pub fn new(max_datagram_size: Bytes) -> Self {
+        let segments =
+            initial_window(max_datagram_size).as_u64() as f64 / max_datagram_size.as_u64() as f64;
+        Self {
+            max_datagram_size,
+            window: segments,
+            ssthresh: f64::INFINITY,
+            w_max: 0.0,
+            k: 0.0,
+            w_est: 0.0,
+            prior: 0.0,
+            epoch_ns: None,
+            recovery_start: None,
+            hystart: HyStart::new(),
+            smoothed_rtt_ns: 0,
+            acked_bytes: 0,
+            largest_acked: 0,
+            next_number: 0,
+            last_ack_end_ns: 0,
+            window_used: false,
+        }
+    }
+
+    /// The congestion window.
+    pub fn window(&self) -> Bytes {
+        let bytes = self.window * self.max_datagram_size.as_u64() as f64;
+        Bytes::new(libm::round(bytes) as u64).max(self.minimum_window())
+    }
+
+    /// True below the slow start threshold.
+    pub fn in_slow_start(&self) -> bool {
+        self.window < self.ssthresh
+    }
+
+    const fn minimum_window(&self) -> Bytes {
+        self.max_datagram_size
+            .saturating_mul(2)
+            .saturating_add(Bytes::new(1))
+    }
+
+    fn in_recovery(&self, time_sent: Timestamp) -> bool {
+        self.recovery_start.is_some_and(|start| time_sent <= start)
+    }
+
+    /// RFC 9438 §4.6 and §4.7: once per recovery period.
+    fn reduce(&mut self, now: Timestamp, time_sent: Timestamp) {
+        if self.in_recovery(time_sent) {
+            return;
+        }
+        self.recovery_start = Some(now);
+        self.hystart.stop();
+        self.prior = self.window;
+        // Fast convergence: a flow below its last maximum leaves room for newcomers.
+        self.w_max = if self.window < self.w_max {
+            self.window * (1.0 + BETA) / 2.0
+        } else {
+            self.window
+        };
+        self.ssthresh = (self.window * BETA).max(MINIMUM_SEGMENTS);
+        self.window = self.ssthresh;
+        self.epoch_ns = None;
+    }
+
+    fn grow(&mut self, now_ns: u64, acked_segments: f64) {
+        if self.in_slow_start() {
+            self.window += acked_segments / self.hystart.growth_divisor();
+            return;
+        }
+        let epoch_ns = *self.epoch_ns.get_or_insert_with(|| {
+            // RFC 9438 §4.2: K from the window at the start of congestion avoidance.
+            self.w_max = self.w_max.max(self.window);
+            self.k = libm::cbrt((self.w_max - self.window) / C);
+            self.w_est = self.window;
+            now_ns
+        });
+        let time_s = (now_ns - epoch_ns) as f64 / 1e9;
+        let rtt_s = self.smoothed_rtt_ns as f64 / 1e9;
+        // §4.3: Reno's slope with CUBIC's decrease, Reno's own once past the old window.
+        let alpha = if self.w_est >= self.prior { 1.0 } else { ALPHA };
+        self.w_est += alpha * acked_segments / self.window;
+        if self.w_cubic(time_s) < self.w_est {
+            self.window = self.window.max(self.w_est);
+            return;
+        }
+        // §4.4, §4.5.
+        let target = self
+            .w_cubic(time_s + rtt_s)
+            .clamp(self.window, 1.5 * self.window);
+        self.window += (target - self.window) / self.window * acked_segments;
+    }
+
+    /// RFC 9438 §4.2, figure 1.
+    fn w_cubic(&self, time_s: f64) -> f64 {
+        let distance = time_s - self.k;
+        C * distance * distance * distance + self.w_max
+    }
+}
+
+impl Controller for Cubic {
+    fn on_packet_sent(&mut self, _now: Timestamp, packet: SentPacket) {
+        self.next_number = packet.number.as_u64() + 1;
+        let with_slack = packet.bytes_in_flight.saturating_add(self.minimum_window());
+        self.window_used |= with_slack >= self.window();
+    }
+
+    fn on_packet_acked(&mut self, now: Timestamp, packet: AckedPacket) {
+        let sample_ns = duration_nanos(now.saturating_since(packet.time_sent));
+        self.smoothed_rtt_ns = if self.smoothed_rtt_ns == 0 {
+            sample_ns
+        } else {
+            (7 * self.smoothed_rtt_ns + sample_ns) / 8
+        };
+        self.largest_acked = packet.number.as_u64();
+        if self.in_slow_start() {
+            self.hystart.sample(sample_ns);
+        }
+        if !self.in_recovery(packet.time_sent) {
+            self.acked_bytes += packet.bytes.as_u64();
+        }
+    }
+
+    fn on_ack_end(&mut self, now: Timestamp, batch: AckBatch) {
+        let acked = core::mem::take(&mut self.acked_bytes);
+        let now_ns = now.as_nanos();
+        let idle_ns = now_ns - core::mem::replace(&mut self.last_ack_end_ns, now_ns);
+        if self.in_slow_start() && self.hystart.ack_end(self.largest_acked, self.next_number) {
+            self.ssthresh = self.window;
+        }
+        let before = batch.bytes_in_flight.saturating_add(Bytes::new(acked));
+        if !self.window_used && before.saturating_add(self.minimum_window()) < self.window() {
+            // §5.8: time without use of the window does not count.
+            if let Some(epoch_ns) = &mut self.epoch_ns {
+                *epoch_ns = epoch_ns.saturating_add(idle_ns).min(now_ns);
+            }
+            return;
+        }
+        if acked > 0 {
+            self.grow(
+                now_ns,
+                acked as f64 / self.max_datagram_size.as_u64() as f64,
+            );
+        }
+        self.window_used = false;
+    }
+
+    fn on_congestion_event(&mut self, now: Timestamp, event: CongestionEvent) {
+        match event.trigger {
+            CongestionTrigger::Loss { .. } | CongestionTrigger::EcnCe => {
+                self.reduce(now, event.time_sent);
+            }
+            CongestionTrigger::Persistent => {
+                // RFC 9002 §7.6.2: the minimum window, and slow start from there.
+                self.window = MINIMUM_SEGMENTS;
+                self.recovery_start = None;
+                self.epoch_ns = None;
+            }
+        }
+    }
+
+    fn on_timeout(&mut self, _now: Timestamp, _timeout: Timeout) {
+        // RFC 9002 §6.2: a probe timeout is no sign of loss, so the window stays.
+    }
+
+    fn on_mtu_update(&mut self, _now: Timestamp, max_datagram_size: Bytes) {
+        let ratio =
+            self.max_datagram_size.as_u64() as f64 / max_datagram_size.as_u64().max(1) as f64;
+        self.max_datagram_size = max_datagram_size;
+        for segments in [
+            &mut self.window,
+            &mut self.ssthresh,
+            &mut self.w_max,
+            &mut self.w_est,
+            &mut self.prior,
+        ] {
+            *segments *= ratio;
+        }
+    }
+
+    fn decision(&self) -> Decision {
+        let congestion_window = self.window();
+        let smoothed_rtt = Duration::from_nanos(self.smoothed_rtt_ns);
+        Decision {
+            congestion_window,
+            pacing_rate: pacing_rate(congestion_window, smoothed_rtt, PACING_GAIN),
+            send_quantum: self.max_datagram_size.saturating_mul(10),
+            buffer_cap: congestion_window.saturating_mul(2),
+            retry: RetryTiming::RFC9002,
+        }
+    }
+}
+
+/// RFC 9438 §4.6: multiplicative decrease.
+const BETA: f64 = 0.7;
+/// RFC 9438 §5.1, in segments per second cubed.
+const C: f64 = 0.4;
+/// RFC 9438 §4.3: 3 (1 − β) / (1 + β).
+const ALPHA: f64 = 3.0 * (1.0 - BETA) / (1.0 + BETA);
+const MINIMUM_SEGMENTS: f64 = 2.0;
+/// RFC 9002 §7.7 suggests 1.25.
+const PACING_GAIN: Q16 = Q16::from_units(5 << 14);
+
+#[cfg(test)]
+mod tests {
+    use tautline_core::units::PacketNumber;
+
+    use super::*;
+
+    const MTU: Bytes = Bytes::new(1500);
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_nanos(millis * 1_000_000)
+    }
+
+    /// One acknowledgement of `packets` that were sent 100 ms before, with a full window.
+    fn ack(cubic: &mut Cubic, now_ms: u64, packets: u64) {
+        for _ in 0..packets {
+            let packet = AckedPacket {
+                number: PacketNumber::new(now_ms),
+                bytes: MTU,
+                time_sent: at(now_ms - 100),
+            };
+            cubic.on_packet_acked(at(now_ms), packet);
+        }
+        let bytes_in_flight = cubic.window().saturating_sub(MTU.saturating_mul(packets));
+        cubic.on_ack_end(
+            at(now_ms),
+            AckBatch {
+                bytes_in_flight,
+                ecn_ce_count: 0,
+            },
+        );
+    }
+
+    fn lose(cubic: &mut Cubic, now_ms: u64, sent_ms: u64) {
+        let event = CongestionEvent {
+            trigger: CongestionTrigger::Loss {
+                packets: 1,
+                bytes: MTU,
+            },
+            number: PacketNumber::new(now_ms),
+            time_sent: at(sent_ms),
+            bytes_in_flight: Bytes::ZERO,
+        };
+        cubic.on_congestion_event(at(now_ms), event);
+    }
+
+    fn segments(cubic: &Cubic) -> f64 {
+        cubic.window().as_u64() as f64 / 1500.0
+    }
+
+    /// A window of `start` segments just after a loss at 1000 ms.
+    fn after_loss(start: f64) -> Cubic {
+        let mut cubic = Cubic::new(MTU);
+        cubic.window = start;
+        lose(&mut cubic, 1000, 950);
+        cubic
+    }
+
+    #[test]
+    fn a_loss_leaves_seven_tenths_once_per_recovery_period() {
+        let mut cubic = after_loss(1000.0);
+        assert!((segments(&cubic) - 700.0).abs() < 0.01);
+        lose(&mut cubic, 1001, 999);
+        assert!((segments(&cubic) - 700.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn fast_convergence_remembers_less_than_the_last_window() {
+        let mut cubic = after_loss(1000.0);
+        lose(&mut cubic, 2000, 1500);
+        assert!((cubic.w_max - 700.0 * 0.85).abs() < 0.01, "{}", cubic.w_max);
+    }
+
+    #[test]
+    fn the_window_is_back_at_its_maximum_after_k_seconds() {
+        let mut cubic = after_loss(1000.0);
+        // K = cbrt(300 / 0.4) = 9.09 s.
+        let mut now_ms = 1200;
+        while now_ms < 1200 + 9086 {
+            let per_tick = segments(&cubic) / 10.0;
+            ack(&mut cubic, now_ms, per_tick as u64);
+            now_ms += 10;
+        }
+        assert!((cubic.k - 9.086).abs() < 0.01, "{}", cubic.k);
+        assert!(
+            (segments(&cubic) - 1000.0).abs() < 10.0,
+            "{}",
+            segments(&cubic)
+        );
+    }
+
+    #[test]
+    fn a_small_window_grows_like_reno() {
+        let mut cubic = after_loss(10.0);
+        let mut now_ms = 1200;
+        for _ in 0..10 {
+            let packets = segments(&cubic) as u64;
+            ack(&mut cubic, now_ms, packets);
+            now_ms += 100;
+        }
+        // 0.53 segments per round from 7 on, against a cubic that is flat around 10.
+        assert!(
+            (11.0..13.0).contains(&segments(&cubic)),
+            "{}",
+            segments(&cubic)
+        );
+    }
+
+    #[test]
+    fn an_unused_window_does_not_grow() {
+        let mut cubic = after_loss(1000.0);
+        let packet = AckedPacket {
+            number: PacketNumber::new(1),
+            bytes: MTU,
+            time_sent: at(1100),
+        };
+        cubic.on_packet_acked(at(1200), packet);
+        cubic.on_ack_end(
+            at(1200),
+            AckBatch {
+                bytes_in_flight: MTU,
+                ecn_ce_count: 0,
+            },
+        );
+        assert!((segments(&cubic) - 700.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn persistent_congestion_falls_to_the_minimum_window_and_slow_start() {
+        let mut cubic = after_loss(1000.0);
+        let event = CongestionEvent {
+            trigger: CongestionTrigger::Persistent,
+            number: PacketNumber::new(1),
+            time_sent: at(1100),
+            bytes_in_flight: Bytes::ZERO,
+        };
+        cubic.on_congestion_event(at(3000), event);
+        assert_eq!(cubic.window(), Bytes::new(3001));
+        assert!(cubic.in_slow_start());
+    }
+}

@@ -1,0 +1,110 @@
+//! What travels: packets one way, acknowledgements the other.
+
+/// Ranges of packet numbers in one acknowledgement, the newest ones; RFC 9000 §13.2.3 lets a
+/// receiver limit them.
+pub const MAX_RANGES: usize = 5;
+
+/// A data packet in the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// Its number within its flow.
+    pub number: u64,
+    /// Packets below this one are settled at the sender; the receiver may forget them, as it would
+    /// after its acknowledgement was acknowledged (RFC 9000 §13.2.4).
+    pub floor: u64,
+    /// When it entered the bottleneck's queue, in nanoseconds.
+    pub enqueued_ns: u64,
+    /// Size on the wire.
+    pub bytes: u32,
+    /// The flow that it belongs to.
+    pub flow: u32,
+}
+
+/// Packet numbers `start..=end`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Range {
+    /// Smallest number.
+    pub start: u64,
+    /// Largest number.
+    pub end: u64,
+}
+
+/// An acknowledgement: at most [`MAX_RANGES`] ranges, newest first, relative to the largest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ack {
+    largest: u64,
+    /// How long the receiver held the largest packet back, in nanoseconds.
+    pub delay_ns: u32,
+    count: u32,
+    /// (distance of the end from the largest, length − 1) of each range.
+    ranges: [(u32, u32); MAX_RANGES],
+}
+
+impl Ack {
+    /// Acknowledges `ranges`, newest first and disjoint. Empty input acknowledges nothing; ranges
+    /// beyond [`MAX_RANGES`] or further than 2³² below the largest number are left out.
+    pub fn new(ranges: &[Range], delay_ns: u64) -> Self {
+        let largest = ranges.first().map_or(0, |range| range.end);
+        let mut encoded = [(0, 0); MAX_RANGES];
+        let mut count = 0;
+        for (slot, range) in encoded.iter_mut().zip(ranges) {
+            let Ok(distance) = u32::try_from(largest - range.end) else {
+                break;
+            };
+            let length = u32::try_from(range.end - range.start).unwrap_or(u32::MAX);
+            *slot = (distance, length);
+            count += 1;
+        }
+        Self {
+            largest,
+            delay_ns: u32::try_from(delay_ns).unwrap_or(u32::MAX),
+            count,
+            ranges: encoded,
+        }
+    }
+
+    /// The largest packet number acknowledged.
+    pub const fn largest(&self) -> u64 {
+        self.largest
+    }
+
+    /// The ranges in ascending order.
+    pub fn ascending(&self) -> impl Iterator<Item = Range> + '_ {
+        self.ranges
+            .iter()
+            .take(self.count as usize)
+            .rev()
+            .map(|&(distance, length)| {
+                let end = self.largest - u64::from(distance);
+                Range {
+                    start: end - u64::from(length),
+                    end,
+                }
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_come_back_in_ascending_order() {
+        let ranges = [
+            Range {
+                start: 90,
+                end: 100,
+            },
+            Range { start: 7, end: 80 },
+        ];
+        let ack = Ack::new(&ranges, 5);
+        assert_eq!(ack.largest(), 100);
+        let back: Vec<Range> = ack.ascending().collect();
+        assert_eq!(back, [ranges[1], ranges[0]]);
+    }
+
+    #[test]
+    fn an_acknowledgement_with_its_time_fits_one_cache_line() {
+        assert!(size_of::<(u64, Ack)>() <= 64);
+    }
+}

@@ -1,0 +1,126 @@
+//! Round-trip time estimation (RFC 9002 §5).
+
+use super::GRANULARITY_NS;
+
+/// Smoothed round-trip time, its variation and its minimum, in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct RttEstimator {
+    latest_ns: u64,
+    smoothed_ns: u64,
+    variation_ns: u64,
+    min_ns: u64,
+    first_sample_ns: Option<u64>,
+}
+
+impl Default for RttEstimator {
+    fn default() -> Self {
+        Self {
+            latest_ns: 0,
+            smoothed_ns: INITIAL_RTT_NS,
+            variation_ns: INITIAL_RTT_NS / 2,
+            min_ns: u64::MAX,
+            first_sample_ns: None,
+        }
+    }
+}
+
+impl RttEstimator {
+    /// Takes a sample of an acknowledgement that arrived at `now_ns` and was held back for
+    /// `ack_delay_ns` (RFC 9002 §5.3).
+    pub fn sample(&mut self, now_ns: u64, latest_ns: u64, ack_delay_ns: u64) {
+        self.latest_ns = latest_ns;
+        if self.first_sample_ns.is_none() {
+            self.first_sample_ns = Some(now_ns);
+            self.min_ns = latest_ns;
+            self.smoothed_ns = latest_ns;
+            self.variation_ns = latest_ns / 2;
+            return;
+        }
+        self.min_ns = self.min_ns.min(latest_ns);
+        let adjusted = if latest_ns >= self.min_ns.saturating_add(ack_delay_ns) {
+            latest_ns - ack_delay_ns
+        } else {
+            latest_ns
+        };
+        let deviation = self.smoothed_ns.abs_diff(adjusted);
+        self.variation_ns = (3 * self.variation_ns + deviation) / 4;
+        self.smoothed_ns = (7 * self.smoothed_ns + adjusted) / 8;
+    }
+
+    /// Starts the minimum afresh from the latest sample, after persistent congestion
+    /// (RFC 9002 §5.2).
+    pub const fn restart_minimum(&mut self) {
+        self.min_ns = self.latest_ns;
+    }
+
+    /// The probe timeout before backoff, without the peer's acknowledgement delay
+    /// (RFC 9002 §6.2.1).
+    pub fn timeout_ns(&self) -> u64 {
+        self.smoothed_ns + (4 * self.variation_ns).max(GRANULARITY_NS)
+    }
+
+    /// How long a packet may stay unacknowledged once a later one is (RFC 9002 §6.1.2).
+    pub fn loss_delay_ns(&self) -> u64 {
+        let longest = self.latest_ns.max(self.smoothed_ns);
+        (longest + longest / 8).max(GRANULARITY_NS)
+    }
+
+    /// The latest sample; zero before the first.
+    pub const fn latest_ns(&self) -> u64 {
+        self.latest_ns
+    }
+
+    /// The smoothed round-trip time; the initial 333 ms before the first sample.
+    pub const fn smoothed_ns(&self) -> u64 {
+        self.smoothed_ns
+    }
+
+    /// The smallest sample, if there was one.
+    pub fn min_sample_ns(&self) -> Option<u64> {
+        self.first_sample_ns.map(|_| self.min_ns)
+    }
+
+    /// When the first sample was taken.
+    pub const fn first_sample_ns(&self) -> Option<u64> {
+        self.first_sample_ns
+    }
+}
+
+/// RFC 9002 §6.2.2.
+const INITIAL_RTT_NS: u64 = 333_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_sample_replaces_the_initial_estimate() {
+        let mut rtt = RttEstimator::default();
+        assert_eq!(rtt.timeout_ns(), 999_000_000);
+        rtt.sample(50, 40_000_000, 0);
+        assert_eq!(
+            (rtt.smoothed_ns(), rtt.min_sample_ns()),
+            (40_000_000, Some(40_000_000))
+        );
+        assert_eq!(rtt.timeout_ns(), 40_000_000 + 80_000_000);
+    }
+
+    #[test]
+    fn the_acknowledgement_delay_is_subtracted_unless_it_undercuts_the_minimum() {
+        let mut rtt = RttEstimator::default();
+        rtt.sample(0, 40_000_000, 0);
+        rtt.sample(1, 48_000_000, 8_000_000);
+        assert_eq!(rtt.smoothed_ns(), 40_000_000);
+        rtt.sample(2, 48_000_000, 9_000_000);
+        assert_eq!(rtt.smoothed_ns(), 41_000_000);
+    }
+
+    #[test]
+    fn the_loss_delay_is_nine_eighths_of_the_larger_estimate() {
+        let mut rtt = RttEstimator::default();
+        rtt.sample(0, 80_000_000, 0);
+        rtt.sample(1, 40_000_000, 0);
+        assert_eq!(rtt.smoothed_ns(), 75_000_000);
+        assert_eq!(rtt.loss_delay_ns(), 84_375_000);
+    }
+}

@@ -1,0 +1,514 @@
+//! The sending side: what may leave when, and what is lost (RFC 9002 §6, §7).
+
+use tautline_core::controller::{
+    AckBatch, AckedPacket, CongestionEvent, CongestionTrigger, Controller, Counters, Decision,
+    Event, RetryTiming, SentPacket, Timeout,
+};
+use tautline_core::units::{Bytes, PacketNumber, Timestamp, duration_nanos};
+
+use super::pacer::Pacer;
+use super::persistent::{self, LossRun};
+use super::sent::{Fate, SentPackets};
+use super::{Ack, NEVER, PACKET_THRESHOLD, Packet, RttEstimator};
+use crate::endpoint::Endpoint;
+use crate::scenario::TransportSpec;
+
+/// What an application wants to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Workload {
+    /// When it starts.
+    pub start: Timestamp,
+    /// When it stops offering data; [`Timestamp::MAX`] for never.
+    pub stop: Timestamp,
+    /// Payload in total; [`Bytes::MAX`] without a limit.
+    pub limit: Bytes,
+}
+
+/// What a sender has done since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SenderStats {
+    /// Packets that left, probes included.
+    pub sent_packets: u64,
+    /// Their bytes on the wire.
+    pub sent_bytes: u64,
+    /// Packets acknowledged.
+    pub acked_packets: u64,
+    /// Packets declared lost (RFC 9002 §6.1).
+    pub lost_packets: u64,
+    /// Packets whose payload had been sent before.
+    pub retransmitted_packets: u64,
+    /// Probes; they alone may exceed the window.
+    pub probe_packets: u64,
+    /// Probe timeouts that expired.
+    pub timeouts: u64,
+    /// Persistent congestion episodes.
+    pub persistent_congestions: u64,
+    /// Round-trip time samples.
+    pub rtt_samples: u64,
+    /// Their sum in nanoseconds.
+    pub rtt_sum_ns: u64,
+}
+
+impl SenderStats {
+    /// What happened after `earlier`.
+    #[must_use]
+    pub const fn since(&self, earlier: &Self) -> Self {
+        Self {
+            sent_packets: self.sent_packets - earlier.sent_packets,
+            sent_bytes: self.sent_bytes - earlier.sent_bytes,
+            acked_packets: self.acked_packets - earlier.acked_packets,
+            lost_packets: self.lost_packets - earlier.lost_packets,
+            retransmitted_packets: self.retransmitted_packets - earlier.retransmitted_packets,
+            probe_packets: self.probe_packets - earlier.probe_packets,
+            timeouts: self.timeouts - earlier.timeouts,
+            persistent_congestions: self.persistent_congestions - earlier.persistent_congestions,
+            rtt_samples: self.rtt_samples - earlier.rtt_samples,
+            rtt_sum_ns: self.rtt_sum_ns - earlier.rtt_sum_ns,
+        }
+    }
+}
+
+/// A sender under the control of `C`.
+///
+/// Without reordering no loss is declared in error, so every delivered packet brings new payload.
+#[derive(Debug)]
+pub struct Sender<C> {
+    controller: C,
+    /// Events reached the controller since it was last asked.
+    stale: bool,
+    window: u64,
+    retry: RetryTiming,
+    pacer: Pacer,
+    sent: SentPackets,
+    in_flight: u64,
+    rtt: RttEstimator,
+    largest_acked: Option<u64>,
+    loss_time_ns: u64,
+    last_sent_ns: u64,
+    pto_ns: u64,
+    pto_count: u32,
+    probes_due: u32,
+    run: LossRun,
+    start_ns: u64,
+    stop_ns: u64,
+    unsent: u64,
+    resend: u64,
+    completed_ns: Option<u64>,
+    wake_ns: u64,
+    mtu: u64,
+    overhead: u64,
+    receive_window: u64,
+    max_ack_delay_ns: u64,
+    flow: u32,
+    stats: SenderStats,
+    log: Option<Vec<(Timestamp, Event)>>,
+}
+
+/// Whether a sender keeps the events that it gives to its controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventLog {
+    /// Keep them all, for a replay elsewhere.
+    Keep,
+    /// Keep none.
+    Discard,
+}
+
+impl<C: Controller> Sender<C> {
+    /// A sender of flow number `flow` that has sent nothing.
+    pub fn new(
+        flow: u32,
+        controller: C,
+        workload: &Workload,
+        transport: &TransportSpec,
+        log: EventLog,
+    ) -> Self {
+        let mut sender = Self {
+            controller,
+            stale: true,
+            window: 0,
+            retry: RetryTiming::RFC9002,
+            pacer: Pacer::new(),
+            sent: SentPackets::new(),
+            in_flight: 0,
+            rtt: RttEstimator::default(),
+            largest_acked: None,
+            loss_time_ns: NEVER,
+            last_sent_ns: 0,
+            pto_ns: 0,
+            pto_count: 0,
+            probes_due: 0,
+            run: LossRun::new(),
+            start_ns: workload.start.as_nanos(),
+            stop_ns: workload.stop.as_nanos(),
+            unsent: workload.limit.as_u64(),
+            resend: 0,
+            completed_ns: None,
+            wake_ns: workload.start.as_nanos(),
+            mtu: u64::from(transport.mtu_bytes),
+            overhead: u64::from(transport.overhead_bytes),
+            receive_window: transport.receive_window.as_u64(),
+            max_ack_delay_ns: duration_nanos(transport.max_ack_delay),
+            flow,
+            stats: SenderStats::default(),
+            log: (log == EventLog::Keep).then(Vec::new),
+        };
+        sender.refresh(0);
+        sender
+    }
+
+    /// What was done so far.
+    pub const fn stats(&self) -> &SenderStats {
+        &self.stats
+    }
+
+    /// Bytes in flight.
+    pub const fn in_flight(&self) -> Bytes {
+        Bytes::new(self.in_flight)
+    }
+
+    /// The window in force: congestion window, buffer cap and receive window together.
+    pub const fn window(&self) -> Bytes {
+        Bytes::new(self.window)
+    }
+
+    /// The round-trip time estimate.
+    pub const fn rtt(&self) -> &RttEstimator {
+        &self.rtt
+    }
+
+    /// The controller's counters.
+    pub fn counters(&self) -> Counters {
+        self.controller.counters()
+    }
+
+    /// When the last byte of a limited workload was acknowledged.
+    pub fn completed(&self) -> Option<Timestamp> {
+        self.completed_ns.map(Timestamp::from_nanos)
+    }
+
+    /// Takes the sender apart into its controller and the events that it was given.
+    pub fn into_parts(self) -> (C, Option<Vec<(Timestamp, Event)>>) {
+        (self.controller, self.log)
+    }
+
+    #[inline]
+    fn notify(&mut self, now: Timestamp, event: Event) {
+        if let Some(log) = &mut self.log {
+            log.push((now, event));
+        }
+        event.replay(now, &mut self.controller);
+        self.stale = true;
+    }
+
+    /// Asks the controller what to do from now on.
+    #[inline]
+    fn refresh(&mut self, now_ns: u64) {
+        if !self.stale {
+            return;
+        }
+        self.stale = false;
+        let decision: Decision = self.controller.decision();
+        let cap = decision.buffer_cap.as_u64().min(self.receive_window);
+        self.window = decision.congestion_window.as_u64().min(cap);
+        self.pacer.follow(now_ns, &decision, self.mtu);
+        self.retry = decision.retry;
+        self.pto_ns = self.probe_timeout_ns();
+    }
+
+    /// RFC 9002 §6.2.1, scaled by the controller's retry timing and backed off.
+    #[inline]
+    fn probe_timeout_ns(&self) -> u64 {
+        let base = self.rtt.timeout_ns().saturating_add(self.max_ack_delay_ns);
+        if self.retry == RetryTiming::RFC9002 {
+            let factor = 1_u64.checked_shl(self.pto_count).unwrap_or(u64::MAX);
+            return base.saturating_mul(factor);
+        }
+        let mut timeout = self.retry.timeout_factor().scale(base);
+        for _ in 0..self.pto_count.min(u64::BITS) {
+            timeout = self.retry.backoff_factor().scale(timeout);
+        }
+        timeout
+    }
+
+    /// When loss detection must look again: the time threshold if armed, else the probe timeout.
+    #[inline]
+    const fn timer_ns(&self) -> u64 {
+        if self.loss_time_ns != NEVER {
+            return self.loss_time_ns;
+        }
+        if self.in_flight == 0 {
+            NEVER
+        } else {
+            self.last_sent_ns.saturating_add(self.pto_ns)
+        }
+    }
+
+    /// RFC 9002 §A.7: acknowledged packets in number order.
+    #[inline]
+    fn acknowledge(&mut self, now: Timestamp, ack: &Ack) -> u64 {
+        let mut newly = 0;
+        for range in ack.ascending() {
+            for number in range.start.max(self.sent.base())..=range.end {
+                let sent = self.sent.at(number);
+                if sent.fate == Fate::Settled {
+                    continue;
+                }
+                sent.fate = Fate::Settled;
+                let (bytes, time_ns) = (u64::from(sent.bytes), sent.time_ns);
+                self.in_flight -= bytes;
+                newly += 1;
+                let packet = AckedPacket {
+                    number: PacketNumber::new(number),
+                    bytes: Bytes::new(bytes),
+                    time_sent: Timestamp::from_nanos(time_ns),
+                };
+                self.notify(now, Event::PacketAcked(packet));
+            }
+        }
+        newly
+    }
+
+    /// RFC 9002 §5.1: a sample only where the largest packet is newly acknowledged.
+    #[inline]
+    fn sample_rtt(&mut self, now_ns: u64, ack: &Ack) {
+        if ack.largest() < self.sent.base() {
+            return;
+        }
+        let sent = *self.sent.at(ack.largest());
+        if sent.fate == Fate::Outstanding {
+            let latest_ns = now_ns - sent.time_ns;
+            let delay_ns = u64::from(ack.delay_ns).min(self.max_ack_delay_ns);
+            self.rtt.sample(now_ns, latest_ns, delay_ns);
+            self.stats.rtt_samples += 1;
+            self.stats.rtt_sum_ns += latest_ns;
+        }
+    }
+
+    /// RFC 9002 §6.1: packet threshold and time threshold.
+    #[inline]
+    fn detect_losses(&mut self, now: Timestamp) {
+        self.loss_time_ns = NEVER;
+        let Some(largest_acked) = self.largest_acked else {
+            return;
+        };
+        if self.sent.base() > largest_acked {
+            return;
+        }
+        let now_ns = now.as_nanos();
+        let delay_ns = self.rtt.loss_delay_ns();
+        let mut lost = Lost {
+            packets: 0,
+            bytes: 0,
+            number: 0,
+            time_ns: 0,
+            run_ns: 0,
+        };
+        for number in self.sent.base()..=largest_acked {
+            let sent = self.sent.at(number);
+            if sent.fate == Fate::Settled {
+                continue;
+            }
+            let due_ns = sent.time_ns.saturating_add(delay_ns);
+            if due_ns > now_ns && largest_acked < number + PACKET_THRESHOLD {
+                self.loss_time_ns = due_ns;
+                break;
+            }
+            sent.fate = Fate::Settled;
+            let (bytes, time_ns) = (u64::from(sent.bytes), sent.time_ns);
+            let run_ns = self.run.extend(number, time_ns, self.rtt.first_sample_ns());
+            lost = Lost {
+                packets: lost.packets + 1,
+                bytes: lost.bytes + bytes,
+                number,
+                time_ns,
+                run_ns: lost.run_ns.max(run_ns),
+            };
+            self.resend += bytes - self.overhead;
+        }
+        if lost.packets > 0 {
+            self.answer_losses(now, &lost);
+        }
+    }
+
+    #[cold]
+    fn answer_losses(&mut self, now: Timestamp, lost: &Lost) {
+        self.in_flight -= lost.bytes;
+        self.stats.lost_packets += lost.packets;
+        self.sent.advance();
+        let event = CongestionEvent {
+            trigger: CongestionTrigger::Loss {
+                packets: lost.packets,
+                bytes: Bytes::new(lost.bytes),
+            },
+            number: PacketNumber::new(lost.number),
+            time_sent: Timestamp::from_nanos(lost.time_ns),
+            bytes_in_flight: Bytes::new(self.in_flight),
+        };
+        self.notify(now, Event::Congestion(event));
+        // RFC 9002 §7.6.1.
+        let period = self.rtt.timeout_ns().saturating_add(self.max_ack_delay_ns);
+        if lost.run_ns > period.saturating_mul(persistent::THRESHOLD) {
+            self.run.reset();
+            self.rtt.restart_minimum();
+            self.stats.persistent_congestions += 1;
+            let trigger = CongestionTrigger::Persistent;
+            self.notify(now, Event::Congestion(CongestionEvent { trigger, ..event }));
+        }
+    }
+
+    /// RFC 9002 §6.2.4: up to two probes per expiry.
+    #[cold]
+    fn expire(&mut self, now: Timestamp) {
+        self.pto_count += 1;
+        self.stats.timeouts += 1;
+        self.probes_due = PROBES_PER_TIMEOUT;
+        let timeout = Timeout {
+            count: self.pto_count,
+            bytes_in_flight: Bytes::new(self.in_flight),
+        };
+        self.notify(now, Event::Timeout(timeout));
+    }
+
+    /// Payload that could leave now, at most one packet's.
+    #[inline]
+    fn available(&self, now_ns: u64) -> u64 {
+        let full = self.mtu - self.overhead;
+        if self.resend > 0 {
+            return self.resend.min(full);
+        }
+        if now_ns >= self.stop_ns {
+            0
+        } else {
+            self.unsent.min(full)
+        }
+    }
+
+    /// Nothing leaves before `pacing_ns`, so wait for that or for the timer.
+    #[inline]
+    fn sleep(&mut self, pacing_ns: u64) -> Option<Packet> {
+        self.wake_ns = pacing_ns.min(self.timer_ns());
+        None
+    }
+
+    #[inline]
+    fn depart(&mut self, now: Timestamp, payload: u64) -> Packet {
+        let bytes = payload + self.overhead;
+        if self.resend > 0 {
+            self.resend -= payload;
+            self.stats.retransmitted_packets += u64::from(payload > 0);
+        } else {
+            self.unsent -= payload;
+        }
+        let now_ns = now.as_nanos();
+        let number = self.sent.push(now_ns, bytes as u32);
+        self.in_flight += bytes;
+        self.last_sent_ns = now_ns;
+        self.pacer.spend(bytes);
+        self.stats.sent_packets += 1;
+        self.stats.sent_bytes += bytes;
+        let packet = SentPacket {
+            number: PacketNumber::new(number),
+            bytes: Bytes::new(bytes),
+            bytes_in_flight: Bytes::new(self.in_flight),
+        };
+        self.notify(now, Event::PacketSent(packet));
+        let floor = self.sent.base();
+        Packet {
+            number,
+            floor,
+            enqueued_ns: now_ns,
+            bytes: bytes as u32,
+            flow: self.flow,
+        }
+    }
+
+    fn note_completion(&mut self, now_ns: u64) {
+        if self.unsent == 0 && self.resend == 0 && self.in_flight == 0 {
+            self.completed_ns.get_or_insert(now_ns);
+        }
+    }
+}
+
+impl<C: Controller> Endpoint for Sender<C> {
+    type Incoming = Ack;
+    type Outgoing = Packet;
+
+    #[inline]
+    fn receive(&mut self, now: Timestamp, ack: Ack) {
+        let now_ns = now.as_nanos();
+        self.sample_rtt(now_ns, &ack);
+        let newly = self.acknowledge(now, &ack);
+        if newly == 0 {
+            return;
+        }
+        self.stats.acked_packets += newly;
+        self.pto_count = 0;
+        self.largest_acked = self.largest_acked.max(Some(ack.largest()));
+        self.sent.advance();
+        let batch = AckBatch {
+            bytes_in_flight: Bytes::new(self.in_flight),
+            ecn_ce_count: 0,
+        };
+        self.notify(now, Event::AckEnd(batch));
+        self.detect_losses(now);
+        if self.unsent == 0 {
+            self.note_completion(now_ns);
+        }
+        self.refresh(now_ns);
+    }
+
+    fn wake(&mut self, now: Timestamp) {
+        let now_ns = now.as_nanos();
+        if now_ns >= self.timer_ns() {
+            if self.loss_time_ns == NEVER {
+                self.expire(now);
+            } else {
+                self.detect_losses(now);
+            }
+        }
+        self.refresh(now_ns);
+    }
+
+    #[inline]
+    fn transmit(&mut self, now: Timestamp) -> Option<Packet> {
+        let now_ns = now.as_nanos();
+        if now_ns < self.start_ns {
+            self.wake_ns = self.start_ns;
+            return None;
+        }
+        let payload = self.available(now_ns);
+        if self.probes_due > 0 {
+            // Without payload a probe is a PING (RFC 9002 §6.2.4).
+            self.probes_due -= 1;
+            self.stats.probe_packets += 1;
+            return Some(self.depart(now, payload));
+        }
+        if payload == 0 || self.in_flight + self.mtu > self.window {
+            return self.sleep(NEVER);
+        }
+        let ready_ns = self.pacer.ready_ns(now_ns, payload + self.overhead);
+        if ready_ns > now_ns {
+            return self.sleep(ready_ns);
+        }
+        Some(self.depart(now, payload))
+    }
+
+    #[inline]
+    fn next_wake(&self) -> Timestamp {
+        Timestamp::from_nanos(self.wake_ns)
+    }
+}
+
+/// Packets declared lost together.
+struct Lost {
+    packets: u64,
+    bytes: u64,
+    /// The largest of them.
+    number: u64,
+    time_ns: u64,
+    /// The longest run of consecutive losses, in time.
+    run_ns: u64,
+}
+
+/// RFC 9002 §6.2.4 allows two.
+const PROBES_PER_TIMEOUT: u32 = 2;

@@ -1,0 +1,14 @@
+//! The simulator against its properties, its RFCs and measured references.
+
+#[cfg(test)]
+mod conservation;
+#[cfg(test)]
+mod determinism;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod rfc9002;
+#[cfg(test)]
+mod scenario_errors;
+#[cfg(test)]
+mod scenarios;

@@ -1,0 +1,69 @@
+//! Every shipped scenario runs.
+
+use std::path::Path;
+
+use tautline_core::units::Bytes;
+use tautline_netsim::baseline::{BoxedController, by_name};
+use tautline_netsim::scenario::ValidScenario;
+use tautline_netsim::sim::{Outcome, RunOptions, run};
+
+fn outcome(name: &str) -> Outcome<BoxedController> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../scenarios")
+        .join(name);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let scenario = ValidScenario::from_toml(&text, name).unwrap();
+    let mtu = Bytes::new(u64::from(scenario.transport().mtu_bytes));
+    let controllers = scenario.flows().iter();
+    let controllers = controllers.map(|flow| by_name(&flow.controller, mtu).unwrap().into());
+    let options = RunOptions::default().with_timeline(core::time::Duration::from_secs(1));
+    run(&scenario, 1, controllers.collect(), &options)
+}
+
+#[test]
+fn a_fixed_link_is_filled() {
+    let link = outcome("fixed.toml").link;
+    assert!(
+        link.utilisation > 0.98 && link.utilisation <= 1.0001,
+        "{link:?}"
+    );
+    assert!(
+        link.queue_delay_p99_ms <= 80.5,
+        "two products of 40 ms each: {link:?}"
+    );
+}
+
+#[test]
+fn a_varying_link_is_followed() {
+    let outcome = outcome("varying.toml");
+    assert!((outcome.link.capacity_mbps - 18.75).abs() < 1e-6);
+    let timeline = outcome.timeline.unwrap();
+    assert_eq!(timeline.capacity_mbps[15], 5.0);
+    let slow = timeline.flows[0].goodput_mbps[15];
+    assert!((4.5..=5.0).contains(&slow), "{slow}");
+    assert!(outcome.link.utilisation > 0.8, "{:?}", outcome.link);
+}
+
+#[test]
+fn the_flow_with_the_shorter_round_trip_time_gets_more() {
+    let flows = outcome("two-flows.toml").flows;
+    assert!(flows[0].goodput_mbps > flows[1].goodput_mbps, "{flows:?}");
+    assert!((flows[1].rtt_min_ms - 60.0) < 30.0 && flows[1].rtt_min_ms >= 60.0);
+}
+
+#[test]
+fn random_loss_holds_newreno_back() {
+    let outcome = outcome("lossy.toml");
+    assert!(
+        (0.005..0.02).contains(&outcome.link.loss),
+        "{:?}",
+        outcome.link
+    );
+    assert_eq!(outcome.link.packets.dropped, 0);
+    // 1.22 · MSS / (RTT · sqrt(p)) is about 3.5 Mbit/s (Mathis et al. 1997).
+    assert!(
+        (2.0..8.0).contains(&outcome.link.goodput_mbps),
+        "{:?}",
+        outcome.link
+    );
+}
