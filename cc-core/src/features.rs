@@ -146,7 +146,8 @@ const fn feature(name: &'static str, low: i32, high: i32, meaning: &'static str)
 
 const ONE: i32 = 1 << 16;
 
-static TABLE_1: FeatureTable = FeatureTable {
+/// Feature table 1.
+pub static TABLE_1: FeatureTable = FeatureTable {
     version: 1,
     features: &[
         feature(

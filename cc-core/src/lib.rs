@@ -17,7 +17,6 @@
         clippy::as_conversions,
         clippy::arithmetic_side_effects,
         clippy::float_arithmetic,
-        clippy::indexing_slicing,
         reason = "tests compare with floating-point and plain arithmetic, and a panic is a failure"
     )
 )]
@@ -25,10 +24,12 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod action;
 pub mod controller;
 pub mod features;
 pub mod fixed;
 pub mod guard;
 pub mod log2;
+pub mod observe;
 pub mod policy;
 pub mod units;

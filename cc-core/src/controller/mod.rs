@@ -17,10 +17,13 @@ use crate::units::{Bandwidth, Bytes, PacketNumber, Timestamp};
 
 mod event;
 mod fixed_window;
+mod hystart;
+mod learned;
 mod new_reno;
 
 pub use event::Event;
 pub use fixed_window::FixedWindow;
+pub use learned::{ForeignEnvelope, Learned, Proposer};
 pub use new_reno::NewReno;
 
 /// A congestion controller, driven by events and asked for its current decision.

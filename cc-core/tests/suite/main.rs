@@ -1,0 +1,6 @@
+//! Behaviour of whole controllers over event sequences.
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod path;
