@@ -1,0 +1,130 @@
+//! quinn does not tell a controller that its probe timeout expired; the silence before the next
+//! event does.
+
+use std::time::{Duration, Instant};
+
+/// Infers expired probe timeouts (RFC 9002 §6.2) from gaps between events.
+///
+/// quinn's own timer subtracts the peer's reported acknowledgement delays from its samples; here
+/// they are unknown, so round-trip times come out longer. To notice quinn's expiries all the same,
+/// only half of the peer's allowance (25 ms unless negotiated otherwise) is waited for.
+#[derive(Clone, Debug, Default)]
+pub struct ProbeTimeout {
+    rtt: Option<Estimate>,
+    last_event: Option<Instant>,
+    expired: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Estimate {
+    smoothed: Duration,
+    variation: Duration,
+    latest: Duration,
+}
+
+impl ProbeTimeout {
+    /// Takes one round-trip time, acknowledgement delay included (RFC 9002 §5.3).
+    pub fn on_sample(&mut self, latest: Duration) {
+        self.rtt = Some(match self.rtt {
+            None => Estimate {
+                smoothed: latest,
+                variation: latest / 2,
+                latest,
+            },
+            Some(old) => {
+                let deviation = old.smoothed.abs_diff(latest);
+                Estimate {
+                    smoothed: (old.smoothed * 7 + latest) / 8,
+                    variation: (old.variation * 3 + deviation) / 4,
+                    latest,
+                }
+            }
+        });
+    }
+
+    /// Packets that count towards bytes in flight left at `now`.
+    pub fn on_sent(&mut self, now: Instant) {
+        self.last_event = Some(now);
+    }
+
+    /// New packets were acknowledged at `now`: the backoff starts over.
+    pub fn on_ack(&mut self, now: Instant) {
+        self.last_event = Some(now);
+        self.expired = 0;
+    }
+
+    /// Consecutive expiries, this one included, if `now` comes later than the timeout after the
+    /// last event; asked before `now` is itself reported.
+    pub fn expired_by(&mut self, now: Instant) -> Option<u32> {
+        let silence = now.saturating_duration_since(self.last_event?);
+        if silence <= self.timeout() {
+            return None;
+        }
+        self.expired = self.expired.saturating_add(1);
+        self.last_event = Some(now);
+        Some(self.expired)
+    }
+
+    /// How long after its departure a packet may still be acknowledged or declared lost: four
+    /// round-trip times, the latest or the smoothed, whichever is longer.
+    pub fn attribution_horizon(&self) -> Duration {
+        self.rtt
+            .map_or(INITIAL_RTT, |rtt| rtt.smoothed.max(rtt.latest))
+            * 4
+    }
+
+    /// Smoothed round-trip time; none before the first sample.
+    pub fn smoothed_rtt(&self) -> Option<Duration> {
+        self.rtt.map(|rtt| rtt.smoothed)
+    }
+
+    fn timeout(&self) -> Duration {
+        let (smoothed, variation) = self.rtt.map_or((INITIAL_RTT, INITIAL_RTT / 2), |rtt| {
+            (rtt.smoothed, rtt.variation)
+        });
+        let base = smoothed + (variation * 4).max(GRANULARITY) + MAX_ACK_DELAY / 2;
+        base.saturating_mul(1 << self.expired.min(MAX_BACKOFF))
+    }
+}
+
+/// RFC 9002 §6.2.2: before the first sample.
+const INITIAL_RTT: Duration = Duration::from_millis(333);
+/// RFC 9002 §6.1.2: kGranularity.
+const GRANULARITY: Duration = Duration::from_millis(1);
+/// RFC 9000 §18.2: the default of `max_ack_delay`.
+const MAX_ACK_DELAY: Duration = Duration::from_millis(25);
+/// quinn doubles its timeout at most this often.
+const MAX_BACKOFF: u32 = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_expiry_doubles_the_wait_and_an_acknowledgement_ends_it() {
+        #[expect(clippy::disallowed_methods, reason = "some instant is needed")]
+        let start = Instant::now();
+        let ms = |n| start + Duration::from_millis(n);
+        let mut timer = ProbeTimeout::default();
+        for _ in 0..100 {
+            timer.on_sample(Duration::from_millis(40));
+        }
+        timer.on_ack(ms(0));
+        // 40 ms smoothed, 1 ms granularity, 12.5 ms: 53.5 ms, then 107 ms.
+        assert_eq!(timer.expired_by(ms(53)), None);
+        assert_eq!(timer.expired_by(ms(54)), Some(1));
+        assert_eq!(timer.expired_by(ms(160)), None);
+        assert_eq!(timer.expired_by(ms(162)), Some(2));
+        timer.on_ack(ms(170));
+        assert_eq!(timer.expired_by(ms(220)), None);
+        assert_eq!(timer.expired_by(ms(224)), Some(1));
+    }
+
+    #[test]
+    fn nothing_expires_before_the_first_packet() {
+        #[expect(clippy::disallowed_methods, reason = "some instant is needed")]
+        let start = Instant::now();
+        let mut timer = ProbeTimeout::default();
+        assert_eq!(timer.expired_by(start + Duration::from_mins(1)), None);
+    }
+}

@@ -1,0 +1,12 @@
+//! The adapter inside real quinn connections, in virtual time.
+
+#[cfg(test)]
+mod attribution;
+#[cfg(test)]
+mod mapping;
+#[cfg(test)]
+mod pair;
+#[cfg(test)]
+mod replay;
+#[cfg(test)]
+mod transfers;
