@@ -51,7 +51,7 @@ const BURST_SPAN: u64 = 8;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{Head, Hidden, MAX_HIDDEN_LAYERS, Skip};
+    use crate::policy::{Cadence, Head, Hidden, MAX_HIDDEN_LAYERS, Skip};
     use proptest::prelude::*;
 
     fn header(heads: u8) -> ModelHeader {
@@ -67,6 +67,7 @@ mod tests {
             step_gain: Q16::from_units(1 << 14),
             pacing_gain: Q16::from_units(5 << 14),
             jitter: Q16::from_units(3277),
+            cadence: Cadence::EveryRound,
         }
     }
 

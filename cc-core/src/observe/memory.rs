@@ -6,9 +6,7 @@
 use core::time::Duration;
 
 use super::Observation;
-use crate::features::{
-    FEATURE_COUNT, FeatureTable, LOG_SCALE_SHIFT, OWN_QUEUE_FLOOR, TABLE_1, index,
-};
+use crate::features::{FEATURE_COUNT, LOG_SCALE_SHIFT, OWN_QUEUE_FLOOR, TABLE_1, index};
 use crate::fixed::Q16;
 use crate::log2::log2;
 use crate::units::{Bytes, duration_nanos};
@@ -120,11 +118,6 @@ impl Memory {
     pub fn slow_loss(&self) -> Q16 {
         let total = self.total_decayed.0.max(LOSS_DENOMINATOR_MIN << COUNT_BITS);
         Q16::from_ratio(self.lost_decayed.0, total)
-    }
-
-    /// The table whose vectors this memory makes.
-    pub fn table() -> &'static FeatureTable {
-        &TABLE_1
     }
 }
 

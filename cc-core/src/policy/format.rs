@@ -13,7 +13,8 @@
 //! | 14 | 4 | step gain G |
 //! | 18 | 4 | pacing gain P |
 //! | 22 | 4 | design jitter D |
-//! | 26 | 4·H | hidden layers: width (2), shift (1), zero (1) |
+//! | 26 | 1 | cadence: 0 every round, 1 settled |
+//! | 27 | 4·H | hidden layers: width (2), shift (1), zero (1) |
 //! | … | (1+inputs)·N | heads: kind (1), sign per input (1 each) |
 //! | … | 4 | parameter count |
 //! | … | 2·count | parameters: layer by layer, row by row, bias last |
@@ -25,7 +26,8 @@
 use sha2::Digest as _;
 
 use super::{
-    Digest, Head, HeadKind, Hidden, MAX_HEADS, MAX_HIDDEN_LAYERS, ModelError, ModelHeader, Skip,
+    Cadence, Digest, Head, HeadKind, Hidden, MAX_HEADS, MAX_HIDDEN_LAYERS, ModelError, ModelHeader,
+    Skip,
 };
 use crate::features::MAX_INPUTS;
 use crate::fixed::Q16;
@@ -153,6 +155,11 @@ fn content(header: &ModelHeader, parameters: &[i16], mut emit: impl FnMut(&[u8])
     for gain in [header.step_gain, header.pacing_gain, header.jitter] {
         emit(&gain.units().to_le_bytes());
     }
+    let cadence = match header.cadence {
+        Cadence::EveryRound => 0,
+        Cadence::Settled => 1,
+    };
+    emit(&[cadence]);
     for layer in header.hidden_layers() {
         emit(&layer.width.to_le_bytes());
         emit(&[layer.shift, 0]);
@@ -216,6 +223,11 @@ impl Reader<'_> {
         let step_gain = self.q16()?;
         let pacing_gain = self.q16()?;
         let jitter = self.q16()?;
+        let cadence = match self.u8()? {
+            0 => Cadence::EveryRound,
+            1 => Cadence::Settled,
+            other => return Err(field("cadence", 1, i64::from(other))),
+        };
         if usize::from(hidden_count) > MAX_HIDDEN_LAYERS {
             return Err(field("hidden layer count", 4, i64::from(hidden_count)));
         }
@@ -253,6 +265,7 @@ impl Reader<'_> {
             step_gain,
             pacing_gain,
             jitter,
+            cadence,
         })
     }
 
@@ -287,4 +300,4 @@ fn first_bytes(bytes: &[u8]) -> [u8; 4] {
 
 const MAGIC: [u8; 4] = *b"\x89TLM";
 const VERSION: u16 = 1;
-const FIXED_LEN: usize = 26;
+const FIXED_LEN: usize = 27;

@@ -30,6 +30,19 @@ pub struct ModelHeader {
     pub pacing_gain: Q16,
     /// Design jitter D, as a fraction of the base round-trip time.
     pub jitter: Q16,
+    /// In which rounds the policy decides.
+    pub cadence: Cadence,
+}
+
+/// In which rounds a policy decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cadence {
+    /// In every round; an action shows in the statistics two decisions later.
+    #[default]
+    EveryRound,
+    /// In every second round, so that each decision judges packets that left after the last one.
+    /// Slower, and a closed loop with one dimension less.
+    Settled,
 }
 
 /// A hidden layer: affine, rescale, ReLU.

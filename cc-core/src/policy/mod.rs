@@ -16,7 +16,7 @@ mod infer;
 
 pub use digest::Digest;
 pub use format::{Parameters, decode, encode, encoded_len};
-pub use header::{Head, HeadKind, Hidden, ModelHeader, Skip};
+pub use header::{Cadence, Head, HeadKind, Hidden, ModelHeader, Skip};
 pub use infer::Scratch;
 
 use crate::features::{FeatureTable, MAX_INPUTS};

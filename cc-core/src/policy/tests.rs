@@ -23,6 +23,7 @@ fn header(hidden: &[(u16, u8)], heads: u8, skip: Skip) -> ModelHeader {
         step_gain: Q16::from_units(1 << 14),
         pacing_gain: Q16::from_units(5 << 14),
         jitter: Q16::from_units(3277),
+        cadence: Cadence::EveryRound,
     }
 }
 

@@ -9,7 +9,7 @@ use tautline_core::features::{FEATURE_COUNT, TABLE_1, index};
 use tautline_core::fixed::Q16;
 use tautline_core::guard::UncheckedEnvelope;
 use tautline_core::policy::{
-    Digest, Head, HeadKind, Hidden, MAX_HEADS, MAX_HIDDEN_LAYERS, ModelHeader, Skip,
+    Cadence, Digest, Head, HeadKind, Hidden, MAX_HEADS, MAX_HIDDEN_LAYERS, ModelHeader, Skip,
 };
 use tautline_core::units::{Bytes, PacketNumber, Timestamp};
 
@@ -49,9 +49,17 @@ fn learned<F: Fn(&[i32; FEATURE_COUNT]) -> i32>(law: F) -> Learned<Law<F>, Unche
         step_gain: Q16::from_units(1 << 14),
         pacing_gain: Q16::from_units(5 << 14),
         jitter: Q16::from_units(3277),
+        cadence: Cadence::EveryRound,
     };
     let envelope = UncheckedEnvelope::dangerously_unchecked(Digest::default(), &TABLE_1);
     Learned::new(Law { header, law }, envelope, Bytes::new(MTU)).unwrap()
+}
+
+fn settled<F: Fn(&[i32; FEATURE_COUNT]) -> i32>(law: F) -> Learned<Law<F>, UncheckedEnvelope> {
+    let mut law = learned(law).into_proposer();
+    law.header.cadence = Cadence::Settled;
+    let envelope = UncheckedEnvelope::dangerously_unchecked(Digest::default(), &TABLE_1);
+    Learned::new(law, envelope, Bytes::new(MTU)).unwrap()
 }
 
 /// a = 5/4 · (1/4 − x_s).
@@ -81,6 +89,21 @@ fn a_policy_with_a_target_fills_the_link_and_keeps_the_queue_at_the_target() {
         "{counters:?}"
     );
     assert!(counters.drains >= 1);
+}
+
+#[test]
+fn a_settled_policy_decides_in_every_second_round() {
+    let (mut every, mut second) = (learned(target_law), settled(target_law));
+    for controller in [&mut every, &mut second] {
+        let mut path = Path::new(500_000, 40_000_000, 160);
+        let delivered = path.run(controller, 6 * SECOND);
+        assert!(delivered > 11_400, "{delivered} of 12 000 packets");
+    }
+    let (all, half) = (every.counters().decisions, second.counters().decisions);
+    assert!(
+        half * 2 >= all - all / 8 && half * 2 <= all + all / 8,
+        "{half} of {all}"
+    );
 }
 
 #[test]

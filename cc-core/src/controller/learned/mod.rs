@@ -28,7 +28,7 @@ use crate::fixed::Q16;
 use crate::guard::{Envelope, Monitor, Ruling, Usage, rule};
 use crate::log2::{exp2_scaled, log2_ratio};
 use crate::observe::{Memory, MinRtt, Observation, Rounds, SmoothedRtt, View};
-use crate::policy::Digest;
+use crate::policy::{Cadence, Digest};
 use crate::units::{Bytes, Timestamp};
 
 /// A policy `P` under the guard, which relies on what `E` vouches for.
@@ -48,6 +48,8 @@ pub struct Learned<P, E> {
     judged_window: Bytes,
     phase: Phase,
     rounds_since_drain: u32,
+    /// The last decision's window has not been judged yet, and the model asks to wait for that.
+    settling: bool,
     probation_rounds: u32,
     last_acked: Option<AckedPacket>,
     acked_in_batch: Bytes,
@@ -96,6 +98,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
             judged_window: window,
             phase: Phase::Startup(start),
             rounds_since_drain: 0,
+            settling: false,
             probation_rounds: PROBATION_ROUNDS,
             last_acked: None,
             acked_in_batch: Bytes::ZERO,
@@ -146,6 +149,9 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
             return;
         }
         self.memory.count_loss(round);
+        if core::mem::take(&mut self.settling) && matches!(self.phase, Phase::Policy) {
+            return;
+        }
         let features = self.memory.features(&view);
         self.counters.decisions = self.counters.decisions.saturating_add(1);
         let applied = match self.phase {
@@ -175,6 +181,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
             self.start_drain(round, view);
             return Q16::ZERO;
         }
+        self.settling = self.proposer.header().cadence == Cadence::Settled;
         let heads = self.proposer.propose(features);
         self.proposal = Proposal::from_heads(self.proposer.header(), &heads);
         let usage = self.usage(round);
