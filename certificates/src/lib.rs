@@ -14,14 +14,6 @@
     clippy::float_arithmetic,
     clippy::indexing_slicing
 )]
-#![cfg_attr(
-    test,
-    expect(
-        clippy::arithmetic_side_effects,
-        clippy::indexing_slicing,
-        reason = "a panic in a test is a failure"
-    )
-)]
 
 mod bytes;
 pub mod claim;

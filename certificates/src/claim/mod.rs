@@ -3,8 +3,11 @@
 //! A claim set is written as TOML ([`ClaimSet::from_toml`]), lives as integers, and has one
 //! canonical binary encoding that certificates embed and digests are taken of.
 
+mod decimal;
 mod encoding;
 mod error;
+mod file;
+mod linear;
 
 use tautline_core::features::FeatureTable;
 use tautline_core::policy::HeadKind;

@@ -1,0 +1,286 @@
+//! Claims files: TOML in, integers out, every mistake with its place.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use tautline_core::features::FeatureTable;
+use tautline_core::policy::HeadKind;
+use toml::Spanned;
+
+use super::decimal::Decimal;
+use super::{
+    Claim, ClaimError, ClaimKind, ClaimSet, Constraint, LinearConstraint, MAX_CLAIMS, Region,
+    linear,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFile {
+    version: Spanned<i64>,
+    feature_table: Spanned<i64>,
+    claim: Vec<Spanned<RawClaim>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawClaim {
+    name: Spanned<String>,
+    kind: Spanned<String>,
+    says: Spanned<String>,
+    #[serde(default)]
+    given: BTreeMap<Spanned<String>, Spanned<Vec<String>>>,
+    #[serde(default, rename = "where")]
+    facts: Vec<Spanned<String>>,
+    #[serde(default)]
+    raise: Vec<Spanned<String>>,
+    then: Spanned<Vec<Spanned<String>>>,
+}
+
+impl ClaimSet {
+    /// Reads a claims file.
+    ///
+    /// # Errors
+    /// [`ClaimError`] with the file, line and field of the first mistake.
+    ///
+    /// # Examples
+    /// ```
+    /// use tautline_certificates::claim::ClaimSet;
+    /// let text = r#"
+    /// version = 1
+    /// feature_table = 1
+    /// [[claim]]
+    /// name = "bounded"
+    /// kind = "point"
+    /// says = "The rate head never exceeds one."
+    /// then = ["rate <= 1"]
+    /// "#;
+    /// let claims = ClaimSet::from_toml(text, "bounded.toml")?;
+    /// assert_eq!(claims.claims[0].constraints[0].bound, 65_536);
+    /// # Ok::<(), tautline_certificates::claim::ClaimError>(())
+    /// ```
+    pub fn from_toml(text: &str, file: &str) -> Result<Self, ClaimError> {
+        let place = Place { file, text };
+        let raw: RawFile = toml::from_str(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            place.error(at, "claims file", "a claims file", error.message())
+        })?;
+        if *raw.version.get_ref() != 1 {
+            return Err(place.of(&raw.version, "version", "1"));
+        }
+        let table = u16::try_from(*raw.feature_table.get_ref())
+            .ok()
+            .and_then(FeatureTable::by_version)
+            .ok_or_else(|| place.of(&raw.feature_table, "feature_table", "a known table"))?;
+        if raw.claim.is_empty() || raw.claim.len() > MAX_CLAIMS {
+            let got = raw.claim.len().to_string();
+            return Err(place.error(0, "claim", "1 to 256 claims", &got));
+        }
+        let mut claims = Vec::<Claim>::new();
+        for raw in &raw.claim {
+            let claim = read_claim(&place, table, raw.get_ref())?;
+            if claims.iter().any(|earlier| earlier.name == claim.name) {
+                return Err(place.of(&raw.get_ref().name, "name", "a name not used before"));
+            }
+            claims.push(claim);
+        }
+        let set = Self {
+            feature_table: table.version,
+            claims,
+        };
+        set.validate().map_err(|error| {
+            place.error(
+                0,
+                "claims file",
+                "claims within the limits",
+                &error.to_string(),
+            )
+        })?;
+        Ok(set)
+    }
+}
+
+/// Where mistakes are.
+struct Place<'a> {
+    file: &'a str,
+    text: &'a str,
+}
+
+impl Place<'_> {
+    fn error(&self, at: usize, field: &str, expected: &str, got: &str) -> ClaimError {
+        let before = self.text.as_bytes().iter().take(at);
+        let newlines = before.filter(|&&byte| byte == b'\n').count();
+        ClaimError {
+            file: self.file.to_owned(),
+            line: newlines.saturating_add(1),
+            field: field.to_owned(),
+            expected: expected.to_owned(),
+            got: got.to_owned(),
+        }
+    }
+
+    fn of<T: ToString>(&self, value: &Spanned<T>, field: &str, expected: &str) -> ClaimError {
+        let got = value.get_ref().to_string();
+        self.error(value.span().start, field, expected, &got)
+    }
+}
+
+fn read_claim(
+    place: &Place<'_>,
+    table: &FeatureTable,
+    raw: &RawClaim,
+) -> Result<Claim, ClaimError> {
+    let name = raw.name.get_ref();
+    if name.is_empty() {
+        return Err(place.of(&raw.name, "name", "a name"));
+    }
+    let kind = match raw.kind.get_ref().as_str() {
+        "point" => {
+            if let Some(first) = raw.raise.first() {
+                let field = format!("{name}.raise");
+                return Err(place.of(first, &field, "no raised features in a point claim"));
+            }
+            ClaimKind::Point
+        }
+        "pair" => ClaimKind::Pair {
+            raise: read_raise(place, table, raw)?,
+        },
+        "loop" => {
+            let expected = "\"point\" or \"pair\" (\"loop\" is not supported by this version)";
+            return Err(place.of(&raw.kind, &format!("{name}.kind"), expected));
+        }
+        _ => return Err(place.of(&raw.kind, &format!("{name}.kind"), "\"point\" or \"pair\"")),
+    };
+    let then = raw.then.get_ref();
+    if then.is_empty() {
+        let field = format!("{name}.then");
+        return Err(place.error(raw.then.span().start, &field, "a constraint", "none"));
+    }
+    let constraints = then
+        .iter()
+        .map(|text| read_constraint(place, table, name, text));
+    Ok(Claim {
+        name: name.clone(),
+        says: raw.says.get_ref().clone(),
+        kind,
+        region: read_region(place, table, raw)?,
+        constraints: constraints.collect::<Result<_, _>>()?,
+    })
+}
+
+fn read_raise(
+    place: &Place<'_>,
+    table: &FeatureTable,
+    raw: &RawClaim,
+) -> Result<Vec<usize>, ClaimError> {
+    let field = format!("{}.raise", raw.name.get_ref());
+    if raw.raise.is_empty() {
+        return Err(place.of(&raw.name, &field, "the raised features of a pair claim"));
+    }
+    let mut raise = vec![];
+    for feature in &raw.raise {
+        let index = table
+            .index_of(feature.get_ref())
+            .ok_or_else(|| place.of(feature, &field, "a feature of the table"))?;
+        if raise.contains(&index) {
+            return Err(place.of(feature, &field, "every feature once"));
+        }
+        raise.push(index);
+    }
+    raise.sort_unstable();
+    Ok(raise)
+}
+
+fn read_region(
+    place: &Place<'_>,
+    table: &FeatureTable,
+    raw: &RawClaim,
+) -> Result<Region, ClaimError> {
+    let mut region = Region::whole(table);
+    for (feature, range) in &raw.given {
+        let field = format!("{}.given.{}", raw.name.get_ref(), feature.get_ref());
+        let known = table.index_of(feature.get_ref());
+        let slot = known.and_then(|index| region.bounds.get_mut(index));
+        let Some(slot) = slot else {
+            return Err(place.of(feature, &field, "a feature of the table"));
+        };
+        *slot = read_range(place, &field, *slot, range)?;
+    }
+    for text in &raw.facts {
+        let field = format!("{}.where", raw.name.get_ref());
+        let read = linear::parse(text.get_ref())
+            .map_err(|(expected, got)| place.error(text.span().start, &field, expected, &got))?;
+        let mut terms = vec![];
+        for (name, coefficient) in read.terms {
+            let index = table.index_of(&name).ok_or_else(|| {
+                place.error(text.span().start, &field, "features of the table", &name)
+            })?;
+            terms.push((index, coefficient));
+        }
+        terms.sort_unstable();
+        region.linear.push(LinearConstraint {
+            terms,
+            bound: read.bound,
+        });
+    }
+    Ok(region)
+}
+
+/// The units between two decimals, which must lie in `range` and leave something between them.
+fn read_range(
+    place: &Place<'_>,
+    field: &str,
+    (least, most): (i32, i32),
+    text: &Spanned<Vec<String>>,
+) -> Result<(i32, i32), ClaimError> {
+    let error = |expected: &str| {
+        let got = format!("{:?}", text.get_ref());
+        place.error(text.span().start, field, expected, &got)
+    };
+    let [low, high] = text.get_ref().as_slice() else {
+        return Err(error("two decimal strings, [low, high]"));
+    };
+    let low = Decimal::parse(low).ok_or_else(|| error("decimals like \"0.1\""))?;
+    let high = Decimal::parse(high).ok_or_else(|| error("decimals like \"0.1\""))?;
+    let units = (low.ceil_units(), high.floor_units(0));
+    let range = i128::from(least)..=i128::from(most);
+    if !range.contains(&low.floor_units(0)) || !range.contains(&high.ceil_units()) {
+        let expected = format!("bounds within the table's range, {least} to {most} units of 2^-16");
+        return Err(error(&expected));
+    }
+    match (i32::try_from(units.0), i32::try_from(units.1)) {
+        (Ok(low), Ok(high)) if low <= high => Ok((low, high)),
+        _ => Err(error("a range that holds a multiple of 2^-16")),
+    }
+}
+
+fn read_constraint(
+    place: &Place<'_>,
+    table: &FeatureTable,
+    claim: &str,
+    text: &Spanned<String>,
+) -> Result<Constraint, ClaimError> {
+    let field = format!("{claim}.then");
+    let error = |expected: &str, got: &str| place.error(text.span().start, &field, expected, got);
+    let read = linear::parse(text.get_ref()).map_err(|(expected, got)| error(expected, &got))?;
+    let (mut heads, mut features) = (vec![], vec![]);
+    for (name, coefficient) in read.terms {
+        let head = HeadKind::ALL.into_iter().find(|kind| kind.name() == name);
+        if let Some(kind) = head {
+            heads.push((kind, coefficient));
+        } else if let Some(index) = table.index_of(&name) {
+            features.push((index, coefficient));
+        } else {
+            return Err(error("heads and features of the table", &name));
+        }
+    }
+    if heads.is_empty() {
+        return Err(error("at least one head", text.get_ref()));
+    }
+    heads.sort_unstable_by_key(|(kind, _)| kind.code());
+    features.sort_unstable();
+    Ok(Constraint {
+        heads,
+        features,
+        bound: read.bound,
+    })
+}

@@ -1,0 +1,4 @@
+//! Integration tests of the checker.
+
+#[cfg(test)]
+mod claims;
