@@ -60,7 +60,7 @@ impl Bernoulli {
 
 /// The increment of SplitMix64: 2⁶⁴ over the golden ratio.
 const GOLDEN_GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
-const TWO_TO_THE_64: f64 = 18_446_744_073_709_551_616.0;
+const TWO_TO_THE_64: f64 = 18_446_744_073_709_552_000.0;
 
 #[cfg(test)]
 mod tests {

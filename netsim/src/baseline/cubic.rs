@@ -339,9 +339,9 @@ mod tests {
             ack(&mut cubic, now_ms, packets);
             now_ms += 100;
         }
-        // 0.53 segments per round from 7 on, against a cubic that is flat around 10.
+        // From 7 on 0.53 segments per round, past the old window of 10 one; the cubic is at 9.6.
         assert!(
-            (11.0..13.0).contains(&segments(&cubic)),
+            (13.0..14.5).contains(&segments(&cubic)),
             "{}",
             segments(&cubic)
         );

@@ -177,7 +177,7 @@ impl ValidScenario {
     }
 }
 
-fn check_link(link: &LinkSpec, transport: &TransportSpec) -> Result<(), ScenarioError> {
+fn check_rates(link: &LinkSpec) -> Result<(), ScenarioError> {
     let lowest = Bandwidth::from_bits_per_sec(LOWEST_RATE_BPS);
     let highest = Bandwidth::from_bits_per_sec(HIGHEST_RATE_BPS);
     let stepped = link.rates.len() > 1;
@@ -215,6 +215,11 @@ fn check_link(link: &LinkSpec, transport: &TransportSpec) -> Result<(), Scenario
             "none",
         ));
     }
+    Ok(())
+}
+
+fn check_link(link: &LinkSpec, transport: &TransportSpec) -> Result<(), ScenarioError> {
+    check_rates(link)?;
     within(
         "link.base_rtt_ms",
         link.base_rtt,
@@ -355,8 +360,8 @@ fn within<T: InKeyUnits>(
     Err(ScenarioError::value(field, expected, value.shown(field)))
 }
 
-const LONGEST: Duration = Duration::from_secs(86_400);
-const LONGEST_DELAY: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_hours(24);
+const LONGEST_DELAY: Duration = Duration::from_mins(1);
 const LOWEST_RATE_BPS: u64 = 1000;
 const HIGHEST_RATE_BPS: u64 = 1_000_000_000_000;
 const MOST_FLOWS: u32 = 100_000;

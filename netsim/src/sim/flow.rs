@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use tautline_core::controller::Controller;
 use tautline_core::units::{Timestamp, duration_nanos};
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::Endpoint as _;
 use crate::report::PacketCounts;
 use crate::scenario::{FlowSpec, ValidScenario};
 use crate::transport::{Ack, EventLog, Packet, Receiver, Sender, SenderStats};

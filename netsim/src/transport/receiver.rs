@@ -113,11 +113,11 @@ impl Endpoint for Receiver {
     type Outgoing = Ack;
 
     #[inline]
-    fn receive(&mut self, now: Timestamp, packet: Packet) {
+    fn receive(&mut self, now: Timestamp, incoming: Packet) {
         let now_ns = now.as_nanos();
-        let in_order = self.insert(now_ns, packet.number);
+        let in_order = self.insert(now_ns, incoming.number);
         if self.count > 1 {
-            self.forget_below(packet.floor);
+            self.forget_below(incoming.floor);
         }
         self.unacknowledged += 1;
         if !in_order || self.unacknowledged >= self.ack_every {

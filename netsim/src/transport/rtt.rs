@@ -5,21 +5,21 @@ use super::GRANULARITY_NS;
 /// Smoothed round-trip time, its variation and its minimum, in nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct RttEstimator {
-    latest_ns: u64,
-    smoothed_ns: u64,
-    variation_ns: u64,
-    min_ns: u64,
-    first_sample_ns: Option<u64>,
+    latest: u64,
+    smoothed: u64,
+    variation: u64,
+    min: u64,
+    first_sample: Option<u64>,
 }
 
 impl Default for RttEstimator {
     fn default() -> Self {
         Self {
-            latest_ns: 0,
-            smoothed_ns: INITIAL_RTT_NS,
-            variation_ns: INITIAL_RTT_NS / 2,
-            min_ns: u64::MAX,
-            first_sample_ns: None,
+            latest: 0,
+            smoothed: INITIAL_RTT_NS,
+            variation: INITIAL_RTT_NS / 2,
+            min: u64::MAX,
+            first_sample: None,
         }
     }
 }
@@ -28,61 +28,61 @@ impl RttEstimator {
     /// Takes a sample of an acknowledgement that arrived at `now_ns` and was held back for
     /// `ack_delay_ns` (RFC 9002 §5.3).
     pub fn sample(&mut self, now_ns: u64, latest_ns: u64, ack_delay_ns: u64) {
-        self.latest_ns = latest_ns;
-        if self.first_sample_ns.is_none() {
-            self.first_sample_ns = Some(now_ns);
-            self.min_ns = latest_ns;
-            self.smoothed_ns = latest_ns;
-            self.variation_ns = latest_ns / 2;
+        self.latest = latest_ns;
+        if self.first_sample.is_none() {
+            self.first_sample = Some(now_ns);
+            self.min = latest_ns;
+            self.smoothed = latest_ns;
+            self.variation = latest_ns / 2;
             return;
         }
-        self.min_ns = self.min_ns.min(latest_ns);
-        let adjusted = if latest_ns >= self.min_ns.saturating_add(ack_delay_ns) {
+        self.min = self.min.min(latest_ns);
+        let adjusted = if latest_ns >= self.min.saturating_add(ack_delay_ns) {
             latest_ns - ack_delay_ns
         } else {
             latest_ns
         };
-        let deviation = self.smoothed_ns.abs_diff(adjusted);
-        self.variation_ns = (3 * self.variation_ns + deviation) / 4;
-        self.smoothed_ns = (7 * self.smoothed_ns + adjusted) / 8;
+        let deviation = self.smoothed.abs_diff(adjusted);
+        self.variation = (3 * self.variation + deviation) / 4;
+        self.smoothed = (7 * self.smoothed + adjusted) / 8;
     }
 
     /// Starts the minimum afresh from the latest sample, after persistent congestion
     /// (RFC 9002 §5.2).
     pub const fn restart_minimum(&mut self) {
-        self.min_ns = self.latest_ns;
+        self.min = self.latest;
     }
 
     /// The probe timeout before backoff, without the peer's acknowledgement delay
     /// (RFC 9002 §6.2.1).
     pub fn timeout_ns(&self) -> u64 {
-        self.smoothed_ns + (4 * self.variation_ns).max(GRANULARITY_NS)
+        self.smoothed + (4 * self.variation).max(GRANULARITY_NS)
     }
 
     /// How long a packet may stay unacknowledged once a later one is (RFC 9002 §6.1.2).
     pub fn loss_delay_ns(&self) -> u64 {
-        let longest = self.latest_ns.max(self.smoothed_ns);
+        let longest = self.latest.max(self.smoothed);
         (longest + longest / 8).max(GRANULARITY_NS)
     }
 
     /// The latest sample; zero before the first.
     pub const fn latest_ns(&self) -> u64 {
-        self.latest_ns
+        self.latest
     }
 
     /// The smoothed round-trip time; the initial 333 ms before the first sample.
     pub const fn smoothed_ns(&self) -> u64 {
-        self.smoothed_ns
+        self.smoothed
     }
 
     /// The smallest sample, if there was one.
     pub fn min_sample_ns(&self) -> Option<u64> {
-        self.first_sample_ns.map(|_| self.min_ns)
+        self.first_sample.map(|_| self.min)
     }
 
     /// When the first sample was taken.
     pub const fn first_sample_ns(&self) -> Option<u64> {
-        self.first_sample_ns
+        self.first_sample
     }
 }
 

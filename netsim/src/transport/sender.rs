@@ -434,16 +434,16 @@ impl<C: Controller> Endpoint for Sender<C> {
     type Outgoing = Packet;
 
     #[inline]
-    fn receive(&mut self, now: Timestamp, ack: Ack) {
+    fn receive(&mut self, now: Timestamp, incoming: Ack) {
         let now_ns = now.as_nanos();
-        self.sample_rtt(now_ns, &ack);
-        let newly = self.acknowledge(now, &ack);
+        self.sample_rtt(now_ns, &incoming);
+        let newly = self.acknowledge(now, &incoming);
         if newly == 0 {
             return;
         }
         self.stats.acked_packets += newly;
         self.pto_count = 0;
-        self.largest_acked = self.largest_acked.max(Some(ack.largest()));
+        self.largest_acked = self.largest_acked.max(Some(incoming.largest()));
         self.sent.advance();
         let batch = AckBatch {
             bytes_in_flight: Bytes::new(self.in_flight),
@@ -483,6 +483,7 @@ impl<C: Controller> Endpoint for Sender<C> {
             self.stats.probe_packets += 1;
             return Some(self.depart(now, payload));
         }
+        self.refresh(now_ns);
         if payload == 0 || self.in_flight + self.mtu > self.window {
             return self.sleep(NEVER);
         }

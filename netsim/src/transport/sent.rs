@@ -41,11 +41,6 @@ impl SentPackets {
         self.base
     }
 
-    /// The number of the next packet.
-    pub(super) const fn next(&self) -> u64 {
-        self.next
-    }
-
     /// Records a departure and names it.
     #[inline]
     pub(super) fn push(&mut self, time_ns: u64, bytes: u32) -> u64 {
@@ -119,6 +114,6 @@ mod tests {
             assert_eq!(sent.at(number).time_ns, number * 7);
         }
         sent.advance();
-        assert_eq!((sent.base(), sent.next()), (10, 300));
+        assert_eq!((sent.base(), sent.next), (10, 300));
     }
 }

@@ -23,7 +23,7 @@ fn dumbbell<C: Controller>(rate_mbps: u64, flows: u32, controller: impl Fn() -> 
     let scenario = ValidScenario::new(
         link,
         (0..flows).map(spec).collect(),
-        Duration::from_secs(60),
+        Duration::from_mins(1),
     )
     .and_then(|scenario| scenario.with_warmup(Duration::from_secs(10)))
     .unwrap();

@@ -45,10 +45,16 @@ fn a_varying_link_is_followed() {
 }
 
 #[test]
-fn the_flow_with_the_shorter_round_trip_time_gets_more() {
-    let flows = outcome("two-flows.toml").flows;
-    assert!(flows[0].goodput_mbps > flows[1].goodput_mbps, "{flows:?}");
-    assert!((flows[1].rtt_min_ms - 60.0) < 30.0 && flows[1].rtt_min_ms >= 60.0);
+fn flows_share_and_keep_their_own_round_trip_times() {
+    let outcome = outcome("two-flows.toml");
+    let rtts: Vec<f64> = outcome.flows.iter().map(|flow| flow.rtt_min_ms).collect();
+    // 40 and 60 ms, a transmission of 0.6 ms, and what queue the second flow always meets.
+    assert!(
+        (40.6..40.7).contains(&rtts[0]) && (60.6..70.0).contains(&rtts[1]),
+        "{rtts:?}"
+    );
+    assert!(outcome.link.jain > 0.7, "{:?}", outcome.link);
+    assert!(outcome.link.utilisation > 0.98, "{:?}", outcome.link);
 }
 
 #[test]
