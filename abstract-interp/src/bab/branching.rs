@@ -1,0 +1,54 @@
+//! Which feature to cut, and where.
+
+use crate::interval::Interval;
+use crate::objective::Halfspace;
+
+/// A cut: left x ≤ `cut`, right x ≥ `cut` + 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cut {
+    /// The feature.
+    pub feature: usize,
+    /// Largest value on the left.
+    pub cut: i64,
+}
+
+/// Halves the feature whose interval contributes most to the bound: the largest |λᵢ|·width.
+///
+/// # Source
+/// Bunel et al., "Branch and bound for piecewise linear neural network verification", JMLR 2020, §5
+/// (smart branching), with the linear bound's own coefficients as scores.
+pub(super) fn by_influence(coefficients: &[f64], region: &[Interval]) -> Option<Cut> {
+    let mut best: Option<(usize, f64)> = None;
+    for (feature, (slope, bounds)) in coefficients.iter().zip(region).enumerate() {
+        let width = bounds.width();
+        // A feature without influence is still cut, last, rather than giving up.
+        let score = (slope.abs() + LEAST_INFLUENCE) * width as f64;
+        if width > 0 && best.is_none_or(|(_, highest)| score > highest) {
+            best = Some((feature, score));
+        }
+    }
+    best.map(|(feature, _)| halve(feature, region[feature]))
+}
+
+/// Halves the feature that moves a fact most, so that the fact decides more boxes.
+pub(super) fn by_fact(fact: &Halfspace, region: &[Interval]) -> Option<Cut> {
+    let spans = fact.terms.iter().map(|&(place, c)| {
+        (
+            place,
+            i128::from(c).abs() * i128::from(region[place].width()),
+        )
+    });
+    let (feature, _) = spans
+        .filter(|&(_, span)| span > 0)
+        .max_by_key(|&(place, span)| (span, std::cmp::Reverse(place)))?;
+    Some(halve(feature, region[feature]))
+}
+
+fn halve(feature: usize, bounds: Interval) -> Cut {
+    Cut {
+        feature,
+        cut: bounds.low + (bounds.width() - 1) / 2,
+    }
+}
+
+const LEAST_INFLUENCE: f64 = 1e-9;

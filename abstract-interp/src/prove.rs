@@ -1,0 +1,325 @@
+//! From a claim to a verdict.
+
+use num_bigint::BigInt;
+use num_rational::BigRational;
+use tautline_certificates::claim::{Claim, ClaimKind};
+use tautline_certificates::format::Tree;
+use tautline_core::policy::{Policy, Scratch};
+
+use crate::bab::{self, Budget, End, Flow, Found, Goal, Status};
+use crate::network::Network;
+use crate::pair;
+use crate::problem::Problem;
+use crate::signs::{self, Sign};
+use crate::verdict::{ClaimResult, Counterexample, Evaluation, Proof, ProveError, Reason, Verdict};
+
+/// How much work a claim may take; part of what decides the result, so the same limits give the
+/// same result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Boxes bounded per constraint.
+    pub max_boxes: u64,
+    /// Boxes bounded after a violation is known, to measure the proven fraction.
+    pub after_violation: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_boxes: 2_000_000,
+            after_violation: 2_000,
+        }
+    }
+}
+
+/// Who looks on: progress goes out, a wish to stop comes in. Time itself is the caller's affair.
+#[derive(Clone, Copy)]
+pub struct Watch<'w> {
+    /// Called after every batch of boxes.
+    pub progress: &'w (dyn Fn(Progress<'_>) + Sync),
+    /// Asked after every batch; true ends the search with what there is.
+    pub stop: &'w (dyn Fn() -> bool + Sync),
+}
+
+impl Watch<'static> {
+    /// Nobody.
+    pub fn none() -> Self {
+        Self {
+            progress: &|_| {},
+            stop: &|| false,
+        }
+    }
+}
+
+/// Where the work on a claim stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress<'c> {
+    /// The claim's name.
+    pub claim: &'c str,
+    /// The constraint at work.
+    pub constraint: usize,
+    /// Its boxes bounded so far.
+    pub boxes: u64,
+    /// Its regions still open.
+    pub open: usize,
+    /// Its proven fraction, rounded.
+    pub proven: f64,
+}
+
+/// Decides one claim about a model.
+///
+/// # Errors
+/// [`ProveError`] where the claim does not fit the model.
+pub fn prove_claim<S: AsRef<[i16]>>(
+    policy: &Policy<S>,
+    claim: &Claim,
+    limits: &Limits,
+    watch: Watch<'_>,
+) -> Result<ClaimResult, ProveError> {
+    let network = Network::new(policy);
+    let problems = Problem::of_claim(&network, claim)?;
+    match &claim.kind {
+        ClaimKind::Point => Ok(prove_point(policy, claim, &problems, *limits, watch)),
+        ClaimKind::Pair { raise } => Ok(prove_pair(policy, claim, &problems, raise)),
+    }
+}
+
+/// Proven fraction of a claim's box after at most `max_boxes` boxes per constraint, rounded; for
+/// progress displays and training signals. A pair claim counts as one or zero.
+///
+/// # Errors
+/// [`ProveError`] where the claim does not fit the model.
+pub fn quick_qc<S: AsRef<[i16]>>(
+    policy: &Policy<S>,
+    claim: &Claim,
+    max_boxes: u64,
+) -> Result<f64, ProveError> {
+    let network = Network::new(policy);
+    let problems = Problem::of_claim(&network, claim)?;
+    let unproven = problems
+        .iter()
+        .enumerate()
+        .map(|(number, problem)| match &claim.kind {
+            ClaimKind::Pair { raise } => {
+                f64::from(u8::from(pair::sign_rule(problem, number, raise).is_err()))
+            }
+            ClaimKind::Point => {
+                let budget = Budget {
+                    boxes: max_boxes,
+                    after_violation: max_boxes,
+                };
+                let found = bab::search(problem, budget, Goal::Measure, &|_| Flow::Continue);
+                match found.end {
+                    End::Proven(_) => 0.0,
+                    _ => 1.0 - found.status.proven,
+                }
+            }
+        });
+    Ok((1.0 - unproven.sum::<f64>()).max(0.0))
+}
+
+/// The part of a claim's box on which a constraint is hardest, by the weights' signs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CornerRegion {
+    /// Inclusive bounds per feature, in units of 2⁻¹⁶; fixed ones have both ends equal.
+    pub bounds: Vec<(i32, i32)>,
+    /// The features that keep their interval.
+    pub free: Vec<usize>,
+}
+
+/// The corner of every constraint of a claim: bounding the constraint there bounds it everywhere.
+///
+/// # Errors
+/// [`ProveError`] where the claim does not fit the model.
+pub fn corner_region<S: AsRef<[i16]>>(
+    policy: &Policy<S>,
+    claim: &Claim,
+) -> Result<Vec<CornerRegion>, ProveError> {
+    let network = Network::new(policy);
+    let problems = Problem::of_claim(&network, claim)?;
+    let corners = problems.iter().map(|problem| {
+        let mut corner = vec![];
+        signs::corner(&problem.signs, &problem.region, &mut corner);
+        let open = |&feature: &usize| problem.signs[feature] == Sign::Unknown;
+        CornerRegion {
+            bounds: corner
+                .iter()
+                .map(|ends| (ends.low as i32, ends.high as i32))
+                .collect(),
+            free: (0..corner.len()).filter(open).collect(),
+        }
+    });
+    Ok(corners.collect())
+}
+
+fn prove_point<S: AsRef<[i16]>>(
+    policy: &Policy<S>,
+    claim: &Claim,
+    problems: &[Problem<'_>],
+    limits: Limits,
+    watch: Watch<'_>,
+) -> ClaimResult {
+    let budget = Budget {
+        boxes: limits.max_boxes,
+        after_violation: limits.after_violation,
+    };
+    let mut trees: Vec<Tree> = vec![];
+    let mut unproven = BigRational::from_integer(BigInt::from(0));
+    let mut boxes = 0;
+    let mut refuted = None;
+    for (number, problem) in problems.iter().enumerate() {
+        let report = |status: Status| {
+            (watch.progress)(Progress {
+                claim: &claim.name,
+                constraint: number,
+                boxes: status.boxes,
+                open: status.open,
+                proven: status.proven,
+            });
+            if (watch.stop)() {
+                Flow::Stop
+            } else {
+                Flow::Continue
+            }
+        };
+        let found = bab::search(problem, budget, Goal::Decide, &report);
+        boxes += found.status.boxes;
+        unproven += one() - found.fraction.clone();
+        match conclude(policy, claim, problem, number, limits, found) {
+            Ok(tree) => trees.push(tree),
+            // A violation outranks an earlier unknown.
+            Err(verdict @ Verdict::Violated(_)) => {
+                refuted.take_if(|known: &mut Verdict| !matches!(known, Verdict::Violated(_)));
+                refuted.get_or_insert(verdict);
+            }
+            Err(verdict) => {
+                refuted.get_or_insert(verdict);
+            }
+        }
+    }
+    let zero = BigRational::from_integer(BigInt::from(0));
+    ClaimResult {
+        name: claim.name.clone(),
+        verdict: refuted.unwrap_or(Verdict::Holds(Proof::Trees(trees))),
+        qc: (one() - unproven).max(zero),
+        boxes,
+    }
+}
+
+fn conclude<S: AsRef<[i16]>>(
+    policy: &Policy<S>,
+    claim: &Claim,
+    problem: &Problem<'_>,
+    number: usize,
+    limits: Limits,
+    found: Found,
+) -> Result<Tree, Verdict> {
+    let open = found.status.open;
+    Err(match found.end {
+        End::Proven(tree) => return Ok(tree),
+        End::Violated(point) => {
+            let input = evaluate(policy, &point);
+            let heads = input.heads.map(i64::from);
+            let excess = problem.objective.excess(&point, &heads);
+            let is_real = excess > 0 && belongs(policy, claim, &input);
+            let inputs = vec![input];
+            if is_real {
+                Verdict::Violated(Counterexample {
+                    constraint: number,
+                    inputs,
+                    excess,
+                })
+            } else {
+                // The deployed program did not confirm it.
+                Verdict::Unknown(Reason::Exhausted {
+                    constraint: number,
+                    open,
+                })
+            }
+        }
+        End::Stopped => Verdict::Unknown(Reason::Stopped {
+            constraint: number,
+            open,
+        }),
+        End::BoxLimit => Verdict::Unknown(Reason::BoxLimit {
+            constraint: number,
+            limit: limits.max_boxes,
+            open,
+        }),
+        End::Exhausted => Verdict::Unknown(Reason::Exhausted {
+            constraint: number,
+            open,
+        }),
+    })
+}
+
+fn prove_pair<S: AsRef<[i16]>>(
+    policy: &Policy<S>,
+    claim: &Claim,
+    problems: &[Problem<'_>],
+    raise: &[usize],
+) -> ClaimResult {
+    let mut verdict = Verdict::Holds(Proof::Signs);
+    for (number, problem) in problems.iter().enumerate() {
+        let Err(reason) = pair::sign_rule(problem, number, raise) else {
+            continue;
+        };
+        if let Some(found) = replay_pair(policy, claim, problem, number, raise) {
+            verdict = Verdict::Violated(found);
+            break;
+        }
+        if verdict.holds() {
+            verdict = Verdict::Unknown(reason);
+        }
+    }
+    let qc = if verdict.holds() {
+        one()
+    } else {
+        BigRational::from_integer(BigInt::from(0))
+    };
+    ClaimResult {
+        name: claim.name.clone(),
+        verdict,
+        qc,
+        boxes: 0,
+    }
+}
+
+fn replay_pair<S: AsRef<[i16]>>(
+    policy: &Policy<S>,
+    claim: &Claim,
+    problem: &Problem<'_>,
+    number: usize,
+    raise: &[usize],
+) -> Option<Counterexample> {
+    let found = pair::violation(problem, claim, raise)?;
+    let inputs = vec![
+        evaluate(policy, &found.base),
+        evaluate(policy, &found.raised),
+    ];
+    let difference = problem.objective.heads.iter().map(|&(head, c)| {
+        i128::from(c)
+            * i128::from(i64::from(inputs[1].heads[head]) - i64::from(inputs[0].heads[head]))
+    });
+    let excess = difference.sum::<i128>() - i128::from(problem.objective.bound);
+    let is_real = excess > 0 && inputs.iter().all(|input| belongs(policy, claim, input));
+    is_real.then_some(Counterexample {
+        constraint: number,
+        inputs,
+        excess,
+    })
+}
+
+fn evaluate<S: AsRef<[i16]>>(policy: &Policy<S>, point: &[i64]) -> Evaluation {
+    let features: Vec<i32> = point.iter().map(|&value| value as i32).collect();
+    let heads = policy.forward(&features, &mut Scratch::new());
+    Evaluation { features, heads }
+}
+
+fn belongs<S: AsRef<[i16]>>(policy: &Policy<S>, claim: &Claim, input: &Evaluation) -> bool {
+    policy.table().contains(&input.features) && claim.region.contains(&input.features)
+}
+
+fn one() -> BigRational {
+    BigRational::from_integer(BigInt::from(1))
+}

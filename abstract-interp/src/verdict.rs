@@ -1,0 +1,188 @@
+//! What the prover found out about a claim.
+
+use std::fmt;
+
+use num_rational::BigRational;
+use tautline_certificates::format::Tree;
+use tautline_core::policy::{HeadKind, MAX_HEADS};
+
+/// The answer to one claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It holds, and here is why.
+    Holds(Proof),
+    /// It does not hold, and here is where.
+    Violated(Counterexample),
+    /// Neither was found.
+    Unknown(Reason),
+}
+
+impl Verdict {
+    /// True for [`Verdict::Holds`].
+    pub const fn holds(&self) -> bool {
+        matches!(self, Self::Holds(_))
+    }
+
+    /// `holds`, `violated` or `unknown`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Holds(_) => "holds",
+            Self::Violated(_) => "violated",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+}
+
+/// Why a claim holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// Per constraint, a tree of regions.
+    Trees(Vec<Tree>),
+    /// By the signs of the weights.
+    Signs,
+}
+
+/// Inputs within region and links at which the deployed program breaks a constraint.
+///
+/// Replayed with `Policy::forward` before it is reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counterexample {
+    /// Which constraint of the claim.
+    pub constraint: usize,
+    /// One input; two (x, then x') for a pair claim.
+    pub inputs: Vec<Evaluation>,
+    /// By how much the left side exceeds the bound, in units of 2⁻¹⁶ times the constraint's scale.
+    pub excess: i128,
+}
+
+/// The deployed program at one input.
+///
+/// # Units
+/// 2⁻¹⁶ each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evaluation {
+    /// The features, in table order.
+    pub features: Vec<i32>,
+    /// The heads, in the model's order; unused places are zero.
+    pub heads: [i32; MAX_HEADS],
+}
+
+/// Why nothing was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The stop callback asked for an end.
+    #[error("stopped before constraint {constraint} was decided, {open} regions open")]
+    Stopped {
+        /// The constraint at work.
+        constraint: usize,
+        /// Regions that were neither proven nor split.
+        open: usize,
+    },
+    /// The box limit was reached.
+    #[error("constraint {constraint} undecided after {limit} boxes, {open} regions open")]
+    BoxLimit {
+        /// The constraint at work.
+        constraint: usize,
+        /// The limit.
+        limit: u64,
+        /// Regions that were neither proven nor split.
+        open: usize,
+    },
+    /// A pair claim whose signs do not decide it and for which no violation was found.
+    #[error("constraint {constraint}: the weights' signs do not decide it for feature {feature}")]
+    Signs {
+        /// The constraint.
+        constraint: usize,
+        /// A raised feature whose sign is open.
+        feature: usize,
+    },
+    /// A pair claim that the sign rule cannot express.
+    #[error(
+        "constraint {constraint} of a pair claim must have a bound of at least zero and no feature terms"
+    )]
+    PairShape {
+        /// The constraint.
+        constraint: usize,
+    },
+    /// No box is left that could be cut, yet something is unproven.
+    #[error("constraint {constraint}: {open} regions cannot be cut further")]
+    Exhausted {
+        /// The constraint.
+        constraint: usize,
+        /// How many regions.
+        open: usize,
+    },
+}
+
+/// A claim with its verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimResult {
+    /// The claim's name.
+    pub name: String,
+    /// What was found.
+    pub verdict: Verdict,
+    /// Proven fraction of the integer points of the claim's box; displays as `n/d`.
+    ///
+    /// One exactly where it holds. With several constraints it is a lower bound: one minus the sum of
+    /// the fractions left unproven per constraint.
+    pub qc: BigRational,
+    /// Boxes bounded.
+    pub boxes: u64,
+}
+
+impl fmt::Display for ClaimResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}, QC {}", self.name, self.verdict.name(), self.qc)?;
+        match &self.verdict {
+            Verdict::Holds(_) => Ok(()),
+            Verdict::Violated(found) => write!(
+                f,
+                ", constraint {} exceeded by {}",
+                found.constraint, found.excess
+            ),
+            Verdict::Unknown(reason) => write!(f, ", {reason}"),
+        }
+    }
+}
+
+/// Why a claim does not fit a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProveError {
+    /// The claim names a head that the model lacks.
+    #[error("constraint {constraint} names the {} head, which the model lacks", head.name())]
+    MissingHead {
+        /// The constraint.
+        constraint: usize,
+        /// The head.
+        head: HeadKind,
+    },
+    /// The claim names a head that no feature influences.
+    #[error("constraint {constraint} names the {} head, which is constant in this model", head.name())]
+    ConstantHead {
+        /// The constraint.
+        constraint: usize,
+        /// The head.
+        head: HeadKind,
+    },
+    /// The claim's region has another number of features than the model.
+    #[error("the claim's region has {got} features, the model has {expected}")]
+    Features {
+        /// The model's inputs.
+        expected: usize,
+        /// The region's bounds.
+        got: usize,
+    },
+    /// The claims are about another feature table.
+    #[error("the claims are about feature table {got}, the model reads table {expected}")]
+    FeatureTable {
+        /// The model's table.
+        expected: u16,
+        /// The claims' table.
+        got: u16,
+    },
+    /// The certificate cannot be written in this format version.
+    #[error("the proof does not fit the certificate format: {0}")]
+    Format(#[from] tautline_certificates::format::FormatError),
+}
