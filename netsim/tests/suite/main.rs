@@ -5,6 +5,8 @@ mod conservation;
 #[cfg(test)]
 mod determinism;
 #[cfg(test)]
+mod random;
+#[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod rfc9002;

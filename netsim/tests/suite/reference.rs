@@ -20,13 +20,9 @@ fn dumbbell<C: Controller>(rate_mbps: u64, flows: u32, controller: impl Fn() -> 
         let start = Timestamp::from_nanos(u64::from(flow) * 100_000_000);
         FlowSpec::new("").starting_at(start)
     };
-    let scenario = ValidScenario::new(
-        link,
-        (0..flows).map(spec).collect(),
-        Duration::from_mins(1),
-    )
-    .and_then(|scenario| scenario.with_warmup(Duration::from_secs(10)))
-    .unwrap();
+    let scenario = ValidScenario::new(link, (0..flows).map(spec).collect(), Duration::from_mins(1))
+        .and_then(|scenario| scenario.with_warmup(Duration::from_secs(10)))
+        .unwrap();
     let controllers = (0..flows).map(|_| controller()).collect();
     let link = run(&scenario, 1, controllers, &RunOptions::default()).link;
     println!("{rate_mbps} Mbit/s, {flows} flows: {link:#?}");
