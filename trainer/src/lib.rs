@@ -5,8 +5,28 @@
 //! keeps it provable, and repaired at the corners of the claims' regions. What is evaluated at
 //! every step is the deployed integer program.
 
+pub mod checkpoint;
+mod claims;
+mod env;
+mod error;
 pub mod law;
+mod loss;
+mod measure;
 pub mod network;
+mod obligation;
 pub mod optimiser;
+pub mod params;
+mod phase;
+mod proposer;
 pub mod quantize;
 mod rng;
+mod rollout;
+mod sampling;
+pub mod train;
+
+pub use claims::ClaimSet;
+pub use checkpoint::{Checkpoint, Phase};
+pub use error::TrainError;
+pub use params::{Params, ParamsError, ValidParams};
+pub use proposer::ReferenceLaw;
+pub use train::{Observer, Outcome, Progress, Report, Trained, train};

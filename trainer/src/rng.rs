@@ -24,9 +24,9 @@ pub(crate) struct Stream(Xoshiro256PlusPlus);
 
 impl Stream {
     pub(crate) fn new(seed: u64, purpose: Purpose, place: u64) -> Self {
-        Self(Xoshiro256PlusPlus::seed_from_u64(mix(
-            mix(mix(seed) ^ purpose as u64) ^ place,
-        )))
+        Self(Xoshiro256PlusPlus::seed_from_u64(mix(mix(
+            mix(seed) ^ purpose as u64
+        ) ^ place)))
     }
 
     pub(crate) fn bits(&mut self) -> u64 {

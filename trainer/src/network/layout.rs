@@ -225,6 +225,7 @@ fn header(widths: &[usize], heads: &[HeadKind], shift: u8) -> Result<ModelHeader
         step_gain: STEP_GAIN,
         pacing_gain: PACING_GAIN,
         jitter: DESIGN_JITTER,
+        cadence: tautline_core::policy::Cadence::EveryRound,
     };
     for (layer, (&width, place)) in widths.iter().zip(&mut header.hidden).enumerate() {
         if !(2..=MAX_WIDTH).contains(&width) {

@@ -141,11 +141,7 @@ pub(crate) fn affine_input_gradient(
 }
 
 /// Adds `upstream · inputsᵀ` (and the row sums of `upstream` for the biases) to `gradient`.
-pub(crate) fn add_affine_weight_gradient(
-    gradient: &mut [f64],
-    upstream: &Matrix,
-    inputs: &Matrix,
-) {
+pub(crate) fn add_affine_weight_gradient(gradient: &mut [f64], upstream: &Matrix, inputs: &Matrix) {
     let width = inputs.rows() + 1;
     for (neuron, row) in gradient
         .chunks_exact_mut(width)

@@ -77,9 +77,12 @@ pub(crate) fn backward(layout: &Layout, trace: &Trace, upstream: &Matrix, gradie
         let units = layout.layers()[number - 1].outputs;
         let mut below =
             affine_input_gradient(&trace.weights[range], layer.row_len(), &upstream, units);
-        below.zip_apply_first_rows(inputs, |gradient, activation| {
-            if activation > 0.0 { gradient } else { 0.0 }
-        });
+        below.zip_apply_first_rows(
+            inputs,
+            |gradient, activation| {
+                if activation > 0.0 { gradient } else { 0.0 }
+            },
+        );
         upstream = below;
     }
 }

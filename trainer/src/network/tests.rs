@@ -103,6 +103,9 @@ fn rounding_keeps_the_sign_pattern_and_the_fairness_slope() {
     let rounded = rounded(&layout, &weights);
     for (place, (&weight, &(low, high))) in rounded.iter().zip(layout.bounds()).enumerate() {
         let allowed = if high < 0.0 { -0.096 } else { high };
-        assert!((low..=allowed).contains(&weight), "weight {place} is {weight}");
+        assert!(
+            (low..=allowed).contains(&weight),
+            "weight {place} is {weight}"
+        );
     }
 }

@@ -1,0 +1,72 @@
+//! Why training stopped.
+
+use tautline_core::controller::ForeignEnvelope;
+use tautline_core::policy::{Digest, HeadKind, ModelError};
+use tautline_netsim::scenario::ScenarioError;
+
+/// Why training could not go on.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// The trained program is not a valid model; a neuron that can overflow.
+    #[error("the trained program is not deployable: {0}")]
+    Model(#[from] ModelError),
+    /// A drawn scenario is invalid; the environment parameters are at fault.
+    #[error("environment parameters give an invalid scenario: {0}")]
+    Scenario(#[from] ScenarioError),
+    /// A controller refused its envelope.
+    #[error(transparent)]
+    Envelope(#[from] ForeignEnvelope),
+    /// The feature table is not known.
+    #[error("feature table {got} is not known")]
+    Table {
+        /// Its version.
+        got: u16,
+    },
+    /// The claims are about another feature table.
+    #[error("claims are about feature table {got}, training is over table {expected}")]
+    ClaimsTable {
+        /// The table that is trained over.
+        expected: u16,
+        /// The claims' table.
+        got: u16,
+    },
+    /// A claim names a head that is not trained.
+    #[error("claim {claim:?} is about the {head:?} head, which is not among network.heads")]
+    ClaimHead {
+        /// The claim.
+        claim: String,
+        /// The head.
+        head: HeadKind,
+    },
+    /// The checkpoint belongs to other parameters.
+    #[error("checkpoint was made with parameters {got}, this run has {expected}")]
+    CheckpointParams {
+        /// Digest of this run's parameters.
+        expected: Digest,
+        /// The checkpoint's.
+        got: Digest,
+    },
+    /// The checkpoint belongs to other claims.
+    #[error("checkpoint was made for claims {got}, this run has {expected}")]
+    CheckpointClaims {
+        /// Digest of this run's claims.
+        expected: Digest,
+        /// The checkpoint's.
+        got: Digest,
+    },
+    /// The checkpoint's vectors do not fit the network.
+    #[error("checkpoint holds {got} weights, the network has {expected}")]
+    CheckpointLen {
+        /// Weights of the network.
+        expected: usize,
+        /// Weights in the checkpoint.
+        got: usize,
+    },
+    /// The claims are not valid.
+    #[error("claims: {message}")]
+    Claims {
+        /// What is wrong with them.
+        message: String,
+    },
+}

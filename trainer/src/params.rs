@@ -1,0 +1,500 @@
+//! What a training run is asked to do: `Params` as written, `ValidParams` as checked.
+
+use serde::{Deserialize, Serialize};
+use tautline_core::policy::{Digest, HeadKind};
+
+use crate::network::{Layout, LayoutError};
+
+/// A training run as written in a file; [`Params::check`] makes it usable.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Params {
+    /// Version of this format; 1.
+    pub version: u32,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Shapes of the network.
+    pub network: NetworkParams,
+    /// Scenarios that are drawn.
+    pub environment: EnvironmentParams,
+    /// Cloning the reference law.
+    pub clone: CloneParams,
+    /// Evolution strategies in simulation.
+    pub evolve: EvolveParams,
+    /// Repair of the claims.
+    pub repair: RepairParams,
+}
+
+/// Shapes of the network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkParams {
+    /// Widths of the hidden layers, each 2 to 128.
+    pub hidden: Vec<usize>,
+    /// Heads by name, the rate first.
+    pub heads: Vec<String>,
+    /// Weights are multiples of 2^-shift; 8 to 15.
+    pub weight_shift: u8,
+}
+
+/// The distribution of scenarios.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnvironmentParams {
+    /// Slowest bottleneck, Mbit/s; rates are log-uniform.
+    pub min_rate_mbps: f64,
+    /// Fastest bottleneck, Mbit/s.
+    pub max_rate_mbps: f64,
+    /// Shortest base round-trip time, ms; round-trip times are log-uniform.
+    pub min_rtt_ms: f64,
+    /// Longest base round-trip time, ms.
+    pub max_rtt_ms: f64,
+    /// Shallowest buffer, in bandwidth-delay products; buffers are log-uniform.
+    pub min_buffer_bdp: f64,
+    /// Deepest buffer, in bandwidth-delay products.
+    pub max_buffer_bdp: f64,
+    /// Largest random loss, a fraction; half of the scenarios have none.
+    pub max_loss: f64,
+    /// Most flows at once.
+    pub max_flows: usize,
+    /// Longest simulated time of one episode, seconds.
+    pub max_seconds: f64,
+    /// Packets of 1200 bytes that the bottleneck could carry in one episode, at most; bounds its
+    /// cost.
+    pub max_packets: f64,
+}
+
+/// Cloning the reference law.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CloneParams {
+    /// Steps of Adam.
+    pub steps: u64,
+    /// Samples per step.
+    pub batch: usize,
+    /// First learning rate; it falls linearly to 2 % of it.
+    pub learning_rate: f64,
+    /// Episodes whose features are recorded; zero clones from synthetic samples alone.
+    pub recordings: usize,
+}
+
+/// Evolution strategies (Salimans et al., 2017) with the claims' hinge.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvolveParams {
+    /// Generations; zero keeps the clone.
+    pub generations: u64,
+    /// Antithetic pairs per generation.
+    pub pairs: usize,
+    /// Scenarios that every member of a generation meets.
+    pub scenarios: usize,
+    /// Standard deviation of the perturbation of every weight.
+    pub sigma: f64,
+    /// Learning rate of Adam.
+    pub learning_rate: f64,
+    /// λ, the weight of the claims' hinge; zero trains for the task alone and skips the repair.
+    pub claim_weight: f64,
+    /// Generations between validations; the best validated weights are kept.
+    pub validate_every: u64,
+    /// Fixed scenarios of the validation.
+    pub validation_scenarios: usize,
+}
+
+/// Repair at the corners of the claims' regions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RepairParams {
+    /// Rounds of measuring, then training; ends early once every claim is proven.
+    pub rounds: u64,
+    /// Steps of Adam per round.
+    pub steps: u64,
+    /// Samples per step, half for distillation, half for the claims.
+    pub batch: usize,
+    /// Learning rate of Adam.
+    pub learning_rate: f64,
+    /// Boxes that one measurement of one claim may visit.
+    pub boxes: usize,
+    /// Margin by which the bounds shall hold, in head units.
+    pub margin: f64,
+}
+
+impl Params {
+    /// A few seconds: cloned, barely trained, repaired.
+    pub fn quick() -> Self {
+        let mut params = Self::demo();
+        params.environment.max_packets = 4_000.0;
+        params.clone.steps = 2_000;
+        params.clone.recordings = 12;
+        params.evolve.generations = 4;
+        params.evolve.pairs = 4;
+        params.evolve.scenarios = 4;
+        params.evolve.validate_every = 2;
+        params.evolve.validation_scenarios = 12;
+        params.repair.rounds = 6;
+        params
+    }
+
+    /// About a minute on two cores.
+    pub fn demo() -> Self {
+        Self {
+            version: FORMAT_VERSION,
+            seed: 1,
+            network: NetworkParams {
+                hidden: vec![32, 32],
+                heads: vec![HeadKind::Rate.name().to_owned()],
+                weight_shift: 12,
+            },
+            environment: EnvironmentParams {
+                min_rate_mbps: 1.0,
+                max_rate_mbps: 100.0,
+                min_rtt_ms: 10.0,
+                max_rtt_ms: 200.0,
+                min_buffer_bdp: 0.5,
+                max_buffer_bdp: 4.0,
+                max_loss: 0.02,
+                max_flows: 4,
+                max_seconds: 12.0,
+                max_packets: 10_000.0,
+            },
+            clone: CloneParams {
+                steps: 5_000,
+                batch: 256,
+                learning_rate: 4e-3,
+                recordings: 32,
+            },
+            evolve: EvolveParams {
+                generations: 24,
+                pairs: 8,
+                scenarios: 8,
+                sigma: 0.03,
+                learning_rate: 4e-3,
+                claim_weight: 1.0,
+                validate_every: 6,
+                validation_scenarios: 32,
+            },
+            repair: RepairParams {
+                rounds: 12,
+                steps: 300,
+                batch: 256,
+                learning_rate: 5e-4,
+                boxes: 20_000,
+                margin: 0.02,
+            },
+        }
+    }
+
+    /// The budget of a shipped model: about 400 CPU-seconds.
+    pub fn full() -> Self {
+        let mut params = Self::demo();
+        params.environment.max_packets = 15_000.0;
+        params.clone.steps = 12_000;
+        params.clone.recordings = 96;
+        params.evolve.generations = 90;
+        params.evolve.pairs = 12;
+        params.evolve.scenarios = 12;
+        params.evolve.validate_every = 10;
+        params.evolve.validation_scenarios = 64;
+        params.repair.rounds = 20;
+        params.repair.boxes = 200_000;
+        params
+    }
+
+    /// Reads parameters from TOML; `file` names the text in errors.
+    ///
+    /// # Errors
+    /// [`ParamsError::Syntax`] with line and column.
+    pub fn from_toml(text: &str, file: &str) -> Result<Self, ParamsError> {
+        toml::from_str(text).map_err(|error: toml::de::Error| {
+            let start = error.span().map_or(0, |span| span.start);
+            let before = text.get(..start).unwrap_or_default();
+            ParamsError::Syntax {
+                file: file.to_owned(),
+                line: before.matches('\n').count() + 1,
+                message: error.message().to_owned(),
+            }
+        })
+    }
+
+    /// The parameters as TOML.
+    ///
+    /// # Errors
+    /// [`ParamsError::Unwritable`] for numbers that TOML cannot hold (a seed above 2⁶³ − 1).
+    pub fn to_toml(&self) -> Result<String, ParamsError> {
+        toml::to_string(self).map_err(|error| ParamsError::Unwritable {
+            message: error.to_string(),
+        })
+    }
+
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// The first field that is out of range, with the range and the value.
+    pub fn check(self) -> Result<ValidParams, ParamsError> {
+        let heads = self
+            .network
+            .heads
+            .iter()
+            .map(|name| {
+                HeadKind::ALL
+                    .into_iter()
+                    .find(|kind| kind.name() == name)
+                    .ok_or_else(|| ParamsError::UnknownHead { got: name.clone() })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        self.check_counts()?;
+        self.check_reals()?;
+        let layout = Layout::new(&self.network.hidden, &heads, self.network.weight_shift)?;
+        let digest = Digest::of(self.to_toml()?.as_bytes());
+        Ok(ValidParams {
+            params: self,
+            layout,
+            digest,
+        })
+    }
+
+    fn check_counts(&self) -> Result<(), ParamsError> {
+        let (clone, evolve, repair) = (&self.clone, &self.evolve, &self.repair);
+        let counts = [
+            ("version", u64::from(self.version), 1, 1),
+            ("seed", self.seed, 0, i64::MAX as u64),
+            (
+                "environment.max_flows",
+                self.environment.max_flows as u64,
+                1,
+                16,
+            ),
+            ("clone.steps", clone.steps, 1, 10_000_000),
+            ("clone.batch", clone.batch as u64, 16, 65_536),
+            ("clone.recordings", clone.recordings as u64, 0, 100_000),
+            ("evolve.generations", evolve.generations, 0, 1_000_000),
+            ("evolve.pairs", evolve.pairs as u64, 1, 4096),
+            ("evolve.scenarios", evolve.scenarios as u64, 1, 65_536),
+            ("evolve.validate_every", evolve.validate_every, 1, 1_000_000),
+            (
+                "evolve.validation_scenarios",
+                evolve.validation_scenarios as u64,
+                1,
+                65_536,
+            ),
+            ("repair.rounds", repair.rounds, 0, 10_000),
+            ("repair.steps", repair.steps, 1, 1_000_000),
+            ("repair.batch", repair.batch as u64, 16, 65_536),
+            ("repair.boxes", repair.boxes as u64, 1, 1 << 24),
+        ];
+        for (field, got, low, high) in counts {
+            if !(low..=high).contains(&got) {
+                return Err(ParamsError::Count {
+                    field,
+                    low,
+                    high,
+                    got,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_reals(&self) -> Result<(), ParamsError> {
+        let environment = &self.environment;
+        let reals = [
+            (
+                "environment.min_rate_mbps",
+                environment.min_rate_mbps,
+                0.1,
+                10_000.0,
+            ),
+            (
+                "environment.max_rate_mbps",
+                environment.max_rate_mbps,
+                environment.min_rate_mbps,
+                10_000.0,
+            ),
+            (
+                "environment.min_rtt_ms",
+                environment.min_rtt_ms,
+                1.0,
+                2_000.0,
+            ),
+            (
+                "environment.max_rtt_ms",
+                environment.max_rtt_ms,
+                environment.min_rtt_ms,
+                2_000.0,
+            ),
+            (
+                "environment.min_buffer_bdp",
+                environment.min_buffer_bdp,
+                0.05,
+                100.0,
+            ),
+            (
+                "environment.max_buffer_bdp",
+                environment.max_buffer_bdp,
+                environment.min_buffer_bdp,
+                100.0,
+            ),
+            ("environment.max_loss", environment.max_loss, 0.0, 0.5),
+            (
+                "environment.max_seconds",
+                environment.max_seconds,
+                1.0,
+                600.0,
+            ),
+            (
+                "environment.max_packets",
+                environment.max_packets,
+                100.0,
+                1e8,
+            ),
+            ("clone.learning_rate", self.clone.learning_rate, 1e-7, 1.0),
+            ("evolve.sigma", self.evolve.sigma, 1e-4, 1.0),
+            ("evolve.learning_rate", self.evolve.learning_rate, 1e-7, 1.0),
+            ("evolve.claim_weight", self.evolve.claim_weight, 0.0, 1e6),
+            ("repair.learning_rate", self.repair.learning_rate, 1e-7, 1.0),
+            ("repair.margin", self.repair.margin, 0.0, 1.0),
+        ];
+        for (field, got, low, high) in reals {
+            // Not a number is in no range.
+            if !(low..=high).contains(&got) {
+                return Err(ParamsError::Real {
+                    field,
+                    low,
+                    high,
+                    got,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Parameters whose every field is in range.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ValidParams {
+    params: Params,
+    layout: Layout,
+    digest: Digest,
+}
+
+impl ValidParams {
+    /// The parameters as written.
+    pub const fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// Shapes and sign pattern of the network.
+    pub const fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Digest of the parameters' TOML; a checkpoint resumes only under the same.
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+/// Why parameters were refused.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParamsError {
+    /// The text is not TOML, or a field is missing, unknown or of the wrong type.
+    #[error("{file}:{line}: {message}")]
+    Syntax {
+        /// The file as named by the caller.
+        file: String,
+        /// Line, from one.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// A whole number is out of range.
+    #[error("{field} is {got}, expected {low} to {high}")]
+    Count {
+        /// The field, dotted.
+        field: &'static str,
+        /// Smallest value.
+        low: u64,
+        /// Largest value.
+        high: u64,
+        /// The value there is.
+        got: u64,
+    },
+    /// A real number is out of range.
+    #[error("{field} is {got}, expected {low} to {high}")]
+    Real {
+        /// The field, dotted.
+        field: &'static str,
+        /// Smallest value.
+        low: f64,
+        /// Largest value.
+        high: f64,
+        /// The value there is.
+        got: f64,
+    },
+    /// A head's name is unknown.
+    #[error("network.heads names {got:?}, expected rate, pacing, buffer or retry")]
+    UnknownHead {
+        /// The name.
+        got: String,
+    },
+    /// The shapes do not fit the deployed format.
+    #[error("network: {0}")]
+    Layout(#[from] LayoutError),
+    /// TOML cannot hold a value.
+    #[error("parameters cannot be written: {message}")]
+    Unwritable {
+        /// What is wrong.
+        message: String,
+    },
+}
+
+const FORMAT_VERSION: u32 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_is_valid_and_survives_its_own_text() {
+        for params in [Params::quick(), Params::demo(), Params::full()] {
+            let text = params.to_toml().unwrap();
+            let read = Params::from_toml(&text, "preset.toml").unwrap();
+            assert_eq!(read, params);
+            assert_eq!(
+                read.check().unwrap().digest(),
+                params.check().unwrap().digest()
+            );
+        }
+    }
+
+    #[test]
+    fn errors_name_the_field_and_the_line() {
+        let mut params = Params::quick();
+        params.evolve.sigma = f64::NAN;
+        let error = params.check().unwrap_err().to_string();
+        assert_eq!(error, "evolve.sigma is NaN, expected 0.0001 to 1");
+        let text = Params::quick().to_toml().unwrap();
+        let bad = text.replace("pairs", "pears");
+        let line = bad.lines().position(|l| l.contains("pears")).unwrap() + 1;
+        let error = Params::from_toml(&bad, "run.toml").unwrap_err().to_string();
+        assert!(error.starts_with(&format!("run.toml:{line}: ")), "{error}");
+        assert!(error.contains("pears"), "{error}");
+    }
+
+    #[test]
+    fn the_rate_head_comes_first_and_no_head_twice() {
+        let mut params = Params::quick();
+        params.network.heads = vec!["pacing".to_owned()];
+        assert!(matches!(
+            params.clone().check(),
+            Err(ParamsError::Layout(LayoutError::Heads { .. }))
+        ));
+        params.network.heads = vec!["speed".to_owned()];
+        assert_eq!(
+            params.check(),
+            Err(ParamsError::UnknownHead {
+                got: "speed".to_owned()
+            })
+        );
+    }
+}

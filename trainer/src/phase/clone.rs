@@ -1,0 +1,120 @@
+//! Cloning the reference law from recorded, plausible and corner samples.
+
+use tautline_core::features::FEATURE_COUNT;
+
+use crate::env;
+use crate::error::TrainError;
+use crate::law::{self, Features};
+use crate::loss::{certified, imitation};
+use crate::network::Matrix;
+use crate::obligation::{ONE, Obligation};
+use crate::proposer::ReferenceLaw;
+use crate::rng::{Purpose, Stream};
+use crate::rollout;
+use crate::sampling;
+use crate::train::{Observer, PhaseEnd, Session};
+use tautline_core::policy::Head;
+
+impl Session<'_> {
+    pub(crate) fn clone_law(
+        &mut self,
+        observer: &mut dyn Observer,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<PhaseEnd, TrainError> {
+        let params = self.params.params().clone.clone();
+        let recorded = self.recorded_from_law()?;
+        let layout = self.params.layout();
+        let mut gradient = vec![0.0; layout.len()];
+        while self.state.step < params.steps {
+            if stop() {
+                return Ok(PhaseEnd::Stopped);
+            }
+            let mut stream = Stream::new(self.seed(), Purpose::CloneBatch, self.state.step);
+            let (features, targets) = self.batch(&recorded, params.batch, &mut stream);
+            gradient.fill(0.0);
+            let weights = &self.state.weights;
+            let samples = (&features, &targets);
+            let loss = imitation::add_gradient(layout, weights, samples, 1.0, &mut gradient);
+            let boxes = certified::Boxes::sampled(&self.obligations, HINGE_BOXES, &mut stream);
+            let hinge = (self.params.params().repair.margin, HINGE_WEIGHT);
+            certified::add_hinge_gradient(layout, weights, &boxes, hinge, &mut gradient);
+            let done = self.state.step as f64 / params.steps as f64;
+            let rate = params.learning_rate * (1.0 - 0.98 * done);
+            self.state
+                .adam
+                .step(&mut self.state.weights, &gradient, rate);
+            layout.project(&mut self.state.weights);
+            self.state.step += 1;
+            if self.state.step.is_multiple_of(PROGRESS_EVERY) {
+                self.report_progress(observer, (params.steps, loss), None, &[]);
+            }
+        }
+        let error = self.clone_error(&recorded);
+        self.state.history = vec![error];
+        self.report_progress(observer, (params.steps, error), None, &[]);
+        Ok(PhaseEnd::Done)
+    }
+
+    /// Feature vectors that connections under the law itself show.
+    fn recorded_from_law(&self) -> Result<Vec<Features>, TrainError> {
+        let params = self.params.params();
+        let episodes = (0..params.clone.recordings)
+            .map(|place| {
+                let stream = (self.seed(), Purpose::Recording, place as u64);
+                env::episode(&params.environment, stream)
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let law = ReferenceLaw::of(self.params.layout());
+        let seen = rollout::record(&law, &episodes)?;
+        Ok(seen
+            .into_iter()
+            .map(|vector| vector.map(|units| f64::from(units) / ONE))
+            .collect())
+    }
+
+    fn batch(&self, recorded: &[Features], count: usize, stream: &mut Stream) -> (Matrix, Matrix) {
+        let samples = samples(&self.obligations, recorded, count, stream);
+        let targets = law_heads(self.params.layout().header().head_list(), &samples);
+        (Matrix::from_samples(&samples), targets)
+    }
+
+    /// Mean squared error on fresh samples.
+    fn clone_error(&self, recorded: &[Features]) -> f64 {
+        let mut stream = Stream::new(self.seed(), Purpose::DataSet, 0);
+        let (features, targets) = self.batch(recorded, FRESH_SAMPLES, &mut stream);
+        let weights = &self.state.weights;
+        imitation::loss(self.params.layout(), weights, &features, &targets)
+    }
+}
+
+/// A mix of recorded, plausible, corner and arbitrary samples.
+pub(super) fn samples(
+    obligations: &[Obligation],
+    recorded: &[Features],
+    count: usize,
+    stream: &mut Stream,
+) -> Vec<[f64; FEATURE_COUNT]> {
+    (0..count)
+        .map(|place| match place % 10 {
+            0..4 if !recorded.is_empty() => recorded[stream.below(recorded.len())],
+            0..7 => sampling::plausible(stream),
+            7..9 => sampling::corner(obligations, stream),
+            _ => sampling::anywhere(stream),
+        })
+        .collect()
+}
+
+fn law_heads(heads: &[Head], samples: &[Features]) -> Matrix {
+    let mut targets = Matrix::zeros(heads.len(), samples.len());
+    for (row, head) in heads.iter().enumerate() {
+        for (column, sample) in samples.iter().enumerate() {
+            targets.set(row, column, law::head(head.kind, sample));
+        }
+    }
+    targets
+}
+
+const HINGE_BOXES: usize = 64;
+const HINGE_WEIGHT: f64 = 0.5;
+const PROGRESS_EVERY: u64 = 100;
+const FRESH_SAMPLES: usize = 8192;

@@ -1,0 +1,5 @@
+//! The phases of training.
+
+mod clone;
+mod evolve;
+mod repair;

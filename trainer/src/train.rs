@@ -1,0 +1,260 @@
+//! Training from start, or from a checkpoint, to a deployed program.
+
+use tautline_core::policy::{Digest, ModelHeader};
+
+use crate::checkpoint::{Checkpoint, Phase};
+use crate::claims::{self, ClaimSet};
+use crate::error::TrainError;
+use crate::obligation::Obligation;
+use crate::optimiser::Adam;
+use crate::params::ValidParams;
+use crate::quantize;
+
+/// How far training is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress<'a> {
+    /// The phase at work.
+    pub phase: Phase,
+    /// Steps done in it: optimiser steps, generations, or repair rounds.
+    pub step: u64,
+    /// Steps that it has, at most.
+    pub total: u64,
+    /// Its loss: imitation error while cloning, claims' hinge afterwards.
+    pub loss: f64,
+    /// Mean reward of the last generation or validation, where there was one.
+    pub reward: Option<f64>,
+    /// Proven fraction per claim by name, where it was just measured.
+    pub certified: &'a [(String, f64)],
+    /// State to save now and then; training resumes from it byte for byte.
+    pub checkpoint: &'a Checkpoint,
+}
+
+/// Who is told how far training is.
+pub trait Observer {
+    /// Called after every generation and repair round, and every hundred steps of cloning.
+    fn on_progress(&mut self, progress: &Progress<'_>);
+}
+
+/// Nobody.
+impl Observer for () {
+    fn on_progress(&mut self, _: &Progress<'_>) {}
+}
+
+/// How training ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// All phases are done.
+    Trained(Box<Trained>),
+    /// The stop callback asked for an end; resume from here.
+    Interrupted(Box<Checkpoint>),
+}
+
+/// A trained program; not yet proven.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trained {
+    /// Shapes, gains and heads.
+    pub header: ModelHeader,
+    /// Parameters in the order of the deployed format.
+    pub parameters: Vec<i16>,
+    /// What training measured.
+    pub report: Report,
+}
+
+/// What training measured, for provenance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// Digest of the parameters of the run.
+    pub params: Digest,
+    /// Digest of the claims trained for.
+    pub claims: Digest,
+    /// Imitation error after cloning: mean squared error on fresh samples.
+    pub clone_error: f64,
+    /// Validation reward of the clone and of every validated generation: (generation, reward).
+    pub rewards: Vec<(u64, f64)>,
+    /// Validation reward of the final program.
+    pub final_reward: f64,
+    /// Repair rounds that were needed.
+    pub repair_rounds: u64,
+    /// Proven fraction per claim of the final program, by name.
+    pub certified: Vec<(String, f64)>,
+}
+
+/// Trains a policy.
+///
+/// Equal parameters and claims give equal bytes on any number of threads, interrupted or not.
+///
+/// # Errors
+/// [`TrainError`] where claims or checkpoint do not fit the parameters, or a program overflows.
+pub fn train(
+    params: &ValidParams,
+    claims: &ClaimSet,
+    resume: Option<Checkpoint>,
+    observer: &mut dyn Observer,
+    stop: &dyn Fn() -> bool,
+) -> Result<Outcome, TrainError> {
+    let mut session = Session::new(params, claims, resume)?;
+    loop {
+        let finished = match session.state.phase {
+            Phase::Clone => session.clone_law(observer, stop)?,
+            Phase::Evolve => session.evolve(observer, stop)?,
+            Phase::Repair => session.repair(observer, stop)?,
+        };
+        match finished {
+            PhaseEnd::Stopped => return Ok(Outcome::Interrupted(Box::new(session.state))),
+            PhaseEnd::Done if session.state.phase == Phase::Repair => break,
+            PhaseEnd::Done => session.next_phase(),
+        }
+    }
+    session.finish().map(|t| Outcome::Trained(Box::new(t)))
+}
+
+/// How a phase ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PhaseEnd {
+    Done,
+    Stopped,
+}
+
+/// A run in progress.
+pub(crate) struct Session<'a> {
+    pub(crate) params: &'a ValidParams,
+    pub(crate) claims: &'a ClaimSet,
+    pub(crate) obligations: Vec<Obligation>,
+    pub(crate) state: Checkpoint,
+}
+
+impl<'a> Session<'a> {
+    fn new(
+        params: &'a ValidParams,
+        claims: &'a ClaimSet,
+        resume: Option<Checkpoint>,
+    ) -> Result<Self, TrainError> {
+        let layout = params.layout();
+        let obligations = claims::obligations(claims, layout)?;
+        let claims_digest = claims::digest(claims)?;
+        let state = match resume {
+            Some(state) => {
+                check_resume(&state, params, claims_digest)?;
+                state
+            }
+            None => Checkpoint {
+                params: params.digest(),
+                claims: claims_digest,
+                phase: Phase::Clone,
+                step: 0,
+                weights: layout.initial(params.params().seed),
+                adam: Adam::new(layout.len()),
+                teacher: Vec::new(),
+                best: None,
+                history: Vec::new(),
+            },
+        };
+        Ok(Self {
+            params,
+            claims,
+            obligations,
+            state,
+        })
+    }
+
+    pub(crate) const fn seed(&self) -> u64 {
+        self.params.params().seed
+    }
+
+    fn next_phase(&mut self) {
+        let state = &mut self.state;
+        state.phase = match state.phase {
+            Phase::Clone => Phase::Evolve,
+            Phase::Evolve | Phase::Repair => Phase::Repair,
+        };
+        if state.phase == Phase::Repair {
+            if let Some((_, weights)) = state.best.take() {
+                state.weights = weights;
+            }
+            state.teacher.clone_from(&state.weights);
+        }
+        state.step = 0;
+        state.adam = Adam::new(state.weights.len());
+    }
+
+    pub(crate) fn report_progress(
+        &self,
+        observer: &mut dyn Observer,
+        (total, loss): (u64, f64),
+        reward: Option<f64>,
+        certified: &[(String, f64)],
+    ) {
+        observer.on_progress(&Progress {
+            phase: self.state.phase,
+            step: self.state.step,
+            total,
+            loss,
+            reward,
+            certified,
+            checkpoint: &self.state,
+        });
+    }
+
+    fn finish(self) -> Result<Trained, TrainError> {
+        let layout = self.params.layout();
+        let certified = self.certified(&self.state.weights)?;
+        let final_reward = self.validate(&self.state.weights)?;
+        let (clone_error, pairs) = match self.state.history.split_first() {
+            Some((error, pairs)) => (*error, pairs),
+            None => (0.0, &[][..]),
+        };
+        let policy = quantize::policy(layout, &self.state.weights)?;
+        Ok(Trained {
+            header: *layout.header(),
+            parameters: policy.parameters().to_vec(),
+            report: Report {
+                params: self.state.params,
+                claims: self.state.claims,
+                clone_error,
+                rewards: pairs
+                    .chunks_exact(2)
+                    .map(|pair| (pair[0] as u64, pair[1]))
+                    .collect(),
+                final_reward,
+                repair_rounds: self.state.step,
+                certified,
+            },
+        })
+    }
+}
+
+fn check_resume(
+    state: &Checkpoint,
+    params: &ValidParams,
+    claims: Digest,
+) -> Result<(), TrainError> {
+    if state.params != params.digest() {
+        return Err(TrainError::CheckpointParams {
+            expected: params.digest(),
+            got: state.params,
+        });
+    }
+    if state.claims != claims {
+        return Err(TrainError::CheckpointClaims {
+            expected: claims,
+            got: state.claims,
+        });
+    }
+    let expected = params.layout().len();
+    let best = state.best.as_ref().map(|(_, weights)| weights.len());
+    let lengths = [
+        state.weights.len(),
+        state.adam.mean.len(),
+        state.adam.square.len(),
+        best.unwrap_or(expected),
+        if state.phase == Phase::Repair {
+            state.teacher.len()
+        } else {
+            expected
+        },
+    ];
+    match lengths.into_iter().find(|&len| len != expected) {
+        Some(got) => Err(TrainError::CheckpointLen { expected, got }),
+        None => Ok(()),
+    }
+}
