@@ -1,0 +1,37 @@
+//! Ctrl-C as a flag that long work asks for.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context as _;
+
+/// The user pressed Ctrl-C, or the process was asked to terminate.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("interrupted")]
+pub(crate) struct Interrupted;
+
+static REQUESTED: AtomicBool = AtomicBool::new(false);
+
+/// Turns the first interrupt into the flag; a second one ends the process at once.
+pub(crate) fn install() -> anyhow::Result<()> {
+    ctrlc::set_handler(|| {
+        if REQUESTED.swap(true, Ordering::SeqCst) {
+            #[expect(clippy::exit, reason = "the user insists; nothing is half-written")]
+            std::process::exit(130);
+        }
+    })
+    .context("cannot handle Ctrl-C")
+}
+
+/// True once an interrupt was asked for.
+pub(crate) fn requested() -> bool {
+    REQUESTED.load(Ordering::SeqCst)
+}
+
+/// An error once an interrupt was asked for.
+pub(crate) fn check() -> Result<(), Interrupted> {
+    if requested() {
+        Err(Interrupted)
+    } else {
+        Ok(())
+    }
+}
