@@ -48,10 +48,10 @@ impl Ack {
         let mut encoded = [(0, 0); MAX_RANGES];
         let mut count = 0;
         for (slot, range) in encoded.iter_mut().zip(ranges) {
-            let Ok(distance) = u32::try_from(largest - range.end) else {
+            let Ok(distance) = u32::try_from(largest.saturating_sub(range.end)) else {
                 break;
             };
-            let length = u32::try_from(range.end - range.start).unwrap_or(u32::MAX);
+            let length = u32::try_from(range.end.saturating_sub(range.start)).unwrap_or(u32::MAX);
             *slot = (distance, length);
             count += 1;
         }

@@ -435,6 +435,10 @@ impl<C: Controller> Endpoint for Sender<C> {
 
     #[inline]
     fn receive(&mut self, now: Timestamp, incoming: Ack) {
+        if !self.sent.includes(incoming.largest()) {
+            // RFC 9000 §13.1 would close the connection.
+            return;
+        }
         let now_ns = now.as_nanos();
         self.sample_rtt(now_ns, &incoming);
         let newly = self.acknowledge(now, &incoming);

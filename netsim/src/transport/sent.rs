@@ -41,6 +41,12 @@ impl SentPackets {
         self.base
     }
 
+    /// True for packets that left.
+    #[inline]
+    pub(super) const fn includes(&self, number: u64) -> bool {
+        number < self.next
+    }
+
     /// Records a departure and names it.
     #[inline]
     pub(super) fn push(&mut self, time_ns: u64, bytes: u32) -> u64 {

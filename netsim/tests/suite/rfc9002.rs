@@ -86,6 +86,17 @@ fn section_6_1_1_a_packet_is_lost_once_three_later_ones_are_acknowledged() {
 }
 
 #[test]
+fn acknowledgements_of_packets_that_never_left_are_ignored() {
+    let mut sender = fixed(10);
+    pump(&mut sender, ms(0));
+    acknowledge(&mut sender, ms(40), 0, 10);
+    assert_eq!(sender.stats().acked_packets, 0);
+    acknowledge(&mut sender, ms(40), 0, 9);
+    acknowledge(&mut sender, ms(41), 0, 9);
+    assert_eq!(sender.stats().acked_packets, 10);
+}
+
+#[test]
 fn section_6_1_2_a_packet_is_lost_after_nine_eighths_of_a_round_trip() {
     let mut sender = fixed(10);
     pump(&mut sender, ms(0));
@@ -201,14 +212,10 @@ fn blackout(delivered: &[u64]) -> (Log, u64) {
         sender.wake(last);
         pump(&mut sender, last);
     }
-    let newest = 13;
-    let mut ranges = vec![Range {
-        start: newest,
-        end: newest,
-    }];
+    let mut ranges = vec![Range { start: 13, end: 13 }];
     ranges.extend(delivered.iter().map(|&number| Range {
-        start: number + 3,
-        end: number + 3,
+        start: number,
+        end: number,
     }));
     sender.receive(
         last.saturating_add(Duration::from_millis(40)),
