@@ -16,5 +16,11 @@
 )]
 
 mod bytes;
+mod check;
 pub mod claim;
 pub mod format;
+pub mod semantics;
+
+pub use check::{
+    CheckedCertificate, CheckedClaim, Reason, Rejection, Rule, Step, check, check_policy,
+};

@@ -1,0 +1,93 @@
+//! Rule *ReLU*: two lines around `h = max(z, 0)` for `l ≤ z ≤ u`.
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "l and u lie within 2^33, so every product with K stays below 2^44"
+)]
+
+/// Denominator of all slopes, as a shift.
+pub(super) const SLOPE_BITS: u32 = 10;
+/// Denominator of all slopes, K.
+pub(super) const SLOPE_ONE: i64 = 1 << SLOPE_BITS;
+/// α counts 1/128, so this many bits make it a slope over K.
+const ALPHA_BITS: u32 = 3;
+
+/// `lower·z ≤ K·h ≤ upper·z + offset`.
+///
+/// # Soundness
+/// For every integer z in [l, u]. The upper line meets or exceeds K·h at both ends, and `h` is
+/// convex; the lower line is a share in [0, 1] of z, which is at most `h`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Lines {
+    pub(super) lower: i64,
+    pub(super) upper: i64,
+    pub(super) offset: i64,
+}
+
+impl Lines {
+    /// The lines for `z` in `[low, high]` and a lower slope of `alpha`/128.
+    pub(super) fn new(low: i64, high: i64, alpha: u8) -> Self {
+        if low >= 0 {
+            return Self {
+                lower: SLOPE_ONE,
+                upper: SLOPE_ONE,
+                offset: 0,
+            };
+        }
+        if high <= 0 {
+            return Self::default();
+        }
+        let (upper, offset) = upper_line(low, high);
+        Self {
+            lower: i64::from(alpha) << ALPHA_BITS,
+            upper,
+            offset,
+        }
+    }
+}
+
+/// The upper line for `low < 0 < high`: slope ⌈K·u/(u−l)⌉ and the least offset that covers both
+/// ends.
+pub(super) fn upper_line(low: i64, high: i64) -> (i64, i64) {
+    let scaled = SLOPE_ONE * high;
+    let width = (high - low).max(1);
+    // Both are positive, so this is the ceiling.
+    let slope = (scaled + width - 1).div_euclid(width);
+    let offset = (scaled - slope * high).max(-slope * low);
+    (slope, offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn both_lines_hold_at_every_point(
+            low in -2_000_000_000i64..=0, width in 0i64..4_000_000_000, place in 0.0..=1.0f64,
+            alpha in 0u8..=128,
+        ) {
+            let high = low + width;
+            let lines = Lines::new(low, high, alpha);
+            let sampled = low + i64::try_from((i128::from(width) * (place * 1e6) as i128) / 1_000_000).unwrap();
+            for z in [low, high, sampled, 0.clamp(low, high), 1.clamp(low, high)] {
+                let h = SLOPE_ONE * z.max(0);
+                prop_assert!(lines.lower * z <= h, "lower at {z}");
+                prop_assert!(h <= lines.upper * z + lines.offset, "upper at {z}");
+            }
+        }
+    }
+
+    #[test]
+    fn stable_neurons_are_exact() {
+        let active = Lines {
+            lower: 1024,
+            upper: 1024,
+            offset: 0,
+        };
+        assert_eq!(Lines::new(0, 5, 7), active);
+        assert_eq!(Lines::new(-5, 0, 7), Lines::default());
+        assert_eq!(upper_line(-1, 1), (512, 512));
+    }
+}
