@@ -1,5 +1,5 @@
-//! Data packets per second of the simulator: one flow and several, 100 Mbit/s, 40 ms, one
-//! bandwidth-delay product of queue, with ranges, pacing and statistics on.
+//! Data packets per second of the simulator: 40 ms, one bandwidth-delay product of queue, with
+//! ranges, pacing and statistics on.
 
 use core::time::Duration;
 
@@ -12,23 +12,34 @@ use tautline_netsim::sim::{RunOptions, run};
 
 const MTU: Bytes = Bytes::new(1500);
 
-fn dumbbell(flows: u32) -> Option<ValidScenario> {
-    let rate = Bandwidth::from_bits_per_sec(100_000_000);
+/// A shared link: flows and rate.
+#[derive(Clone, Copy)]
+struct Load {
+    flows: u32,
+    rate_mbps: u64,
+}
+
+/// About 160 000 data packets through one bottleneck.
+fn dumbbell(load: Load) -> Option<ValidScenario> {
+    let rate = Bandwidth::from_bits_per_sec(load.rate_mbps * 1_000_000);
+    let duration = Duration::from_millis(2_000_000 / load.rate_mbps);
     let buffer = Buffer::BandwidthDelayProducts(1.0);
     let link = LinkSpec::new(rate, Duration::from_millis(40), buffer);
-    let flows = vec![FlowSpec::new("").times(flows)];
-    ValidScenario::new(link, flows, Duration::from_secs(20)).ok()
+    let flows = vec![FlowSpec::new("").times(load.flows)];
+    ValidScenario::new(link, flows, duration).ok()
 }
 
 fn bench_one<C: Controller>(
     criterion: &mut Criterion,
     name: &str,
-    flows: u32,
+    load: Load,
     options: &RunOptions,
     controller: impl Fn() -> C,
 ) {
-    let Some(scenario) = dumbbell(flows) else { return };
-    let controllers = || (0..flows).map(|_| controller()).collect::<Vec<C>>();
+    let Some(scenario) = dumbbell(load) else {
+        return;
+    };
+    let controllers = || (0..load.flows).map(|_| controller()).collect::<Vec<C>>();
     let packets = run(&scenario, 1, controllers(), options).data_packets;
     let mut group = criterion.benchmark_group("netsim");
     group.throughput(Throughput::Elements(packets));
@@ -40,13 +51,41 @@ fn bench_one<C: Controller>(
 }
 
 fn packets_per_second(criterion: &mut Criterion) {
+    let one = Load {
+        flows: 1,
+        rate_mbps: 100,
+    };
+    let crowd = Load {
+        flows: 4096,
+        rate_mbps: 10_000,
+    };
     let plain = RunOptions::default();
     let timeline = plain.with_timeline(Duration::from_millis(100));
-    bench_one(criterion, "newreno/1", 1, &plain, || NewReno::new(MTU));
-    bench_one(criterion, "newreno/1/timeline", 1, &timeline, || NewReno::new(MTU));
-    bench_one(criterion, "cubic/1", 1, &plain, || Cubic::new(MTU));
-    bench_one(criterion, "newreno/8", 8, &plain, || NewReno::new(MTU));
-    bench_one(criterion, "newreno/64", 64, &plain, || NewReno::new(MTU));
+    bench_one(criterion, "newreno/1", one, &plain, || NewReno::new(MTU));
+    bench_one(criterion, "newreno/1/timeline", one, &timeline, || {
+        NewReno::new(MTU)
+    });
+    bench_one(criterion, "cubic/1", one, &plain, || Cubic::new(MTU));
+    bench_one(
+        criterion,
+        "newreno/8",
+        Load { flows: 8, ..one },
+        &plain,
+        || NewReno::new(MTU),
+    );
+    bench_one(criterion, "newreno/4096", crowd, &plain, || {
+        NewReno::new(MTU)
+    });
+    bench_one(
+        criterion,
+        "newreno/64",
+        Load {
+            flows: 64,
+            rate_mbps: 1000,
+        },
+        &plain,
+        || NewReno::new(MTU),
+    );
 }
 
 criterion_group!(benches, packets_per_second);

@@ -9,6 +9,9 @@ use tautline_core::units::Timestamp;
 /// The model's sender and receiver implement it; real stacks in virtual time implement the same
 /// trait, so that both can share a bottleneck.
 ///
+/// Links carry sizes and numbers only ([`crate::transport::Packet`]): the datagrams of a real stack
+/// wait beside its flow under their packet number until the link says that they arrived.
+///
 /// Time never runs backwards within one endpoint, but two endpoints of one connection may be
 /// driven at different times: the receiver's clock runs ahead by the propagation delay of packets
 /// whose arrival can no longer change.
