@@ -1,2 +1,81 @@
-//! The `tautline` command.
-fn main() {}
+//! Project automation without any tool beyond cargo: `cargo xtask test` is the whole gate.
+
+mod ci;
+mod deps;
+mod examples;
+mod no_std;
+mod prerequisites;
+mod steps;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::examples::Expected;
+use crate::prerequisites::Installing;
+use crate::steps::Steps;
+use crate::workspace::Workspace;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Builds, tests and checks the whole workspace",
+    version
+)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Everything that must hold before a change is merged; stops at the first failing step
+    Test {
+        /// Do not install a missing prerequisite: name the command that would, and stop
+        #[arg(long)]
+        no_install: bool,
+    },
+    /// Run every example and compare its output with examples/expected/NAME.txt where that exists
+    Examples {
+        /// Rewrite the expected outputs that exist instead of comparing with them
+        #[arg(long)]
+        bless: bool,
+    },
+    /// Prove that the controller core links without std and without an allocator
+    NoStd,
+    /// Check the rules that no compiler holds: dependency edges, file lengths, who may use what
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => steps::report_failure(&error),
+    }
+}
+
+fn run(task: &Task) -> anyhow::Result<()> {
+    let workspace = Workspace::find()?;
+    match task {
+        Task::Test { no_install } => {
+            let installing = if *no_install {
+                Installing::Refused
+            } else {
+                Installing::Allowed
+            };
+            ci::test(&workspace, installing)
+        }
+        Task::Examples { bless } => {
+            let expected = if *bless {
+                Expected::Rewrite
+            } else {
+                Expected::Compare
+            };
+            Steps::new(1).run("examples", || examples::run_all(&workspace, expected))
+        }
+        Task::NoStd => Steps::new(1).run("no-std proof", || no_std::prove(&workspace)),
+        Task::Tidy => Steps::new(1).run("tidy", || ci::tidy(&workspace)),
+    }
+}
