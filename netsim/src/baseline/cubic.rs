@@ -65,7 +65,7 @@ impl Cubic {
     /// The congestion window.
     pub fn window(&self) -> Bytes {
         let bytes = self.window * self.max_datagram_size.as_u64() as f64;
-        Bytes::new(libm::round(bytes) as u64).max(self.minimum_window())
+        Bytes::new((bytes + 0.5) as u64).max(self.minimum_window())
     }
 
     /// True below the slow start threshold.

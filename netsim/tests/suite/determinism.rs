@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use rayon::prelude::*;
 use tautline_core::controller::NewReno;
 use tautline_core::units::{Bandwidth, Bytes};
+use tautline_netsim::baseline::Cubic;
 use tautline_netsim::scenario::{Buffer, FlowSpec, LinkSpec, ValidScenario};
 use tautline_netsim::sim::{RunOptions, run};
 
@@ -79,4 +80,12 @@ fn a_timeline_adds_up_to_the_totals() {
         );
         assert!(flow.window_bytes.iter().all(|&window| window > 0));
     }
+}
+
+#[test]
+fn builds_and_machines_agree() {
+    let controllers = vec![Cubic::new(Bytes::new(1500)); 3];
+    let digest = run(&lossy(), 1, controllers, &RunOptions::default()).digest;
+    // Changes with every deliberate change of the model, and with nothing else.
+    assert_eq!(digest, 103_964_749_241_838_620);
 }

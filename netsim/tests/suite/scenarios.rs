@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use tautline_core::controller::FixedWindow;
 use tautline_core::units::Bytes;
 use tautline_netsim::baseline::{BoxedController, by_name};
 use tautline_netsim::scenario::ValidScenario;
@@ -72,4 +73,17 @@ fn random_loss_holds_newreno_back() {
         "{:?}",
         outcome.link
     );
+}
+
+#[test]
+fn a_link_with_something_to_send_never_rests() {
+    let text = "version = 1\nduration_s = 5\nwarmup_s = 1\n[link]\nrate_mbps = 20\n\
+                base_rtt_ms = 40\nbuffer_bdp = 2\n[[flow]]\ncontroller = \"fixed:150000\"\n";
+    let scenario = ValidScenario::from_toml(text, "inline.toml").unwrap();
+    let controller = FixedWindow::new(Bytes::new(150_000), Bytes::new(1500));
+    let link = run(&scenario, 1, vec![controller], &RunOptions::default()).link;
+    assert!((link.utilisation - 1.0).abs() < 2e-4, "{link:?}");
+    assert_eq!(link.packets.dropped, 0);
+    // One product is in the pipe, half of one waits: 20 ms, less the packet in transmission.
+    assert!((18.0..20.0).contains(&link.queue_delay_mean_ms), "{link:?}");
 }

@@ -1,17 +1,21 @@
 //! The sending side: what may leave when, and what is lost (RFC 9002 §6, §7).
 
 use tautline_core::controller::{
-    AckBatch, AckedPacket, CongestionEvent, CongestionTrigger, Controller, Counters, Decision,
-    Event, RetryTiming, SentPacket, Timeout,
+    AckBatch, Controller, Counters, Decision, Event, RetryTiming, SentPacket,
 };
 use tautline_core::units::{Bytes, PacketNumber, Timestamp, duration_nanos};
 
 use super::pacer::Pacer;
-use super::persistent::{self, LossRun};
-use super::sent::{Fate, SentPackets};
-use super::{Ack, NEVER, PACKET_THRESHOLD, Packet, RttEstimator};
+use super::persistent::LossRun;
+use super::sent::SentPackets;
+use super::{Ack, NEVER, Packet, RttEstimator};
 use crate::endpoint::Endpoint;
 use crate::scenario::TransportSpec;
+
+mod recovery;
+mod stats;
+
+pub use stats::SenderStats;
 
 /// What an application wants to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,50 +26,6 @@ pub struct Workload {
     pub stop: Timestamp,
     /// Payload in total; [`Bytes::MAX`] without a limit.
     pub limit: Bytes,
-}
-
-/// What a sender has done since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SenderStats {
-    /// Packets that left, probes included.
-    pub sent_packets: u64,
-    /// Their bytes on the wire.
-    pub sent_bytes: u64,
-    /// Packets acknowledged.
-    pub acked_packets: u64,
-    /// Packets declared lost (RFC 9002 §6.1).
-    pub lost_packets: u64,
-    /// Packets whose payload had been sent before.
-    pub retransmitted_packets: u64,
-    /// Probes; they alone may exceed the window.
-    pub probe_packets: u64,
-    /// Probe timeouts that expired.
-    pub timeouts: u64,
-    /// Persistent congestion episodes.
-    pub persistent_congestions: u64,
-    /// Round-trip time samples.
-    pub rtt_samples: u64,
-    /// Their sum in nanoseconds.
-    pub rtt_sum_ns: u64,
-}
-
-impl SenderStats {
-    /// What happened after `earlier`.
-    #[must_use]
-    pub const fn since(&self, earlier: &Self) -> Self {
-        Self {
-            sent_packets: self.sent_packets - earlier.sent_packets,
-            sent_bytes: self.sent_bytes - earlier.sent_bytes,
-            acked_packets: self.acked_packets - earlier.acked_packets,
-            lost_packets: self.lost_packets - earlier.lost_packets,
-            retransmitted_packets: self.retransmitted_packets - earlier.retransmitted_packets,
-            probe_packets: self.probe_packets - earlier.probe_packets,
-            timeouts: self.timeouts - earlier.timeouts,
-            persistent_congestions: self.persistent_congestions - earlier.persistent_congestions,
-            rtt_samples: self.rtt_samples - earlier.rtt_samples,
-            rtt_sum_ns: self.rtt_sum_ns - earlier.rtt_sum_ns,
-        }
-    }
 }
 
 /// A sender under the control of `C`.
@@ -243,132 +203,6 @@ impl<C: Controller> Sender<C> {
         }
     }
 
-    /// RFC 9002 §A.7: acknowledged packets in number order.
-    #[inline]
-    fn acknowledge(&mut self, now: Timestamp, ack: &Ack) -> u64 {
-        let mut newly = 0;
-        for range in ack.ascending() {
-            for number in range.start.max(self.sent.base())..=range.end {
-                let sent = self.sent.at(number);
-                if sent.fate == Fate::Settled {
-                    continue;
-                }
-                sent.fate = Fate::Settled;
-                let (bytes, time_ns) = (u64::from(sent.bytes), sent.time_ns);
-                self.in_flight -= bytes;
-                newly += 1;
-                let packet = AckedPacket {
-                    number: PacketNumber::new(number),
-                    bytes: Bytes::new(bytes),
-                    time_sent: Timestamp::from_nanos(time_ns),
-                };
-                self.notify(now, Event::PacketAcked(packet));
-            }
-        }
-        newly
-    }
-
-    /// RFC 9002 §5.1: a sample only where the largest packet is newly acknowledged.
-    #[inline]
-    fn sample_rtt(&mut self, now_ns: u64, ack: &Ack) {
-        if ack.largest() < self.sent.base() {
-            return;
-        }
-        let sent = *self.sent.at(ack.largest());
-        if sent.fate == Fate::Outstanding {
-            let latest_ns = now_ns - sent.time_ns;
-            let delay_ns = u64::from(ack.delay_ns).min(self.max_ack_delay_ns);
-            self.rtt.sample(now_ns, latest_ns, delay_ns);
-            self.stats.rtt_samples += 1;
-            self.stats.rtt_sum_ns += latest_ns;
-        }
-    }
-
-    /// RFC 9002 §6.1: packet threshold and time threshold.
-    #[inline]
-    fn detect_losses(&mut self, now: Timestamp) {
-        self.loss_time_ns = NEVER;
-        let Some(largest_acked) = self.largest_acked else {
-            return;
-        };
-        if self.sent.base() > largest_acked {
-            return;
-        }
-        let now_ns = now.as_nanos();
-        let delay_ns = self.rtt.loss_delay_ns();
-        let mut lost = Lost {
-            packets: 0,
-            bytes: 0,
-            number: 0,
-            time_ns: 0,
-            run_ns: 0,
-        };
-        for number in self.sent.base()..=largest_acked {
-            let sent = self.sent.at(number);
-            if sent.fate == Fate::Settled {
-                continue;
-            }
-            let due_ns = sent.time_ns.saturating_add(delay_ns);
-            if due_ns > now_ns && largest_acked < number + PACKET_THRESHOLD {
-                self.loss_time_ns = due_ns;
-                break;
-            }
-            sent.fate = Fate::Settled;
-            let (bytes, time_ns) = (u64::from(sent.bytes), sent.time_ns);
-            let run_ns = self.run.extend(number, time_ns, self.rtt.first_sample_ns());
-            lost = Lost {
-                packets: lost.packets + 1,
-                bytes: lost.bytes + bytes,
-                number,
-                time_ns,
-                run_ns: lost.run_ns.max(run_ns),
-            };
-            self.resend += bytes - self.overhead;
-        }
-        if lost.packets > 0 {
-            self.answer_losses(now, &lost);
-        }
-    }
-
-    #[cold]
-    fn answer_losses(&mut self, now: Timestamp, lost: &Lost) {
-        self.in_flight -= lost.bytes;
-        self.stats.lost_packets += lost.packets;
-        self.sent.advance();
-        let event = CongestionEvent {
-            trigger: CongestionTrigger::Loss {
-                packets: lost.packets,
-                bytes: Bytes::new(lost.bytes),
-            },
-            number: PacketNumber::new(lost.number),
-            time_sent: Timestamp::from_nanos(lost.time_ns),
-            bytes_in_flight: Bytes::new(self.in_flight),
-        };
-        self.notify(now, Event::Congestion(event));
-        // RFC 9002 §7.6.1.
-        let period = self.rtt.timeout_ns().saturating_add(self.max_ack_delay_ns);
-        if lost.run_ns > period.saturating_mul(persistent::THRESHOLD) {
-            self.run.reset();
-            self.rtt.restart_minimum();
-            self.stats.persistent_congestions += 1;
-            let trigger = CongestionTrigger::Persistent;
-            self.notify(now, Event::Congestion(CongestionEvent { trigger, ..event }));
-        }
-    }
-
-    /// RFC 9002 §6.2.4: up to two probes per expiry.
-    #[cold]
-    fn expire(&mut self, now: Timestamp) {
-        self.pto_count += 1;
-        self.stats.timeouts += 1;
-        self.probes_due = PROBES_PER_TIMEOUT;
-        let timeout = Timeout {
-            count: self.pto_count,
-            bytes_in_flight: Bytes::new(self.in_flight),
-        };
-        self.notify(now, Event::Timeout(timeout));
-    }
-
     /// Payload that could leave now, at most one packet's.
     #[inline]
     fn available(&self, now_ns: u64) -> u64 {
@@ -503,17 +337,3 @@ impl<C: Controller> Endpoint for Sender<C> {
         Timestamp::from_nanos(self.wake_ns)
     }
 }
-
-/// Packets declared lost together.
-struct Lost {
-    packets: u64,
-    bytes: u64,
-    /// The largest of them.
-    number: u64,
-    time_ns: u64,
-    /// The longest run of consecutive losses, in time.
-    run_ns: u64,
-}
-
-/// RFC 9002 §6.2.4 allows two.
-const PROBES_PER_TIMEOUT: u32 = 2;
