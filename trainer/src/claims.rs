@@ -3,8 +3,8 @@
 use tautline_core::features::FEATURE_COUNT;
 use tautline_core::policy::Digest;
 
-pub use tautline_certificates::claim::ClaimSet;
-use tautline_certificates::claim::{Claim, ClaimKind, Constraint};
+pub use tautline_abstract_interp::claim::ClaimSet;
+use tautline_abstract_interp::claim::{Claim, ClaimKind, Constraint};
 
 use crate::error::TrainError;
 use crate::network::{FEATURE_TABLE, Layout};

@@ -1,5 +1,6 @@
 //! Why training stopped.
 
+use tautline_abstract_interp::ProveError;
 use tautline_core::controller::ForeignEnvelope;
 use tautline_core::policy::{Digest, HeadKind, ModelError};
 use tautline_netsim::scenario::ScenarioError;
@@ -62,6 +63,14 @@ pub enum TrainError {
         expected: usize,
         /// Weights in the checkpoint.
         got: usize,
+    },
+    /// A claim cannot be decided about this model at all.
+    #[error("claim {claim:?}: {reason}")]
+    Prove {
+        /// The claim.
+        claim: String,
+        /// Why not.
+        reason: ProveError,
     },
     /// The claims are not valid.
     #[error("claims: {message}")]

@@ -24,8 +24,8 @@ mod rollout;
 mod sampling;
 pub mod train;
 
-pub use claims::ClaimSet;
 pub use checkpoint::{Checkpoint, Phase};
+pub use claims::ClaimSet;
 pub use error::TrainError;
 pub use params::{Params, ParamsError, ValidParams};
 pub use proposer::ReferenceLaw;

@@ -1,28 +1,18 @@
-//! How much of every claim interval bounds prove at once, and which boxes they do not.
+//! Where interval bounds fail: the boxes that training should work on.
 
 use crate::loss::certified::{Boxes, excess};
 use crate::network::Layout;
 use crate::obligation::{Box12, Obligation};
 
-/// Result of bisecting one obligation.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Coverage {
-    /// Proven fraction of the corner region.
-    pub(crate) proven: f64,
-    /// Boxes left unproven, widest first.
-    pub(crate) open: Vec<Box12>,
-}
-
-/// Bisects the corner region of `obligation` by interval bounds, visiting at most `limit` boxes.
-pub(crate) fn bisect(
+/// Bisects the corner region of `obligation` by interval bounds, visiting at most `limit` boxes, and
+/// returns the boxes left unproven; none where interval bounds alone suffice.
+pub(crate) fn open_boxes(
     layout: &Layout,
     weights: &[f64],
     obligation: &Obligation,
     limit: usize,
-) -> Coverage {
+) -> Vec<Box12> {
     let mut level = vec![obligation.region];
-    let mut share = 1.0;
-    let mut proven = 0.0;
     let mut visited = 0;
     loop {
         visited += level.len();
@@ -30,24 +20,18 @@ pub(crate) fn bisect(
         for chunk in level.chunks(BATCH) {
             let boxes = chunk.iter().map(|b| (obligation, *b)).collect::<Vec<_>>();
             let bounds = excess(layout, weights, &Boxes::new(&boxes));
-            for (bounds, excess) in chunk.iter().zip(bounds) {
-                if excess <= -ROUNDING {
-                    proven += share;
-                } else {
-                    open.push(*bounds);
-                }
-            }
+            let unproven = chunk.iter().zip(bounds);
+            open.extend(unproven.filter(|(_, e)| *e > -ROUNDING).map(|(b, _)| *b));
         }
-        if open.is_empty() {
-            return Coverage { proven: 1.0, open };
-        }
-        let next = open.iter().filter_map(|b| halves(&obligation.region, b));
-        let next = next.flatten().collect::<Vec<_>>();
+        let next = open
+            .iter()
+            .filter_map(|b| halves(&obligation.region, b))
+            .flatten()
+            .collect::<Vec<_>>();
         if next.is_empty() || visited + next.len() > limit {
-            return Coverage { proven, open };
+            return open;
         }
         level = next;
-        share *= 0.5;
     }
 }
 

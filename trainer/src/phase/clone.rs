@@ -1,6 +1,7 @@
 //! Cloning the reference law from recorded, plausible and corner samples.
 
 use tautline_core::features::FEATURE_COUNT;
+use tautline_core::policy::Head;
 
 use crate::env;
 use crate::error::TrainError;
@@ -13,7 +14,8 @@ use crate::rng::{Purpose, Stream};
 use crate::rollout;
 use crate::sampling;
 use crate::train::{Observer, PhaseEnd, Session};
-use tautline_core::policy::Head;
+
+use super::{PART, summed_gradient};
 
 impl Session<'_> {
     pub(crate) fn clone_law(
@@ -24,20 +26,11 @@ impl Session<'_> {
         let params = self.params.params().clone.clone();
         let recorded = self.recorded_from_law()?;
         let layout = self.params.layout();
-        let mut gradient = vec![0.0; layout.len()];
         while self.state.step < params.steps {
             if stop() {
                 return Ok(PhaseEnd::Stopped);
             }
-            let mut stream = Stream::new(self.seed(), Purpose::CloneBatch, self.state.step);
-            let (features, targets) = self.batch(&recorded, params.batch, &mut stream);
-            gradient.fill(0.0);
-            let weights = &self.state.weights;
-            let samples = (&features, &targets);
-            let loss = imitation::add_gradient(layout, weights, samples, 1.0, &mut gradient);
-            let boxes = certified::Boxes::sampled(&self.obligations, HINGE_BOXES, &mut stream);
-            let hinge = (self.params.params().repair.margin, HINGE_WEIGHT);
-            certified::add_hinge_gradient(layout, weights, &boxes, hinge, &mut gradient);
+            let (loss, gradient) = self.clone_gradient(&recorded, params.batch);
             let done = self.state.step as f64 / params.steps as f64;
             let rate = params.learning_rate * (1.0 - 0.98 * done);
             self.state
@@ -53,6 +46,27 @@ impl Session<'_> {
         self.state.history = vec![error];
         self.report_progress(observer, (params.steps, error), None, &[]);
         Ok(PhaseEnd::Done)
+    }
+
+    /// Imitation loss of one batch, and its gradient together with the claims' hinge.
+    fn clone_gradient(&self, recorded: &[Features], batch: usize) -> (f64, Vec<f64>) {
+        let layout = self.params.layout();
+        let weights = &self.state.weights;
+        let parts = batch.div_ceil(PART);
+        summed_gradient(parts + 1, layout.len(), |part, gradient| {
+            let place = self.state.step * (parts as u64 + 1) + part as u64;
+            let mut stream = Stream::new(self.seed(), Purpose::CloneBatch, place);
+            if part == parts {
+                let boxes = certified::Boxes::sampled(&self.obligations, HINGE_BOXES, &mut stream);
+                let hinge = (self.params.params().repair.margin, HINGE_WEIGHT);
+                certified::add_hinge_gradient(layout, weights, &boxes, hinge, gradient);
+                return 0.0;
+            }
+            let (features, targets) = self.batch(recorded, PART, &mut stream);
+            let share = 1.0 / parts as f64;
+            let samples = (&features, &targets);
+            share * imitation::add_gradient(layout, weights, samples, share, gradient)
+        })
     }
 
     /// Feature vectors that connections under the law itself show.

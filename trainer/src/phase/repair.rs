@@ -2,12 +2,13 @@
 //! corners that bisection could not prove.
 
 use rayon::prelude::*;
+use tautline_abstract_interp::quick_qc;
 
 use crate::error::TrainError;
 use crate::law::Features;
 use crate::loss::certified::{self, Boxes};
 use crate::loss::imitation;
-use crate::measure::{self, Coverage};
+use crate::measure;
 use crate::network::{Arithmetic, Matrix, forward};
 use crate::obligation::{Box12, ONE, Obligation};
 use crate::rng::{Purpose, Stream};
@@ -15,6 +16,7 @@ use crate::rollout;
 use crate::train::{Observer, PhaseEnd, Session};
 
 use super::clone::samples;
+use super::{PART, summed_gradient};
 
 impl Session<'_> {
     pub(crate) fn repair(
@@ -28,8 +30,7 @@ impl Session<'_> {
         }
         let mut recorded = None;
         while self.state.step < params.rounds {
-            let coverage = self.coverage(&self.state.weights);
-            let certified = self.by_claim(&coverage);
+            let certified = self.certified(&self.state.weights)?;
             let unproven = 1.0 - certified.iter().fold(1.0, |least: f64, c| least.min(c.1));
             self.report_progress(observer, (params.rounds, unproven), None, &certified);
             if unproven == 0.0 {
@@ -42,38 +43,19 @@ impl Session<'_> {
                 Some(recorded) => recorded,
                 None => recorded.insert(self.recorded_from_teacher()?),
             };
-            self.repair_round(recorded, &coverage);
+            let open = self.open_boxes();
+            self.repair_round(recorded, &open);
             self.state.step += 1;
         }
         Ok(PhaseEnd::Done)
     }
 
     /// Steps of imitation and hinge; the margin grows with the rounds.
-    fn repair_round(&mut self, recorded: &[Features], coverage: &[Coverage]) {
+    fn repair_round(&mut self, recorded: &[Features], open: &[(usize, Vec<Box12>)]) {
         let params = self.params.params().repair.clone();
         let layout = self.params.layout();
-        let margin = params.margin * (1.0 + self.state.step as f64);
-        let open = open_boxes(&self.obligations, coverage);
-        let mut gradient = vec![0.0; layout.len()];
         for step in 0..params.steps {
-            let place = self.state.step * params.steps + step;
-            let mut stream = Stream::new(self.seed(), Purpose::RepairBatch, place);
-            let half = params.batch / 2;
-            let features = samples(&self.obligations, recorded, half, &mut stream);
-            let features = Matrix::from_samples(&features);
-            let targets = forward(layout, &self.state.teacher, &features, Arithmetic::Deployed);
-            gradient.fill(0.0);
-            let weights = &self.state.weights;
-            imitation::add_gradient(
-                layout,
-                weights,
-                (&features, &targets.heads),
-                1.0,
-                &mut gradient,
-            );
-            let boxes = hard_boxes(&self.obligations, &open, half, &mut stream);
-            let hinge = (margin, HINGE_WEIGHT);
-            certified::add_hinge_gradient(layout, weights, &boxes, hinge, &mut gradient);
+            let gradient = self.repair_gradient(step, recorded, open);
             self.state
                 .adam
                 .step(&mut self.state.weights, &gradient, params.learning_rate);
@@ -81,35 +63,66 @@ impl Session<'_> {
         }
     }
 
-    /// Bisects every obligation.
-    fn coverage(&self, weights: &[f64]) -> Vec<Coverage> {
+    fn repair_gradient(
+        &self,
+        step: u64,
+        recorded: &[Features],
+        open: &[(usize, Vec<Box12>)],
+    ) -> Vec<f64> {
+        let params = &self.params.params().repair;
         let layout = self.params.layout();
-        let limit = self.params.params().repair.boxes;
-        self.obligations
+        let weights = &self.state.weights;
+        let margin = params.margin * (1.0 + self.state.step as f64);
+        let parts = (params.batch / 2).div_ceil(PART);
+        let (_, gradient) = summed_gradient(2 * parts, layout.len(), |part, gradient| {
+            let place = (self.state.step * params.steps + step) * 2 * parts as u64 + part as u64;
+            let mut stream = Stream::new(self.seed(), Purpose::RepairBatch, place);
+            let share = 1.0 / parts as f64;
+            if part < parts {
+                let features = samples(&self.obligations, recorded, PART, &mut stream);
+                let features = Matrix::from_samples(&features);
+                let teacher = forward(layout, &self.state.teacher, &features, Arithmetic::Deployed);
+                let samples = (&features, &teacher.heads);
+                return imitation::add_gradient(layout, weights, samples, share, gradient);
+            }
+            let boxes = hard_boxes(&self.obligations, open, &mut stream);
+            let hinge = (margin, share * HINGE_WEIGHT);
+            certified::add_hinge_gradient(layout, weights, &boxes, hinge, gradient)
+        });
+        gradient
+    }
+
+    /// Boxes that interval bounds leave unproven, by place of their obligation.
+    fn open_boxes(&self) -> Vec<(usize, Vec<Box12>)> {
+        let layout = self.params.layout();
+        let weights = &self.state.weights;
+        let open = self
+            .obligations
             .par_iter()
-            .map(|obligation| measure::bisect(layout, weights, obligation, limit))
+            .map(|obligation| measure::open_boxes(layout, weights, obligation, MOST_OPEN))
+            .collect::<Vec<_>>();
+        open.into_iter()
+            .enumerate()
+            .filter(|(_, boxes)| !boxes.is_empty())
             .collect()
     }
 
-    /// Least coverage of every claim's obligations; claims without any hold by the sign pattern.
-    fn by_claim(&self, coverage: &[Coverage]) -> Vec<(String, f64)> {
-        let claims = self.claims.claims.iter().enumerate();
-        claims
-            .map(|(place, claim)| {
-                let least = self
-                    .obligations
-                    .iter()
-                    .zip(coverage)
-                    .filter(|(obligation, _)| obligation.claim == place)
-                    .fold(1.0, |least: f64, (_, coverage)| least.min(coverage.proven));
-                (claim.name.clone(), least)
+    /// Proven fraction of every claim for the deployed program of `weights`.
+    pub(crate) fn certified(&self, weights: &[f64]) -> Result<Vec<(String, f64)>, TrainError> {
+        let policy = rollout::shared_policy(self.params.layout(), weights)?;
+        let limit = self.params.params().repair.boxes as u64;
+        self.claims
+            .claims
+            .par_iter()
+            .map(|claim| {
+                let proven =
+                    quick_qc(&policy, claim, limit).map_err(|reason| TrainError::Prove {
+                        claim: claim.name.clone(),
+                        reason,
+                    })?;
+                Ok((claim.name.clone(), proven))
             })
             .collect()
-    }
-
-    /// Proven fraction of every claim under `weights`.
-    pub(crate) fn certified(&self, weights: &[f64]) -> Result<Vec<(String, f64)>, TrainError> {
-        Ok(self.by_claim(&self.coverage(weights)))
     }
 
     fn recorded_from_teacher(&self) -> Result<Vec<Features>, TrainError> {
@@ -125,36 +138,23 @@ impl Session<'_> {
     }
 }
 
-fn open_boxes<'a>(
-    obligations: &'a [Obligation],
-    coverage: &[Coverage],
-) -> Vec<(&'a Obligation, Vec<Box12>)> {
-    obligations
-        .iter()
-        .zip(coverage)
-        .filter(|(_, coverage)| !coverage.open.is_empty())
-        .map(|(obligation, coverage)| (obligation, coverage.open.clone()))
-        .collect()
-}
-
-/// Half boxes that bisection left open, half sampled anywhere in the corner regions.
+/// Half boxes that bisection left open, half points anywhere in the corner regions.
 fn hard_boxes<'a>(
     obligations: &'a [Obligation],
-    open: &[(&'a Obligation, Vec<Box12>)],
-    count: usize,
+    open: &[(usize, Vec<Box12>)],
     stream: &mut Stream,
 ) -> Boxes<'a> {
     if open.is_empty() {
-        return Boxes::sampled(obligations, count, stream);
+        return Boxes::sampled(obligations, PART, stream);
     }
-    let boxes = (0..count)
-        .filter_map(|place| {
+    let boxes = (0..PART)
+        .map(|place| {
             if place % 2 == 0 {
-                let (obligation, boxes) = &open[stream.below(open.len())];
-                return Some((*obligation, boxes[stream.below(boxes.len())]));
+                let (of, boxes) = &open[stream.below(open.len())];
+                return (&obligations[*of], boxes[stream.below(boxes.len())]);
             }
-            let obligation = obligations.get(stream.below(obligations.len()))?;
-            Some((obligation, obligation.point(stream)))
+            let obligation = &obligations[stream.below(obligations.len())];
+            (obligation, obligation.point(stream))
         })
         .collect::<Vec<_>>();
     Boxes::new(&boxes)
@@ -162,3 +162,5 @@ fn hard_boxes<'a>(
 
 const HINGE_WEIGHT: f64 = 2.0;
 const MOST_RECORDINGS: usize = 16;
+/// Boxes that one search for open boxes visits.
+const MOST_OPEN: usize = 4096;
