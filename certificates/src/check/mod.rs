@@ -13,6 +13,9 @@ mod target;
 mod tree;
 mod verdict;
 
+#[cfg(test)]
+mod tests;
+
 use tautline_core::policy::Policy;
 
 pub use rejection::{Reason, Rejection, Rule, Step};

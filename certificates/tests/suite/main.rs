@@ -2,3 +2,7 @@
 
 #[cfg(test)]
 mod claims;
+#[cfg(test)]
+mod differential;
+#[cfg(test)]
+mod support;
