@@ -44,8 +44,9 @@ pub(crate) struct Recorder {
 impl Recorder {
     pub(crate) fn new(bin: Duration, duration: Duration, flows: usize) -> Self {
         let end_ns = duration_nanos(duration).max(1);
-        // A bin that would need more than a million entries is widened.
-        let bin_ns = duration_nanos(bin).max(end_ns.div_ceil(MOST_BINS)).max(1);
+        // Bins are widened where they would need too much memory.
+        let most = (MOST_ENTRIES / (flows as u64).max(1)).clamp(1, MOST_BINS);
+        let bin_ns = duration_nanos(bin).max(end_ns.div_ceil(most)).max(1);
         let bins = end_ns.div_ceil(bin_ns) as usize;
         Self {
             bin_ns,
@@ -143,3 +144,5 @@ fn carried_forward(windows: &[u64]) -> Vec<u64> {
 
 const NO_WINDOW: u64 = u64::MAX;
 const MOST_BINS: u64 = 1_000_000;
+/// Of all flows together.
+const MOST_ENTRIES: u64 = 4_000_000;

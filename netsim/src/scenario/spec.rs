@@ -205,7 +205,7 @@ pub struct TransportSpec {
     pub ack_every: u32,
     /// Longest time that a receiver holds an acknowledgement back; 0 to 1 s.
     pub max_ack_delay: Duration,
-    /// Most bytes in flight, whatever the controller says; at least two packets.
+    /// Most bytes in flight, whatever the controller says; two packets to 4 GiB.
     pub receive_window: Bytes,
 }
 

@@ -275,7 +275,7 @@ fn check_transport(transport: &TransportSpec) -> Result<(), ScenarioError> {
     )?;
     let smallest = 2 * u64::from(transport.mtu_bytes);
     let window = transport.receive_window.as_u64();
-    within("transport.receive_window_bytes", window, smallest..=1 << 40)
+    within("transport.receive_window_bytes", window, smallest..=1 << 32)
 }
 
 fn check_flow(index: usize, flow: &FlowSpec, duration: Duration) -> Result<(), ScenarioError> {

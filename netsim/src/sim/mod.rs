@@ -30,7 +30,8 @@ pub struct RunOptions {
 }
 
 impl RunOptions {
-    /// Keep a timeline with bins of `bin`, widened where there would be more than a million.
+    /// Keep a timeline with bins of `bin`, widened where there would be more than a million of them
+    /// or four million over all flows.
     #[must_use]
     pub const fn with_timeline(self, bin: Duration) -> Self {
         Self {
