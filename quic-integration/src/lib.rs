@@ -1,9 +1,12 @@
 //! Certified controllers for quinn.
 //!
-//! [`AdapterFactory`] drives any [`tautline_core::controller::Controller`] inside quinn. It
+//! [`CertifiedFactory`] takes a model and its checked certificate and plugs into
+//! [`quinn_proto::TransportConfig::congestion_controller_factory`]; the guard inside falls back to
+//! NewReno where the certificate does not hold. [`AdapterFactory`] drives any [`tautline_core::controller::Controller`] inside quinn. It
 //! targets the `Controller` trait of quinn-proto 0.11.
 
 mod adapter;
+mod certified;
 mod clock;
 mod factory;
 mod probe_timeout;
@@ -11,6 +14,9 @@ mod recorder;
 mod sent_ring;
 
 pub use adapter::{Adapter, SMALL_BURST, Tally};
+pub use certified::{
+    BuildError, CertifiedFactory, GuardedController, GuardedFactory, Progress, Shared, SharedPolicy,
+};
 pub use clock::Clock;
 pub use factory::AdapterFactory;
 pub use probe_timeout::ProbeTimeout;

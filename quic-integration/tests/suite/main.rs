@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod attribution;
 #[cfg(test)]
+mod learned;
+#[cfg(test)]
 mod mapping;
 #[cfg(test)]
 mod pair;
