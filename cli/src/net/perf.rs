@@ -1,0 +1,286 @@
+//! The bulk protocol between two processes: a client asks for bytes, a server sends them.
+//!
+//! On a bidirectional stream the client writes one big-endian `u64`, the number of bytes it wants
+//! ([`UNTIL_STOPPED`] for as many as it gets before it stops the stream), then its own data, and
+//! finishes. The server discards that data and sends the bytes.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use quinn::{Connection, RecvStream, SendStream, VarInt};
+use rustls::pki_types::CertificateDer;
+
+use super::endpoint::{
+    ControllerChoice, DatagramSize, Identity, Trust, client_config, connect, listen, server_config,
+    transport,
+};
+
+/// A request for bytes without end.
+pub(crate) const UNTIL_STOPPED: u64 = u64::MAX;
+
+/// A bulk server to run.
+#[derive(Debug)]
+pub(crate) struct ServeSpec {
+    /// Where to listen; port 0 for any free one.
+    pub(crate) listen: SocketAddr,
+    /// Controller of the data that the server sends.
+    pub(crate) controller: ControllerChoice,
+    /// Where to write the certificate, DER, for clients to trust.
+    pub(crate) certificate_path: Option<PathBuf>,
+}
+
+/// What a running server has to tell.
+#[derive(Debug)]
+pub(crate) enum ServerEvent {
+    /// It listens here.
+    Listening(SocketAddr),
+    /// A client connected.
+    Connected(SocketAddr),
+    /// A connection ended.
+    Closed {
+        /// Whose.
+        peer: SocketAddr,
+        /// Packets that the server sent and declared lost.
+        lost_packets: u64,
+        /// Smoothed round-trip time at the end.
+        round_trip: Duration,
+        /// What the certified controller did; none for others.
+        progress: Option<tautline_quic_integration::Progress>,
+    },
+}
+
+/// Serves until interrupted (Ctrl-C).
+///
+/// # Errors
+/// When the port is in use, or the certificate cannot be written.
+pub(crate) fn serve(
+    spec: &ServeSpec,
+    report: impl Fn(ServerEvent) + Send + Sync + 'static,
+) -> anyhow::Result<()> {
+    let runtime = runtime()?;
+    runtime.block_on(async {
+        let identity = Identity::self_signed()?;
+        let transport = transport(spec.controller.factory(), DatagramSize::Discovered);
+        let endpoint = listen(spec.listen, server_config(&identity, transport)?)?;
+        if let Some(path) = &spec.certificate_path {
+            std::fs::write(path, identity.certificate())
+                .with_context(|| format!("cannot write the certificate to {}", path.display()))?;
+        }
+        report(ServerEvent::Listening(endpoint.local_addr()?));
+        let report = Arc::new(report);
+        let received = Arc::new(AtomicU64::new(0));
+        loop {
+            let incoming = tokio::select! {
+                incoming = endpoint.accept() => incoming,
+                interrupted = tokio::signal::ctrl_c() => {
+                    interrupted?;
+                    endpoint.close(VarInt::from_u32(0), b"server stopped");
+                    endpoint.wait_idle().await;
+                    return Ok(());
+                }
+            };
+            let Some(incoming) = incoming else {
+                return Ok(());
+            };
+            let (report, received) = (Arc::clone(&report), Arc::clone(&received));
+            tokio::spawn(async move {
+                // A handshake that fails is the client's to report.
+                let Ok(connection) = incoming.await else {
+                    return;
+                };
+                report(ServerEvent::Connected(connection.remote_address()));
+                serve_connection(&connection, &received).await;
+                report(ServerEvent::Closed {
+                    peer: connection.remote_address(),
+                    lost_packets: connection.stats().path.lost_packets,
+                    round_trip: connection.rtt(),
+                    progress: progress(&connection),
+                });
+            });
+        }
+    })
+}
+
+/// A download to make.
+#[derive(Debug)]
+pub(crate) struct FetchSpec {
+    /// The server.
+    pub(crate) server: SocketAddr,
+    /// Which server is believed.
+    pub(crate) trust: Trust,
+    /// How much.
+    pub(crate) amount: Amount,
+    /// How long to wait for the connection.
+    pub(crate) patience: Duration,
+}
+
+/// How much to fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Amount {
+    /// So many bytes.
+    Bytes(u64),
+    /// As many as come in this time.
+    Time(Duration),
+}
+
+/// What a download brought.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Fetched {
+    /// Application bytes.
+    pub(crate) bytes: u64,
+    /// From the first byte to the last.
+    pub(crate) elapsed: Duration,
+    /// Goodput, bit/s.
+    pub(crate) goodput_bits_per_sec: f64,
+    /// Smoothed round-trip time at the end, as the client saw it.
+    pub(crate) round_trip: Duration,
+}
+
+/// Reads a certificate that a server wrote.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(crate) fn read_certificate(path: &std::path::Path) -> anyhow::Result<Trust> {
+    let bytes = std::fs::read(path).with_context(|| {
+        format!(
+            "cannot read the server's certificate from {}",
+            path.display()
+        )
+    })?;
+    Ok(Trust::Certificate(CertificateDer::from(bytes)))
+}
+
+/// Downloads from a bulk server.
+///
+/// # Errors
+/// When the server does not answer, is not trusted, or the connection breaks.
+pub(crate) fn fetch(spec: &FetchSpec) -> anyhow::Result<Fetched> {
+    runtime()?.block_on(async {
+        let transport = transport(ControllerChoice::Cubic.factory(), DatagramSize::Discovered);
+        let config = client_config(&spec.trust, transport)?;
+        let (endpoint, connection) = connect(spec.server, config, spec.patience).await?;
+        let received = AtomicU64::new(0);
+        let elapsed = download(&connection, spec.amount, &received).await?;
+        let round_trip = connection.rtt();
+        connection.close(VarInt::from_u32(0), b"done");
+        endpoint.wait_idle().await;
+        let bytes = received.load(Ordering::Relaxed);
+        Ok(Fetched {
+            bytes,
+            elapsed,
+            goodput_bits_per_sec: bytes as f64 * 8.0 / elapsed.as_secs_f64().max(1e-9),
+            round_trip,
+        })
+    })
+}
+
+/// Asks for `amount` and counts what arrives; the time from the first byte to the last.
+pub(crate) async fn download(
+    connection: &Connection,
+    amount: Amount,
+    received: &AtomicU64,
+) -> anyhow::Result<Duration> {
+    let (mut send, mut recv) = connection.open_bi().await?;
+    let wanted = match amount {
+        Amount::Bytes(bytes) => bytes,
+        Amount::Time(_) => UNTIL_STOPPED,
+    };
+    send.write_all(&wanted.to_be_bytes()).await?;
+    send.finish()?;
+    let started = match recv.read_chunk(usize::MAX, true).await? {
+        None => return Ok(Duration::ZERO),
+        Some(first) => {
+            received.fetch_add(first.bytes.len() as u64, Ordering::Relaxed);
+            tokio::time::Instant::now()
+        }
+    };
+    let limit = match amount {
+        Amount::Bytes(_) => Duration::MAX,
+        Amount::Time(limit) => limit,
+    };
+    let finished = tokio::time::timeout(limit, count(&mut recv, received)).await;
+    let elapsed = started.elapsed();
+    if let Ok(outcome) = finished {
+        outcome?;
+    } else {
+        recv.stop(VarInt::from_u32(0))?;
+    }
+    Ok(elapsed)
+}
+
+/// Sends for `duration`, then abandons the stream.
+pub(crate) async fn upload(connection: &Connection, duration: Duration) -> anyhow::Result<()> {
+    let (mut send, _recv) = connection.open_bi().await?;
+    send.write_all(&0_u64.to_be_bytes()).await?;
+    if let Ok(outcome) = tokio::time::timeout(duration, fill(&mut send, UNTIL_STOPPED)).await {
+        outcome?;
+    }
+    send.reset(VarInt::from_u32(0))?;
+    Ok(())
+}
+
+/// Answers requests until the connection ends; what clients send is counted in `received`.
+pub(crate) async fn serve_connection(connection: &Connection, received: &Arc<AtomicU64>) {
+    while let Ok((send, recv)) = connection.accept_bi().await {
+        let received = Arc::clone(received);
+        tokio::spawn(async move {
+            // The only errors are the client's: it went away or stopped the stream.
+            drop(answer(send, recv, &received).await);
+        });
+    }
+}
+
+async fn answer(
+    mut send: SendStream,
+    mut recv: RecvStream,
+    received: &AtomicU64,
+) -> anyhow::Result<()> {
+    let mut wanted = [0; 8];
+    recv.read_exact(&mut wanted).await?;
+    let wanted = u64::from_be_bytes(wanted);
+    let (sent, counted) = tokio::join!(fill(&mut send, wanted), count(&mut recv, received));
+    sent?;
+    counted?;
+    send.finish()?;
+    Ok(())
+}
+
+async fn fill(send: &mut SendStream, mut bytes: u64) -> anyhow::Result<()> {
+    let block = Bytes::from_static(&[0x5a; BLOCK]);
+    while bytes > 0 {
+        let length = bytes.min(BLOCK as u64);
+        send.write_chunk(block.slice(..length as usize)).await?;
+        if bytes != UNTIL_STOPPED {
+            bytes -= length;
+        }
+    }
+    Ok(())
+}
+
+async fn count(recv: &mut RecvStream, received: &AtomicU64) -> anyhow::Result<()> {
+    while let Some(chunk) = recv.read_chunk(usize::MAX, true).await? {
+        received.fetch_add(chunk.bytes.len() as u64, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+/// What the certified controller of `connection` has done; none if another one drives it.
+pub(crate) fn progress(connection: &Connection) -> Option<tautline_quic_integration::Progress> {
+    super::endpoint::CertifiedFactory::progress(connection.congestion_state())
+}
+
+/// A small runtime of its own for one command.
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the network runtime")
+}
+
+const BLOCK: usize = 16_384;

@@ -1,0 +1,212 @@
+//! One bulk transfer between two real QUIC endpoints over an emulated path.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use quinn::{Connection, VarInt};
+use tautline_quic_integration::Progress;
+
+use super::emulator::{Direction, Emulator, PathRecord, PathSpec};
+use super::endpoint::{
+    ControllerChoice, DatagramSize, Identity, Trust, client_config, connect, listen, server_config,
+    transport,
+};
+use super::perf::{Amount, download, progress, runtime, serve_connection, upload};
+
+/// A transfer to run.
+#[derive(Clone, Debug)]
+pub(crate) struct TransferSpec {
+    /// The path; its direction is that of the data.
+    pub(crate) path: PathSpec,
+    /// Controller of the sender.
+    pub(crate) controller: ControllerChoice,
+    /// How long data flows.
+    pub(crate) duration: Duration,
+}
+
+/// What a transfer brought.
+#[derive(Clone, Debug)]
+pub(crate) struct TransferResult {
+    /// Application bytes received.
+    pub(crate) received_bytes: u64,
+    /// They per time of the data phase, bit/s.
+    pub(crate) goodput_bits_per_sec: f64,
+    /// Start of the data phase on the path's time axis, after the handshake.
+    pub(crate) data_started: Duration,
+    /// End of the data phase on the path's time axis.
+    pub(crate) data_ended: Duration,
+    /// When a certified controller first left its classical startup (to a tenth of a second);
+    /// none for others, or if it never did.
+    pub(crate) startup_ended: Option<Duration>,
+    /// The sender, every tenth of a second.
+    pub(crate) samples: Vec<SenderSample>,
+    /// What the certified controller did in the end; none for others.
+    pub(crate) progress: Option<Progress>,
+    /// Packets that the sender declared lost.
+    pub(crate) lost_packets: u64,
+    /// Packets that the sender sent.
+    pub(crate) sent_packets: u64,
+    /// What happened at the bottleneck.
+    pub(crate) path: PathRecord,
+}
+
+/// The sender at one instant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SenderSample {
+    /// When, on the path's time axis.
+    pub(crate) at: Duration,
+    /// Congestion window, bytes.
+    pub(crate) window_bytes: u64,
+    /// Smoothed round-trip time.
+    pub(crate) round_trip: Duration,
+    /// Application bytes received so far.
+    pub(crate) received_bytes: u64,
+    /// What the certified controller has done; none for others.
+    pub(crate) progress: Option<Progress>,
+}
+
+/// Runs one transfer in real time and waits for it.
+///
+/// # Errors
+/// When sockets or threads cannot be had, or the connection breaks.
+pub(crate) fn run_transfer(spec: &TransferSpec) -> anyhow::Result<TransferResult> {
+    let runtime = runtime()?;
+    let result = runtime.block_on(transfer(spec));
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+async fn transfer(spec: &TransferSpec) -> anyhow::Result<TransferResult> {
+    let identity = Identity::self_signed()?;
+    let parameters = || transport(spec.controller.factory(), DatagramSize::Full);
+    let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let server = listen(loopback, server_config(&identity, parameters())?)?;
+    let trust = Trust::Certificate(identity.certificate().clone());
+    let config = client_config(&trust, parameters())?;
+    let emulator = Emulator::start(&spec.path, server.local_addr()?)?;
+
+    let accepted = tokio::spawn(async move {
+        let incoming = server.accept().await.context("the server was closed")?;
+        let connection = incoming.await?;
+        anyhow::Ok((server, connection))
+    });
+    let (client, connection) = connect(emulator.client_address(), config, CONNECT_PATIENCE).await?;
+    let (server, served) = accepted.await??;
+
+    let received = Arc::new(AtomicU64::new(0));
+    let serving = tokio::spawn({
+        let (served, received) = (served.clone(), Arc::clone(&received));
+        async move { serve_connection(&served, &received).await }
+    });
+    let sender = match spec.path.direction {
+        Direction::Download => &served,
+        Direction::Upload => &connection,
+    };
+    let mut samples = Vec::new();
+    let data_started = emulator.elapsed();
+    tokio::select! {
+        outcome = exchange(spec, &connection, &received) => outcome?,
+        () = observe(sender, &emulator, &received, &mut samples) => {}
+    }
+    let data_ended = emulator.elapsed();
+    let received_bytes = received.load(Ordering::Relaxed);
+    samples.push(sample(sender, &emulator, &received));
+    let stats = sender.stats();
+    let progress = progress(sender);
+    let path = finish(emulator, (client, connection), server, serving).await?;
+    let seconds = data_ended.saturating_sub(data_started).as_secs_f64();
+    Ok(TransferResult {
+        received_bytes,
+        goodput_bits_per_sec: received_bytes as f64 * 8.0 / seconds.max(1e-9),
+        data_started,
+        data_ended,
+        startup_ended: startup_end(&samples),
+        samples,
+        progress,
+        lost_packets: stats.path.lost_packets,
+        sent_packets: stats.path.sent_packets,
+        path,
+    })
+}
+
+async fn exchange(
+    spec: &TransferSpec,
+    connection: &Connection,
+    received: &AtomicU64,
+) -> anyhow::Result<()> {
+    match spec.path.direction {
+        Direction::Download => {
+            download(connection, Amount::Time(spec.duration), received).await?;
+        }
+        Direction::Upload => upload(connection, spec.duration).await?,
+    }
+    Ok(())
+}
+
+/// Samples the sender for ever.
+async fn observe(
+    sender: &Connection,
+    emulator: &Emulator,
+    received: &AtomicU64,
+    samples: &mut Vec<SenderSample>,
+) {
+    let mut ticks = tokio::time::interval(SAMPLE_EVERY);
+    while sender.close_reason().is_none() {
+        ticks.tick().await;
+        samples.push(sample(sender, emulator, received));
+    }
+    // The exchange notices the lost connection itself and says why.
+    std::future::pending::<()>().await;
+}
+
+fn sample(sender: &Connection, emulator: &Emulator, received: &AtomicU64) -> SenderSample {
+    SenderSample {
+        at: emulator.elapsed(),
+        window_bytes: sender.congestion_state().window(),
+        round_trip: sender.rtt(),
+        received_bytes: received.load(Ordering::Relaxed),
+        progress: progress(sender),
+    }
+}
+
+fn startup_end(samples: &[SenderSample]) -> Option<Duration> {
+    samples
+        .iter()
+        .find(|sample| {
+            sample.progress.is_some_and(|progress| {
+                progress.policy_in_charge || progress.counters.decisions > 0
+            })
+        })
+        .map(|sample| sample.at)
+}
+
+/// Closes both ends while the path still carries their farewells, then the path.
+async fn finish(
+    emulator: Emulator,
+    client: (quinn::Endpoint, Connection),
+    server: quinn::Endpoint,
+    serving: tokio::task::JoinHandle<()>,
+) -> anyhow::Result<PathRecord> {
+    let (endpoint, connection) = client;
+    connection.close(VarInt::from_u32(0), b"done");
+    let farewell = async {
+        endpoint.wait_idle().await;
+        server.wait_idle().await;
+    };
+    // A full queue may swallow the farewell; nothing is lost by not waiting for it.
+    if tokio::time::timeout(FAREWELL_PATIENCE, farewell)
+        .await
+        .is_err()
+    {
+        server.close(VarInt::from_u32(0), b"done");
+    }
+    serving.abort();
+    tokio::task::spawn_blocking(move || emulator.finish()).await?
+}
+
+const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+const FAREWELL_PATIENCE: Duration = Duration::from_millis(500);
+const SAMPLE_EVERY: Duration = Duration::from_millis(100);
