@@ -85,7 +85,10 @@ fn run(command: &mut Command, file: &Path, expected: Expected) -> Result<()> {
         fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     match first_difference(&wanted, &printed) {
         None => Ok(()),
-        Some(difference) => bail!("`{shown}` against {}: {difference}", file.display()),
+        Some(difference) => bail!(
+            "`{shown}` against {}: {difference}; `cargo xtask examples --bless` accepts the new output",
+            file.display()
+        ),
     }
 }
 

@@ -62,18 +62,16 @@ fn rust_violations(source: &Source) -> Vec<String> {
             report("the simulator never consults real time");
         }
     }
-    for (folder, allowed) in CERTIFICATE_MODULES {
-        if source.path.starts_with(folder) {
-            let code: Vec<&str> = program
-                .iter()
-                .map(|(_, line)| without_comment(line))
-                .collect();
-            for module in modules_used(&code.join("\n"), "tautline_certificates") {
-                if !allowed.contains(&module.as_str()) {
-                    found.push(format!(
-                        "uses `tautline_certificates::{module}`, the checker's own"
-                    ));
-                }
+    if source.path.starts_with("abstract-interp/src/") {
+        let code: Vec<&str> = program
+            .iter()
+            .map(|(_, line)| without_comment(line))
+            .collect();
+        for module in modules_used(&code.join("\n"), "tautline_certificates") {
+            if !PROVER_USES.contains(&module.as_str()) {
+                found.push(format!(
+                    "uses `tautline_certificates::{module}`, the checker's own"
+                ));
             }
         }
     }
@@ -254,11 +252,8 @@ const MAY_SKIP_THE_CHECK: &[&str] = &[
     "benches/",
     "tools/no-std-check/",
 ];
-/// What prover and trainer may use of the certificates crate: words and bytes, never the checker.
-const CERTIFICATE_MODULES: &[(&str, &[&str])] = &[
-    ("abstract-interp/src/", &["claim", "format"]),
-    ("trainer/src/", &["claim"]),
-];
+/// What the prover may use of the certificates crate: words and bytes, never the checker.
+const PROVER_USES: &[&str] = &["claim", "format"];
 
 #[cfg(test)]
 mod tests {
