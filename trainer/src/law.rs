@@ -102,3 +102,54 @@ const LOG_MAX: f64 = 18.0;
 const TARGET_FLOOR: f64 = 0.2;
 const TARGET_SLOPE: f64 = 0.006;
 const SMALL_WINDOW_BUMP: f64 = 0.25;
+
+#[cfg(test)]
+mod tests {
+    use tautline_core::policy::HeadKind;
+
+    use super::*;
+    use crate::claims::{self, ClaimSet};
+    use crate::network::Layout;
+    use crate::rng::{Purpose, Stream};
+    use crate::sampling;
+
+    #[test]
+    fn the_law_meets_every_standard_claim_with_a_margin() {
+        let text = include_str!("../../claims/standard.toml");
+        let claims = ClaimSet::from_toml(text, "standard.toml").unwrap();
+        let layout = Layout::new(&[2], &[HeadKind::Rate], 12).unwrap();
+        let mut stream = Stream::new(1, Purpose::DataSet, 0);
+        for obligation in claims::obligations(&claims, &layout).unwrap() {
+            for _ in 0..2000 {
+                let point = obligation.point(&mut stream).map(|(value, _)| value);
+                let heads = obligation.heads.iter().map(|&(_, c)| c * rate(&point));
+                let features = obligation.features.iter().map(|&(i, d)| d * point[i]);
+                let excess = heads.sum::<f64>() + features.sum::<f64>() - obligation.bound;
+                let name = &claims.claims[obligation.claim].name;
+                assert!(excess < -0.03, "{name}: {excess} at {point:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_rate_never_rises_with_a_monotone_feature() {
+        let mut stream = Stream::new(2, Purpose::DataSet, 0);
+        for _ in 0..2000 {
+            let low = sampling::anywhere(&mut stream);
+            let high = sampling::anywhere(&mut stream);
+            for feature in MONOTONE {
+                let mut raised = low;
+                raised[feature] = low[feature].max(high[feature]);
+                assert!(rate(&raised) <= rate(&low) + 1e-12, "feature {feature}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_target_is_four_times_the_jitter_or_more_and_falls_with_the_window() {
+        let targets = (20..=180).map(|tenths| target(f64::from(tenths) / 10.0));
+        let targets = targets.collect::<Vec<_>>();
+        assert!(targets.iter().all(|&t| (0.2..0.6).contains(&t)));
+        assert!(targets.windows(2).all(|pair| pair[1] <= pair[0]));
+    }
+}

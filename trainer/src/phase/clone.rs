@@ -53,7 +53,9 @@ impl Session<'_> {
         let layout = self.params.layout();
         let weights = &self.state.weights;
         let parts = batch.div_ceil(PART);
-        summed_gradient(parts + 1, layout.len(), |part, gradient| {
+        // λ = 0 asks for no claims at all.
+        let claimed = usize::from(self.params.params().evolve.claim_weight > 0.0);
+        summed_gradient(parts + claimed, layout.len(), |part, gradient| {
             let place = self.state.step * (parts as u64 + 1) + part as u64;
             let mut stream = Stream::new(self.seed(), Purpose::CloneBatch, place);
             if part == parts {

@@ -1,0 +1,12 @@
+//! Training as its users meet it: small runs, real simulations, real proofs.
+
+#[cfg(test)]
+mod certified;
+#[cfg(test)]
+mod determinism;
+#[cfg(test)]
+mod refusal;
+#[cfg(test)]
+mod rollout;
+#[cfg(test)]
+mod small;
