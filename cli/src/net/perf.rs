@@ -284,3 +284,93 @@ pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 const BLOCK: usize = 16_384;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::endpoint::transport as parameters;
+
+    fn local_server() -> (quinn::ServerConfig, Trust) {
+        let identity = Identity::self_signed().unwrap();
+        let controller = ControllerChoice::Fallback.factory();
+        let transport = parameters(controller, DatagramSize::Discovered);
+        let config = server_config(&identity, transport).unwrap();
+        (config, Trust::Certificate(identity.certificate().clone()))
+    }
+
+    fn spec(server: SocketAddr, trust: Trust) -> FetchSpec {
+        FetchSpec {
+            server,
+            trust,
+            amount: Amount::Bytes(300_001),
+            patience: Duration::from_secs(10),
+        }
+    }
+
+    /// Serves connections on a loopback port until the runtime is dropped.
+    fn start(runtime: &tokio::runtime::Runtime) -> (SocketAddr, Trust) {
+        let (config, trust) = local_server();
+        let _inside = runtime.enter();
+        let endpoint = listen("127.0.0.1:0".parse().unwrap(), config).unwrap();
+        let address = endpoint.local_addr().unwrap();
+        runtime.spawn(async move {
+            while let Some(incoming) = endpoint.accept().await {
+                if let Ok(connection) = incoming.await {
+                    serve_connection(&connection, &Arc::default()).await;
+                }
+            }
+        });
+        (address, trust)
+    }
+
+    #[test]
+    fn a_client_gets_exactly_the_bytes_it_asked_for() {
+        let server = runtime().unwrap();
+        let (address, trust) = start(&server);
+        let fetched = fetch(&spec(address, trust)).unwrap();
+        assert_eq!(fetched.bytes, 300_001);
+        assert_eq!(fetch(&spec(address, Trust::Anyone)).unwrap().bytes, 300_001);
+    }
+
+    #[test]
+    fn a_server_with_another_certificate_is_refused_by_name() {
+        let server = runtime().unwrap();
+        let (address, _) = start(&server);
+        let (_, other) = local_server();
+        let error = fetch(&spec(address, other)).unwrap_err().to_string();
+        assert!(error.contains("another certificate"), "{error}");
+    }
+
+    #[test]
+    fn nobody_at_home_is_said_with_the_address() {
+        // Bound, so that nobody else takes the port, but mute.
+        let mute = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = mute.local_addr().unwrap();
+        let spec = FetchSpec {
+            patience: Duration::from_millis(200),
+            ..spec(address, Trust::Anyone)
+        };
+        let error = fetch(&spec).unwrap_err().to_string();
+        assert!(error.contains(&address.to_string()), "{error}");
+        assert!(error.contains("no answer"), "{error}");
+    }
+
+    #[test]
+    fn a_port_in_use_is_said_with_advice() {
+        let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let spec = ServeSpec {
+            listen: taken.local_addr().unwrap(),
+            controller: ControllerChoice::Cubic,
+            certificate_path: None,
+        };
+        let error = serve(&spec, |event| panic!("{event:?}")).unwrap_err();
+        assert!(error.to_string().contains("port is in use"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_certificate_file_is_named() {
+        let path = std::path::Path::new("no/such/certificate.der");
+        let error = read_certificate(path).unwrap_err().to_string();
+        assert!(error.contains("no/such/certificate.der"), "{error}");
+    }
+}

@@ -9,7 +9,8 @@ use anyhow::Context as _;
 use quinn::{Connection, VarInt};
 use tautline_quic_integration::Progress;
 
-use super::emulator::{Direction, Emulator, PathRecord, PathSpec};
+use super::emulator::record::PathRecord;
+use super::emulator::{Direction, Emulator, PathSpec};
 use super::endpoint::{
     ControllerChoice, DatagramSize, Identity, Trust, client_config, connect, listen, server_config,
     transport,
@@ -210,3 +211,33 @@ async fn finish(
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 const FAREWELL_PATIENCE: Duration = Duration::from_millis(500);
 const SAMPLE_EVERY: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::emulator::schedule::RateSchedule;
+
+    #[test]
+    fn data_flows_through_the_bottleneck_in_either_direction() {
+        for direction in [Direction::Download, Direction::Upload] {
+            let spec = TransferSpec {
+                path: PathSpec {
+                    schedule: RateSchedule::constant(10_000_000).unwrap(),
+                    one_way_delay: Duration::from_millis(5),
+                    buffer_bytes: 50_000,
+                    direction,
+                },
+                controller: ControllerChoice::Fallback,
+                duration: Duration::from_millis(600),
+            };
+            let result = run_transfer(&spec).unwrap();
+            assert!(result.received_bytes > 0, "{direction:?}");
+            let figures = result.path.summary(Duration::ZERO, result.path.elapsed());
+            // The path counts headers and handshakes too.
+            assert!(figures.delivered_bytes > result.received_bytes);
+            assert!(figures.throughput_bits_per_sec <= figures.capacity_bits_per_sec);
+            assert!(result.progress.is_none());
+            assert!(result.samples.len() >= 2);
+        }
+    }
+}

@@ -6,12 +6,9 @@
 //! queue and in all figures. ECN marks do not survive: standard sockets cannot carry them.
 
 mod bottleneck;
-mod record;
+pub(crate) mod record;
 mod relay;
-mod schedule;
-
-pub(crate) use record::PathRecord;
-pub(crate) use schedule::RateSchedule;
+pub(crate) mod schedule;
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +19,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use bottleneck::Bottleneck;
+use record::PathRecord;
 use relay::{Clock, Exit, Lateness, deliver, receive};
+use schedule::RateSchedule;
 
 /// Bytes that IPv4 and UDP add to a datagram (RFC 791, RFC 768).
 pub(crate) const IP_UDP_HEADER: u64 = 28;
@@ -181,3 +180,73 @@ fn join<T>(thread: JoinHandle<T>) -> anyhow::Result<T> {
 
 /// How long a quiet socket may keep a thread from noticing the end.
 const STOP_POLL: Duration = Duration::from_millis(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(rate_bits_per_sec: u64, buffer_bytes: u64) -> PathSpec {
+        PathSpec {
+            schedule: RateSchedule::constant(rate_bits_per_sec).unwrap(),
+            one_way_delay: Duration::from_millis(5),
+            buffer_bytes,
+            direction: Direction::Upload,
+        }
+    }
+
+    fn socket() -> UdpSocket {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let patience = Some(Duration::from_secs(10));
+        socket.set_read_timeout(patience).unwrap();
+        socket
+    }
+
+    #[test]
+    fn datagrams_cross_in_order_and_answers_come_back() {
+        let (client, server) = (socket(), socket());
+        let path = path(8_000_000, 100_000);
+        let emulator = Emulator::start(&path, server.local_addr().unwrap()).unwrap();
+        let mut buffer = [0; 2000];
+        for number in 0..20_u8 {
+            let sent = client.send_to(&[number; 972], emulator.client_address());
+            assert_eq!(sent.unwrap(), 972);
+        }
+        let mut back = None;
+        for number in 0..20_u8 {
+            let (length, from) = server.recv_from(&mut buffer).unwrap();
+            assert_eq!(&buffer[..length], &[number; 972]);
+            back = Some(from);
+        }
+        server.send_to(b"thanks", back.unwrap()).unwrap();
+        let (length, _) = client.recv_from(&mut buffer).unwrap();
+        assert_eq!(&buffer[..length], b"thanks");
+        // 19 ms of transmission behind the first, 5 ms each way.
+        assert!(emulator.elapsed() >= Duration::from_millis(30));
+        let record = emulator.finish().unwrap();
+        let figures = record.summary(Duration::ZERO, record.elapsed());
+        assert_eq!(figures.delivered_packets, 20);
+        assert_eq!(figures.delivered_bytes, 20_000);
+        assert_eq!(figures.dropped_packets, 0);
+    }
+
+    #[test]
+    fn a_full_queue_drops_the_newest() {
+        let (client, server) = (socket(), socket());
+        let path = path(800_000, 3_000);
+        let emulator = Emulator::start(&path, server.local_addr().unwrap()).unwrap();
+        for number in 0..5_u8 {
+            let sent = client.send_to(&[number; 972], emulator.client_address());
+            assert_eq!(sent.unwrap(), 972);
+        }
+        let mut buffer = [0; 2000];
+        for number in 0..3_u8 {
+            assert_eq!(server.recv_from(&mut buffer).unwrap().0, 972);
+            assert_eq!(buffer[0], number);
+        }
+        let record = emulator.finish().unwrap();
+        let figures = record.summary(Duration::ZERO, record.elapsed());
+        // A stall of over 10 ms between two sends would let a fourth one in.
+        assert!((3..=5).contains(&figures.delivered_packets), "{figures:?}");
+        assert_eq!(figures.delivered_packets + figures.dropped_packets, 5);
+    }
+}
