@@ -19,6 +19,14 @@ pub struct Objective {
 }
 
 impl Objective {
+    /// The head and its coefficient, where the objective speaks of one head and nothing else.
+    pub fn single_head(&self) -> Option<(usize, i64)> {
+        match (self.heads.as_slice(), self.features.as_slice()) {
+            (&[head], []) => Some(head),
+            _ => None,
+        }
+    }
+
     /// Left minus right at a point, exactly; positive where the constraint is violated.
     pub fn excess(&self, features: &[i64], heads: &[i64; MAX_HEADS]) -> i128 {
         let heads = self

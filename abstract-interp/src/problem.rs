@@ -2,7 +2,8 @@
 
 use tautline_certificates::claim::{Claim, Constraint};
 
-use crate::interval::Interval;
+use crate::domain::propagate;
+use crate::interval::{Interval, Intervals};
 use crate::network::Network;
 use crate::objective::{Halfspace, Objective};
 use crate::signs::{self, Sign};
@@ -36,6 +37,7 @@ impl<'n> Problem<'n> {
             });
         }
         let heads = signs::head_signs(network);
+        let ranges = head_ranges(network);
         let facts: Vec<_> = claim
             .region
             .facts(network.table())
@@ -59,7 +61,7 @@ impl<'n> Problem<'n> {
             .iter()
             .enumerate()
             .map(|(number, constraint)| {
-                let objective = resolve(network, &heads, number, constraint)?;
+                let objective = resolve(network, &ranges, number, constraint)?;
                 Ok(Self {
                     network,
                     signs: signs::objective_signs(&heads, &objective, network.inputs()),
@@ -84,7 +86,7 @@ impl<'n> Problem<'n> {
 
 fn resolve(
     network: &Network,
-    signs: &[Vec<Sign>],
+    ranges: &[Interval],
     number: usize,
     constraint: &Constraint,
 ) -> Result<Objective, ProveError> {
@@ -94,7 +96,7 @@ fn resolve(
             constraint: number,
             head,
         })?;
-        if signs[place].iter().all(|&sign| sign == Sign::Zero) {
+        if ranges[place].width() == 0 {
             return Err(ProveError::ConstantHead {
                 constraint: number,
                 head,
@@ -107,4 +109,14 @@ fn resolve(
         features: constraint.features.clone(),
         bound: constraint.bound,
     })
+}
+
+/// Enclosures of the heads over everything that the table's ranges allow.
+fn head_ranges(network: &Network) -> Vec<Interval> {
+    let whole = network.table().features.iter().map(|feature| Interval {
+        low: i64::from(feature.low.units()),
+        high: i64::from(feature.high.units()),
+    });
+    let whole: Vec<_> = whole.collect();
+    propagate(network, &whole, &mut Intervals::default()).to_vec()
 }

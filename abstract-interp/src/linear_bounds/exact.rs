@@ -84,6 +84,20 @@ impl State<'_> {
             });
         }
         let output = self.network.hidden_count();
+        if let Some((head, c)) = objective.single_head() {
+            let mut coefficients = vec![0; self.network.heads().len()];
+            coefficients[head] = i128::from(c);
+            let row = Row {
+                coefficients,
+                constant: 0,
+                exponent: 0,
+            };
+            let mut row = self.descend(output, row)?;
+            row.subtract(facts, witness.multipliers)?;
+            let highest = i128::from(c).abs() * i128::from(clamp::ONE);
+            let raw = row.concretize(self.input)? >> row.exponent;
+            return Some(raw.clamp(-highest, highest) <= i128::from(objective.bound));
+        }
         let outputs = self.enclose(output)?;
         let heads: Vec<_> = outputs.iter().map(|&y| clamp::interval(y)).collect();
         if objective.interval_excess(self.input, &heads) <= 0 {
@@ -104,17 +118,7 @@ impl State<'_> {
             let term = scale(i128::from(d), row.exponent)?;
             row.coefficients[feature] = row.coefficients[feature].checked_add(term)?;
         }
-        row.shift(WEIGHT_BITS)?;
-        for multiplier in witness.multipliers {
-            let fact = &facts[multiplier.fact];
-            let weight = scale(i128::from(multiplier.weight), row.exponent - WEIGHT_BITS)?;
-            for &(place, c) in &fact.terms {
-                let term = weight.checked_mul(i128::from(c))?;
-                row.coefficients[place] = row.coefficients[place].checked_sub(term)?;
-            }
-            let term = weight.checked_mul(i128::from(fact.bound))?;
-            row.constant = row.constant.checked_add(term)?;
-        }
+        row.subtract(facts, witness.multipliers)?;
         let upper = row.concretize(self.input)?;
         Some(upper <= scale(i128::from(objective.bound), row.exponent)?)
     }
@@ -132,7 +136,11 @@ impl State<'_> {
         let mut bounds = vec![Interval::default(); affine.outputs];
         affine::interval(affine, &below, &mut bounds);
         if layer > 0 {
+            let is_output = layer == self.network.hidden_count();
             for (neuron, bound) in bounds.iter_mut().enumerate() {
+                if !is_output && (bound.low >= 0 || bound.high <= 0) {
+                    continue;
+                }
                 let unit = |sign| {
                     let mut coefficients = vec![0; affine.outputs];
                     coefficients[neuron] = sign;
@@ -188,6 +196,25 @@ impl Row {
                 let end = if slope > 0 { input.high } else { input.low };
                 sum.checked_add(slope.checked_mul(i128::from(end))?)
             })
+    }
+
+    /// Subtracts `μ·(a·x − b)` of every chosen fact.
+    fn subtract(&mut self, facts: &[Halfspace], multipliers: &[Multiplier]) -> Option<()> {
+        if multipliers.is_empty() {
+            return Some(());
+        }
+        self.shift(WEIGHT_BITS)?;
+        for multiplier in multipliers {
+            let fact = &facts[multiplier.fact];
+            let weight = scale(i128::from(multiplier.weight), self.exponent - WEIGHT_BITS)?;
+            for &(place, c) in &fact.terms {
+                let term = weight.checked_mul(i128::from(c))?;
+                self.coefficients[place] = self.coefficients[place].checked_sub(term)?;
+            }
+            let term = weight.checked_mul(i128::from(fact.bound))?;
+            self.constant = self.constant.checked_add(term)?;
+        }
+        Some(())
     }
 
     fn shift(&mut self, bits: u32) -> Option<()> {

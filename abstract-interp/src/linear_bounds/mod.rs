@@ -40,10 +40,22 @@ pub struct LinearBounds {
     hidden: Vec<Hidden>,
     outputs: Vec<Interval>,
     heads: Vec<Interval>,
+    stage: Stage,
     row: Vec<f64>,
     next: Vec<f64>,
     coefficients: Vec<f64>,
     certain: bool,
+}
+
+/// Which values [`AbstractDomain::bounds`] encloses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Features,
+    Before(usize),
+    After(usize),
+    Outputs,
+    Heads,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -85,14 +97,13 @@ impl LinearBounds {
         &self.hidden[layer].before
     }
 
-    /// Everything up to the output layer's clamp over a box.
+    /// Bounds every hidden neuron over a box.
     pub fn run(&mut self, network: &Network, input: &[Interval]) {
         self.enter(network, input);
         for layer in 0..network.hidden_count() {
             self.affine(network, layer);
             self.relu(network, layer);
         }
-        self.affine(network, network.hidden_count());
     }
 
     /// An upper bound of the objective's excess after [`Self::run`]; at most zero proves it.
@@ -105,7 +116,25 @@ impl LinearBounds {
         facts: &[Halfspace],
         chosen: &mut Vec<Multiplier>,
     ) -> f64 {
-        let output = network.hidden_count();
+        self.row.fill(0.0);
+        if let Some((head, c)) = objective.single_head() {
+            // One head alone: its bound before the clamp, clamped.
+            self.row[head] = c as f64;
+            let highest = (c.unsigned_abs() as f64) * clamp::ONE as f64;
+            let upper = self.bound_row(network, objective, facts, chosen, Offset::default());
+            return upper.clamp(-highest, highest) - objective.bound as f64;
+        }
+        self.output_intervals(network);
+        for &(head, _) in &objective.heads {
+            let output = network.hidden_count();
+            self.outputs[head] = self.narrow(network, output, head, self.outputs[head]);
+        }
+        chosen.clear();
+        let clamped = objective.heads.iter().map(|&(head, c)| {
+            let bounds = clamp::interval(self.outputs[head]);
+            (c * if c > 0 { bounds.high } else { bounds.low }) as f64
+        });
+        let clamped = clamped.sum::<f64>();
         let mut offset = Offset::default();
         self.row.fill(0.0);
         for &(head, c) in &objective.heads {
@@ -113,21 +142,46 @@ impl LinearBounds {
             self.row[head] += coefficient;
             offset.add(constant);
         }
-        self.descend(network, output, &mut offset);
+        let upper = self.bound_row(network, objective, facts, chosen, offset);
+        let direct = objective.features.iter().map(|&(feature, d)| {
+            let side = self.input[feature];
+            (d * if d > 0 { side.high } else { side.low }) as f64
+        });
+        upper.min(clamped + direct.sum::<f64>()) - objective.bound as f64
+    }
+
+    /// Carries `self.row` over the outputs down to the features, with the objective's own terms and
+    /// the facts' multipliers; the result is an upper bound including rounding.
+    fn bound_row(
+        &mut self,
+        network: &Network,
+        objective: &Objective,
+        facts: &[Halfspace],
+        chosen: &mut Vec<Multiplier>,
+        mut offset: Offset,
+    ) -> f64 {
+        self.descend(network, network.hidden_count(), &mut offset);
         for &(feature, d) in &objective.features {
             self.coefficients[feature] += d as f64;
         }
         multipliers::choose(&self.coefficients, &self.input, facts, chosen);
         multipliers::apply(&mut self.coefficients, facts, chosen, &mut offset);
-        offset.add(-(objective.bound as f64));
         let upper = concretize(&self.coefficients, &self.input, offset);
-        let scale = objective
-            .heads
-            .iter()
-            .map(|&(_, c)| c.unsigned_abs())
-            .max()
-            .unwrap_or(1);
-        upper.value + upper.error + SAFETY * scale as f64
+        // What is bounded is an integer.
+        (upper.value + upper.error + SAFETY).floor()
+    }
+
+    fn output_intervals(&mut self, network: &Network) {
+        let skip = network.skip_inputs();
+        let affine = &network.layers()[network.hidden_count()];
+        if let Some(last) = self.hidden.last_mut() {
+            let width = affine.inputs - skip;
+            last.after[width..width + skip].copy_from_slice(&self.input[..skip]);
+            affine::interval(affine, &last.after, &mut self.outputs);
+        } else {
+            let below = [self.input.as_slice(), &self.input[..skip]].concat();
+            affine::interval(affine, &below, &mut self.outputs);
+        }
     }
 
     /// The corner of the box at which the last bound is largest.
@@ -230,47 +284,35 @@ impl AbstractDomain for LinearBounds {
         self.row.resize(network.widest(), 0.0);
         self.next.resize(network.widest(), 0.0);
         self.coefficients.resize(network.inputs(), 0.0);
+        self.stage = Stage::Features;
         self.certain = true;
     }
 
     fn affine(&mut self, network: &Network, layer: usize) {
-        let affine = &network.layers()[layer];
-        let is_output = layer == network.hidden_count();
-        if is_output {
-            let skip = network.skip_inputs();
-            if let Some(last) = self.hidden.last_mut() {
-                let width = affine.inputs - skip;
-                last.after[width..width + skip].copy_from_slice(&self.input[..skip]);
-                affine::interval(affine, &last.after, &mut self.outputs);
-            } else {
-                let below = [self.input.as_slice(), &self.input[..skip]].concat();
-                affine::interval(affine, &below, &mut self.outputs);
+        if layer == network.hidden_count() {
+            self.output_intervals(network);
+            for head in 0..self.outputs.len() {
+                self.outputs[head] = self.narrow(network, layer, head, self.outputs[head]);
             }
-        } else if layer == 0 {
+            self.stage = Stage::Outputs;
+            return;
+        }
+        let affine = &network.layers()[layer];
+        if layer == 0 {
+            // Attained already.
             affine::interval(affine, &self.input, &mut self.hidden[0].before);
         } else {
             let (lower, upper) = self.hidden.split_at_mut(layer);
             affine::interval(affine, &lower[layer - 1].after, &mut upper[0].before);
-        }
-        // The first layer's intervals are exact already; a dead neuron stays dead.
-        if layer > 0 {
             for neuron in 0..affine.outputs {
-                let known = if is_output {
-                    self.outputs[neuron]
-                } else {
-                    self.hidden[layer].before[neuron]
-                };
-                if known.high <= 0 && !is_output {
-                    continue;
-                }
-                let narrowed = self.narrow(network, layer, neuron, known);
-                if is_output {
-                    self.outputs[neuron] = narrowed;
-                } else {
+                let known = self.hidden[layer].before[neuron];
+                if known.low < 0 && known.high > 0 {
+                    let narrowed = self.narrow(network, layer, neuron, known);
                     self.hidden[layer].before[neuron] = narrowed;
                 }
             }
         }
+        self.stage = Stage::Before(layer);
     }
 
     fn relu(&mut self, _network: &Network, layer: usize) {
@@ -285,16 +327,27 @@ impl AbstractDomain for LinearBounds {
             }
             state.lines[neuron] = relu::lines(before, state.alpha[neuron]);
         }
+        self.stage = Stage::After(layer);
     }
 
     fn clamp(&mut self, _network: &Network) {
         for (head, &output) in self.heads.iter_mut().zip(&self.outputs) {
             *head = clamp::interval(output);
         }
+        self.stage = Stage::Heads;
     }
 
     fn bounds(&self) -> &[Interval] {
-        &self.heads
+        match self.stage {
+            Stage::Features => &self.input,
+            Stage::Before(layer) => &self.hidden[layer].before,
+            Stage::After(layer) => {
+                let state = &self.hidden[layer];
+                &state.after[..state.before.len()]
+            }
+            Stage::Outputs => &self.outputs,
+            Stage::Heads => &self.heads,
+        }
     }
 }
 
@@ -315,5 +368,5 @@ fn concretize(coefficients: &[f64], input: &[Interval], mut offset: Offset) -> U
 const RELATIVE_ERROR: f64 = 1.0 / (1u64 << 38) as f64;
 /// Floor of the error, in units of 2⁻¹⁶.
 const ABSOLUTE_ERROR: f64 = 1.0 / (1u64 << 20) as f64;
-/// What a proof must have to spare, in units of 2⁻¹⁶, so that the exact check agrees.
+/// What a proof must have to spare, so that the exact check agrees.
 const SAFETY: f64 = 1.0 / (1u64 << 6) as f64;

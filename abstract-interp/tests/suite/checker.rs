@@ -1,0 +1,155 @@
+//! Every emitted certificate is accepted by the independent checker.
+
+use proptest::prelude::*;
+
+use tautline_abstract_interp::claim::{Claim, ClaimKind, ClaimSet, LinearConstraint};
+use tautline_abstract_interp::interval::Interval;
+use tautline_abstract_interp::{Limits, ProveError, Verdict, Watch, certify};
+use tautline_certificates::check_policy;
+use tautline_core::policy::{HeadKind, Policy, Skip};
+
+use crate::models::{
+    Dice, header, random_box, random_policy, rate_claim, sampled_maximum, signed_policy,
+};
+
+const LIMITS: Limits = Limits {
+    max_boxes: 3000,
+    after_violation: 0,
+};
+const SHAPES: [&[u16]; 6] = [&[], &[6], &[8, 8], &[10, 6, 5], &[5, 5, 5, 5], &[20, 20]];
+
+fn skip(linear: bool) -> Skip {
+    if linear { Skip::Linear } else { Skip::None }
+}
+
+/// Certifies a set; whatever comes out must be accepted. Returns whether something did.
+fn accepted(policy: &Policy<Vec<i16>>, claims: Vec<Claim>) -> bool {
+    let claims = ClaimSet {
+        feature_table: policy.header().feature_table,
+        claims,
+    };
+    let certification = match certify(policy, &claims, &LIMITS, Watch::none()) {
+        // Random signs can pin a head to its stop.
+        Err(ProveError::ConstantHead { .. }) => return false,
+        other => other.unwrap(),
+    };
+    let all_hold = certification
+        .results
+        .iter()
+        .all(|result| result.verdict.holds());
+    assert_eq!(all_hold, certification.certificate.is_some());
+    let Some(bytes) = certification.certificate else {
+        return false;
+    };
+    if let Err(rejection) = check_policy(policy, &bytes, Some(&claims)) {
+        panic!("rejected: {rejection}");
+    }
+    true
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn random_single_head_proofs(seed: u64, shape in 0usize..6, linear: bool, table in 0u16..2, scale in 0.01..0.3, margin in 0i64..4000) {
+        let mut dice = Dice(seed);
+        let policy = random_policy(header(table, SHAPES[shape], 1, skip(linear)), &mut dice);
+        let sides = random_box(table, scale, &mut dice);
+        let mut claim = rate_claim(&sides, if seed.is_multiple_of(2) { 2 } else { -1 }, 0);
+        if let Some(largest) = sampled_maximum(&policy, &claim, &mut dice, 300) {
+            claim.constraints[0].bound = largest + margin;
+            accepted(&policy, vec![claim]);
+        }
+    }
+
+    #[test]
+    fn random_proofs_over_two_heads_features_links_and_corners(seed: u64, shape in 0usize..6, linear: bool, margin in 0i64..9000) {
+        let mut dice = Dice(seed);
+        let header = header(1, SHAPES[shape], 2, skip(linear));
+        let policy = if seed.is_multiple_of(2) {
+            random_policy(header, &mut dice)
+        } else {
+            signed_policy(header, &[2, 7], &mut dice)
+        };
+        let mut sides = random_box(1, 0.1, &mut dice);
+        sides[0] = Interval { low: 0, high: 20_000 };
+        sides[1] = sides[0];
+        let mut claim = rate_claim(&sides, 1, 0);
+        claim.region.linear.push(LinearConstraint { terms: vec![(3, 1), (4, -1)], bound: 30_000 });
+        claim.constraints[0].features.push((9, -2));
+        if let Some(largest) = sampled_maximum(&policy, &claim, &mut dice, 300) {
+            claim.constraints[0].bound = largest + margin;
+            let mut both = claim.clone();
+            both.name = "both".to_owned();
+            both.constraints[0].heads.push((HeadKind::Pacing, -1));
+            both.constraints[0].bound = largest + 65_536 + margin;
+            accepted(&policy, vec![claim, both]);
+        }
+    }
+}
+
+#[test]
+fn many_random_proofs_are_found_and_accepted() {
+    let mut found = 0;
+    for seed in 0..120 {
+        let mut dice = Dice(seed);
+        let policy = random_policy(header(0, &[8, 8], 1, Skip::Linear), &mut dice);
+        let mut claim = rate_claim(&random_box(0, 0.1, &mut dice), 1, 0);
+        let largest = sampled_maximum(&policy, &claim, &mut dice, 500).unwrap();
+        claim.constraints[0].bound = largest + 10_000;
+        found += usize::from(accepted(&policy, vec![claim]));
+    }
+    assert!(found >= 100, "only {found} of 120 proven");
+}
+
+#[test]
+fn pair_claims_are_accepted_beside_region_trees() {
+    let mut dice = Dice(3);
+    let policy = signed_policy(header(0, &[8, 8], 1, Skip::Linear), &[], &mut dice);
+    let whole = vec![
+        Interval {
+            low: -65_536,
+            high: 65_536
+        };
+        16
+    ];
+    let mut monotone = rate_claim(&whole, 1, 0);
+    monotone.name = "monotone".to_owned();
+    monotone.kind = ClaimKind::Pair { raise: vec![0, 4] };
+    let bounded = rate_claim(&whole, 1, 65_536);
+    assert!(accepted(&policy, vec![monotone, bounded]));
+}
+
+#[test]
+fn the_standard_claims_are_decided_for_a_signed_model() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../claims/standard.toml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let claims = ClaimSet::from_toml(&text, "claims/standard.toml").unwrap();
+    for seed in 0..3 {
+        let mut dice = Dice(seed);
+        let policy = signed_policy(
+            header(1, &[32, 32], 1, Skip::Linear),
+            &[4, 6, 7, 8, 9, 10],
+            &mut dice,
+        );
+        let certification = certify(&policy, &claims, &LIMITS, Watch::none()).unwrap();
+        for (result, claim) in certification.results.iter().zip(&claims.claims) {
+            if let Verdict::Violated(found) = &result.verdict {
+                for input in &found.inputs {
+                    assert!(claim.region.contains(&input.features));
+                    assert!(policy.table().contains(&input.features));
+                }
+            }
+        }
+        // What is proven must stand on its own too.
+        let proven = certification
+            .results
+            .iter()
+            .zip(&claims.claims)
+            .filter(|(result, _)| result.verdict.holds());
+        let proven: Vec<_> = proven.map(|(_, claim)| claim.clone()).collect();
+        if !proven.is_empty() {
+            assert!(accepted(&policy, proven));
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Random and hand-made models, boxes and claims.
+
+use tautline_abstract_interp::claim::{Claim, ClaimKind, Constraint, Region};
+use tautline_abstract_interp::interval::Interval;
+use tautline_core::features::FeatureTable;
+use tautline_core::fixed::Q16;
+use tautline_core::policy::{
+    Cadence, Head, HeadKind, Hidden, MAX_HIDDEN_LAYERS, ModelHeader, Policy, Scratch, Skip,
+};
+
+/// Deterministic numbers for one test case.
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^ (bits >> 31)
+    }
+
+    pub(crate) fn between(&mut self, low: i64, high: i64) -> i64 {
+        low + (self.next() % (high - low + 1) as u64) as i64
+    }
+}
+
+pub(crate) fn header(table: u16, hidden: &[u16], heads: u8, skip: Skip) -> ModelHeader {
+    let mut layers = [Hidden::default(); MAX_HIDDEN_LAYERS];
+    for (layer, &width) in layers.iter_mut().zip(hidden) {
+        *layer = Hidden { width, shift: 12 };
+    }
+    let features = FeatureTable::by_version(table).unwrap().features.len();
+    ModelHeader {
+        feature_table: table,
+        inputs: u16::try_from(features).unwrap(),
+        hidden_count: u8::try_from(hidden.len()).unwrap(),
+        hidden: layers,
+        output_shift: 12,
+        skip,
+        head_count: heads,
+        heads: HeadKind::ALL.map(Head::free),
+        step_gain: Q16::from_units(1 << 14),
+        pacing_gain: Q16::from_units(5 << 14),
+        jitter: Q16::from_units(3277),
+        cadence: Cadence::EveryRound,
+    }
+}
+
+/// Weights of the size that keeps activations of the order of one.
+pub(crate) fn random_policy(header: ModelHeader, dice: &mut Dice) -> Policy<Vec<i16>> {
+    let mut parameters = vec![];
+    for layer in header.layers() {
+        let reach = (4096.0 * (6.0 / layer.inputs as f64).sqrt()) as i64;
+        for _ in 0..layer.outputs {
+            for _ in 0..layer.inputs {
+                parameters.push(dice.between(-reach, reach) as i16);
+            }
+            parameters.push(dice.between(-1000, 1000) as i16);
+        }
+    }
+    Policy::new(header, parameters).unwrap()
+}
+
+/// Hidden neurons rise with the first features and fall with the last ones, output weights are
+/// negative: every feature but `free` has a known sign for every head.
+pub(crate) fn signed_policy(
+    header: ModelHeader,
+    free: &[usize],
+    dice: &mut Dice,
+) -> Policy<Vec<i16>> {
+    let policy = random_policy(header, dice);
+    let mut parameters = policy.parameters().to_vec();
+    let layers: Vec<_> = header.layers().collect();
+    for (number, layer) in layers.iter().enumerate() {
+        let is_output = number + 1 == layers.len();
+        for neuron in 0..layer.outputs {
+            for input in 0..layer.inputs {
+                let place = layer.offset + neuron * layer.row_len() + input;
+                let width = layer.inputs
+                    - if is_output && header.skip == Skip::Linear {
+                        usize::from(header.inputs)
+                    } else {
+                        0
+                    };
+                let is_feature = number == 0 || input >= width;
+                let feature = if number == 0 {
+                    input
+                } else {
+                    input - width.min(input)
+                };
+                if is_feature && free.contains(&feature) {
+                    continue;
+                }
+                let sign = if is_output { -1 } else { 1 };
+                let sign = if is_feature && feature % 2 == 1 {
+                    -sign
+                } else {
+                    sign
+                };
+                parameters[place] = parameters[place].abs() / 3 * sign;
+            }
+        }
+    }
+    Policy::new(header, parameters).unwrap()
+}
+
+pub(crate) fn random_box(table: u16, scale: f64, dice: &mut Dice) -> Vec<Interval> {
+    let features = FeatureTable::by_version(table).unwrap().features;
+    let sides = features.iter().map(|feature| {
+        let (low, high) = (
+            i64::from(feature.low.units()),
+            i64::from(feature.high.units()),
+        );
+        let width = ((high - low) as f64 * scale) as i64;
+        let width = dice.between(0, width);
+        let start = dice.between(low, high - width);
+        Interval {
+            low: start,
+            high: start + width,
+        }
+    });
+    sides.collect()
+}
+
+pub(crate) fn random_point(region: &[Interval], dice: &mut Dice) -> Vec<i64> {
+    let values = region.iter().map(|side| match dice.between(0, 3) {
+        0 => side.low,
+        1 => side.high,
+        _ => dice.between(side.low, side.high),
+    });
+    values.collect()
+}
+
+pub(crate) fn region(sides: &[Interval]) -> Region {
+    let bounds = sides.iter().map(|side| (side.low as i32, side.high as i32));
+    Region {
+        bounds: bounds.collect(),
+        linear: vec![],
+    }
+}
+
+/// `coefficient · rate ≤ bound` over a box.
+pub(crate) fn rate_claim(sides: &[Interval], coefficient: i64, bound: i64) -> Claim {
+    Claim {
+        name: "random".to_owned(),
+        says: String::new(),
+        kind: ClaimKind::Point,
+        region: region(sides),
+        constraints: vec![Constraint {
+            heads: vec![(HeadKind::Rate, coefficient)],
+            features: vec![],
+            bound,
+        }],
+    }
+}
+
+/// The largest `coefficient · rate` over many points of a claim's region, and how many there were.
+pub(crate) fn sampled_maximum(
+    policy: &Policy<Vec<i16>>,
+    claim: &Claim,
+    dice: &mut Dice,
+    samples: usize,
+) -> Option<i64> {
+    let sides: Vec<_> = claim
+        .region
+        .bounds
+        .iter()
+        .map(|&(low, high)| Interval {
+            low: i64::from(low),
+            high: i64::from(high),
+        })
+        .collect();
+    let constraint = &claim.constraints[0];
+    let mut scratch = Scratch::new();
+    let values = (0..samples).filter_map(|_| {
+        let point: Vec<i32> = random_point(&sides, dice)
+            .iter()
+            .map(|&value| value as i32)
+            .collect();
+        let belongs = policy.table().contains(&point) && claim.region.contains(&point);
+        let heads = policy.forward(&point, &mut scratch);
+        let direct: i64 = constraint
+            .features
+            .iter()
+            .map(|&(place, d)| d * i64::from(point[place]))
+            .sum();
+        belongs.then_some(constraint.heads[0].1 * i64::from(heads[0]) + direct)
+    });
+    values.max()
+}

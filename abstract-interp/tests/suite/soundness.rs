@@ -1,0 +1,127 @@
+//! x ∈ γ(a) ⇒ f(x) ∈ γ(f♯(a)), with no slack, against the integer program.
+
+use proptest::prelude::*;
+
+use tautline_abstract_interp::domain::{AbstractDomain, propagate};
+use tautline_abstract_interp::interval::Intervals;
+use tautline_abstract_interp::linear_bounds::{LinearBounds, Slopes};
+use tautline_abstract_interp::network::Network;
+use tautline_abstract_interp::objective::{Halfspace, Objective};
+use tautline_abstract_interp::op::{affine, clamp, relu};
+use tautline_core::policy::{Scratch, Skip};
+
+use crate::models::{Dice, header, random_box, random_point, random_policy};
+
+const SHAPES: [&[u16]; 5] = [&[], &[5], &[8, 8], &[6, 10, 4], &[4, 4, 4, 4]];
+
+fn network(shape: usize, skip: bool, dice: &mut Dice) -> Network {
+    let skip = if skip { Skip::Linear } else { Skip::None };
+    let table = (shape % 2) as u16;
+    Network::new(&random_policy(header(table, SHAPES[shape], 2, skip), dice))
+}
+
+fn every_operator_is_sound<D: AbstractDomain>(
+    network: &Network,
+    domain: &mut D,
+    scale: f64,
+    dice: &mut Dice,
+) {
+    let region = random_box(network.table().version, scale, dice);
+    let points: Vec<_> = (0..20).map(|_| random_point(&region, dice)).collect();
+    let mut values = points.clone();
+    domain.enter(network, &region);
+    for layer in 0..=network.hidden_count() {
+        domain.affine(network, layer);
+        let is_output = layer == network.hidden_count();
+        for (value, point) in values.iter_mut().zip(&points) {
+            if is_output {
+                value.extend(point.iter().take(network.skip_inputs()));
+            }
+            *value = affine::concrete(&network.layers()[layer], value);
+        }
+        if is_output {
+            domain.clamp(network);
+        } else {
+            domain.relu(network, layer);
+        }
+        for value in &mut values {
+            for entry in value.iter_mut() {
+                *entry = if is_output {
+                    clamp::concrete(*entry)
+                } else {
+                    relu::concrete(*entry)
+                };
+            }
+            for (entry, bounds) in value.iter().zip(domain.bounds()) {
+                assert!(
+                    bounds.contains(*entry),
+                    "layer {layer}: {entry} not in {bounds:?}"
+                );
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn the_concrete_map_is_the_deployed_program(seed: u64, shape in 0usize..5, skip: bool) {
+        let mut dice = Dice(seed);
+        let linear = if skip { Skip::Linear } else { Skip::None };
+        let policy = random_policy(header(0, SHAPES[shape], 3, linear), &mut dice);
+        let network = Network::new(&policy);
+        for _ in 0..10 {
+            let point = random_point(&random_box(0, 1.0, &mut dice), &mut dice);
+            let narrow: Vec<i32> = point.iter().map(|&value| value as i32).collect();
+            let heads = policy.forward(&narrow, &mut Scratch::new());
+            prop_assert_eq!(network.forward(&point), heads.map(i64::from));
+        }
+    }
+
+    #[test]
+    fn interval_operators_are_sound(seed: u64, shape in 0usize..5, skip: bool, scale in 0.0..=1.0) {
+        let mut dice = Dice(seed);
+        let network = network(shape, skip, &mut dice);
+        every_operator_is_sound(&network, &mut Intervals::default(), scale, &mut dice);
+    }
+
+    #[test]
+    fn linear_bound_operators_are_sound(seed: u64, shape in 0usize..5, skip: bool, scale in 0.0..=1.0, random_slopes: bool) {
+        let mut dice = Dice(seed);
+        let network = network(shape, skip, &mut dice);
+        let mut domain = LinearBounds::default();
+        if random_slopes {
+            let alpha = (0..network.neuron_count()).map(|_| dice.between(0, 128) as u8);
+            domain.slopes = Slopes::Given(alpha.collect());
+        }
+        every_operator_is_sound(&network, &mut domain, scale, &mut dice);
+    }
+
+    #[test]
+    fn the_excess_bound_is_never_below_a_point(seed: u64, shape in 0usize..5, skip: bool, scale in 0.0..=1.0) {
+        let mut dice = Dice(seed);
+        let network = network(shape, skip, &mut dice);
+        let region = random_box(network.table().version, scale, &mut dice);
+        let objective = Objective {
+            heads: vec![(0, dice.between(-20, 20)), (1, dice.between(-20, 20))],
+            features: vec![(2, dice.between(-9, 9))],
+            bound: dice.between(-100_000, 100_000),
+        };
+        let fact = Halfspace { terms: vec![(0, 1), (1, -2)], bound: dice.between(-40_000, 80_000) };
+        let mut linear = LinearBounds::default();
+        linear.run(&network, &region);
+        let linear_excess = linear.excess(&network, &objective, std::slice::from_ref(&fact), &mut vec![]);
+        let mut intervals = Intervals::default();
+        let heads = propagate(&network, &region, &mut intervals);
+        let interval_excess = objective.interval_excess(&region, heads);
+        for _ in 0..50 {
+            let point = random_point(&region, &mut dice);
+            let excess = objective.excess(&point, &network.forward(&point));
+            prop_assert!(excess <= interval_excess);
+            if fact.holds(&point) {
+                prop_assert!(excess as f64 <= linear_excess);
+            }
+        }
+    }
+}
