@@ -15,6 +15,8 @@ use bytes::Bytes;
 use quinn::{Connection, RecvStream, SendStream, VarInt};
 use rustls::pki_types::CertificateDer;
 
+use crate::interrupt::Interrupted;
+
 use super::endpoint::{
     ControllerChoice, DatagramSize, Identity, Trust, client_config, connect, listen, server_config,
     transport,
@@ -54,7 +56,7 @@ pub(crate) enum ServerEvent {
     },
 }
 
-/// Serves until interrupted (Ctrl-C).
+/// Serves until the user interrupts, which is its normal end.
 ///
 /// # Errors
 /// When the port is in use, or the certificate cannot be written.
@@ -77,8 +79,7 @@ pub(crate) fn serve(
         loop {
             let incoming = tokio::select! {
                 incoming = endpoint.accept() => incoming,
-                interrupted = tokio::signal::ctrl_c() => {
-                    interrupted?;
+                () = interrupted() => {
                     endpoint.close(VarInt::from_u32(0), b"server stopped");
                     endpoint.wait_idle().await;
                     return Ok(());
@@ -158,14 +159,17 @@ pub(crate) fn read_certificate(path: &std::path::Path) -> anyhow::Result<Trust> 
 /// Downloads from a bulk server.
 ///
 /// # Errors
-/// When the server does not answer, is not trusted, or the connection breaks.
+/// When the server does not answer, is not trusted, or the connection breaks; [`Interrupted`].
 pub(crate) fn fetch(spec: &FetchSpec) -> anyhow::Result<Fetched> {
     runtime()?.block_on(async {
         let transport = transport(ControllerChoice::Cubic.factory(), DatagramSize::Discovered);
         let config = client_config(&spec.trust, transport)?;
         let (endpoint, connection) = connect(spec.server, config, spec.patience).await?;
         let received = AtomicU64::new(0);
-        let elapsed = download(&connection, spec.amount, &received).await?;
+        let elapsed = tokio::select! {
+            elapsed = download(&connection, spec.amount, &received) => elapsed?,
+            () = interrupted() => return Err(Interrupted.into()),
+        };
         let round_trip = connection.rtt();
         connection.close(VarInt::from_u32(0), b"done");
         endpoint.wait_idle().await;
@@ -272,6 +276,14 @@ async fn count(recv: &mut RecvStream, received: &AtomicU64) -> anyhow::Result<()
 /// What the certified controller of `connection` has done; none if another one drives it.
 pub(crate) fn progress(connection: &Connection) -> Option<tautline_quic_integration::Progress> {
     super::endpoint::CertifiedFactory::progress(connection.congestion_state())
+}
+
+/// Completes once the user has interrupted.
+pub(crate) async fn interrupted() {
+    let mut ticks = tokio::time::interval(Duration::from_millis(50));
+    while !crate::interrupt::requested() {
+        ticks.tick().await;
+    }
 }
 
 /// A small runtime of its own for one command.

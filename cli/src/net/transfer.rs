@@ -9,13 +9,15 @@ use anyhow::Context as _;
 use quinn::{Connection, VarInt};
 use tautline_quic_integration::Progress;
 
+use crate::interrupt::Interrupted;
+
 use super::emulator::record::PathRecord;
 use super::emulator::{Direction, Emulator, PathSpec};
 use super::endpoint::{
     ControllerChoice, DatagramSize, Identity, Trust, client_config, connect, listen, server_config,
     transport,
 };
-use super::perf::{Amount, download, progress, runtime, serve_connection, upload};
+use super::perf::{Amount, download, interrupted, progress, runtime, serve_connection, upload};
 
 /// A transfer to run.
 #[derive(Clone, Debug)]
@@ -72,7 +74,7 @@ pub(crate) struct SenderSample {
 /// Runs one transfer in real time and waits for it.
 ///
 /// # Errors
-/// When sockets or threads cannot be had, or the connection breaks.
+/// When sockets or threads cannot be had, or the connection breaks; [`Interrupted`].
 pub(crate) fn run_transfer(spec: &TransferSpec) -> anyhow::Result<TransferResult> {
     let runtime = runtime()?;
     let result = runtime.block_on(transfer(spec));
@@ -111,6 +113,7 @@ async fn transfer(spec: &TransferSpec) -> anyhow::Result<TransferResult> {
     tokio::select! {
         outcome = exchange(spec, &connection, &received) => outcome?,
         () = observe(sender, &emulator, &received, &mut samples) => {}
+        () = interrupted() => return Err(Interrupted.into()),
     }
     let data_ended = emulator.elapsed();
     let received_bytes = received.load(Ordering::Relaxed);
