@@ -14,6 +14,13 @@
     clippy::float_arithmetic,
     clippy::indexing_slicing
 )]
+#![cfg_attr(
+    test,
+    expect(
+        clippy::arithmetic_side_effects,
+        reason = "an overflow in a test is a failure"
+    )
+)]
 
 mod bytes;
 mod check;

@@ -3,7 +3,7 @@
 use tautline_core::policy::Skip;
 
 use super::clamp;
-use super::exact::sum;
+use super::exact::{Overflow, sum};
 use super::region::InputBox;
 use super::rejection::Reason;
 use super::target::Target;
@@ -25,7 +25,7 @@ impl Intervals {
         target: &Target<'_>,
     ) -> Result<(), Reason> {
         self.propagate(program, input);
-        check(target, input, &self.from.0, &self.from.1)
+        target.accept(reached(target, input, &self.from.0, &self.from.1)?)
     }
 
     /// Bounds of the outputs before the clamp.
@@ -53,13 +53,13 @@ impl Intervals {
     }
 }
 
-/// Accepts if the constraint holds wherever outputs lie in `[low, high]` and features in the box.
-pub(super) fn check(
+/// The largest left-hand side where outputs lie in `[low, high]` and features in the box.
+pub(super) fn reached(
     target: &Target<'_>,
     input: &InputBox,
     low: &[i64],
     high: &[i64],
-) -> Result<(), Reason> {
+) -> Result<i128, Overflow> {
     let features = target.features().iter();
     let mut reached = input.maximum(features.map(|&(index, c)| (index, i128::from(c))))?;
     for &(head, coefficient) in target.heads() {
@@ -67,11 +67,5 @@ pub(super) fn check(
         let high = high.get(head).copied().unwrap_or(i64::MAX);
         reached = sum(reached, clamp::largest(coefficient, low, high)?)?;
     }
-    if reached <= target.bound() {
-        return Ok(());
-    }
-    Err(Reason::NotProven {
-        reached,
-        bound: target.bound(),
-    })
+    Ok(reached)
 }

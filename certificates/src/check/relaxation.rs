@@ -60,28 +60,23 @@ impl Relaxation {
             .filter_map(|&(index, multiplier)| Some((facts.get(usize::from(index))?, multiplier)))
             .collect();
         // One head alone: bound it before the clamp, then clamp the bound.
+        let mut reached = i128::MAX;
         if let Some((head, coefficient)) = target.single_head() {
             let raw = self.bound_target(program, input, &facts, |backward| {
                 backward.add_output(head, i128::from(coefficient), 0)
             })?;
-            if clamp::of_bound(raw, coefficient) <= target.bound() {
-                return Ok(());
-            }
+            reached = clamp::of_bound(raw, coefficient);
         }
-        self.bound_outputs(program, input, target)?;
-        interval::check(target, input, &self.outputs.0, &self.outputs.1).or_else(|_| {
-            let outputs = (self.outputs.0.clone(), self.outputs.1.clone());
-            let reached = self.bound_target(program, input, &facts, |backward| {
-                clamp::start(backward, target, &outputs.0, &outputs.1)
+        if reached > target.bound() {
+            self.bound_outputs(program, input, target)?;
+            let (low, high) = (self.outputs.0.clone(), self.outputs.1.clone());
+            reached = reached.min(interval::reached(target, input, &low, &high)?);
+            let lines = self.bound_target(program, input, &facts, |backward| {
+                clamp::start(backward, target, &low, &high)
             })?;
-            if reached <= target.bound() {
-                return Ok(());
-            }
-            Err(Reason::NotProven {
-                reached,
-                bound: target.bound(),
-            })
-        })
+            reached = reached.min(lines);
+        }
+        target.accept(reached)
     }
 
     /// Bounds of every hidden neuron: intervals first, and backward bounds where the interval

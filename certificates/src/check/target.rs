@@ -40,6 +40,15 @@ impl<'a> Target<'a> {
         i128::from(self.constraint.bound)
     }
 
+    /// Accepts an upper bound of the left-hand side.
+    pub(super) fn accept(&self, reached: i128) -> Result<(), Reason> {
+        let bound = self.bound();
+        if reached <= bound {
+            return Ok(());
+        }
+        Err(Reason::NotProven { reached, bound })
+    }
+
     /// The head, if the constraint speaks of one head and nothing else.
     pub(super) fn single_head(&self) -> Option<(usize, i64)> {
         match (self.heads.as_slice(), self.features()) {

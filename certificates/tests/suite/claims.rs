@@ -80,75 +80,7 @@ fn mistakes_name_file_line_field_expected_and_got() {
     let head = "version = 1\nfeature_table = 1\n[[claim]]\nname = \"c\"\nsays = \"s\"\n";
     let good = "kind = \"point\"\nthen = [\"rate <= 1\"]\n";
     assert!(ClaimSet::from_toml(&format!("{head}{good}"), "f").is_ok());
-    for (body, line, field, expected) in [
-        (
-            "kind = \"loop\"\nthen = [\"rate <= 1\"]",
-            6,
-            "c.kind",
-            "not supported by this version",
-        ),
-        (
-            "kind = \"both\"\nthen = [\"rate <= 1\"]",
-            6,
-            "c.kind",
-            "\"point\" or \"pair\"",
-        ),
-        (
-            "kind = \"pair\"\nthen = [\"rate <= 0\"]",
-            4,
-            "c.raise",
-            "raised features",
-        ),
-        (
-            "kind = \"point\"\nraise = [\"loss\"]\nthen = [\"rate <= 0\"]",
-            7,
-            "c.raise",
-            "no raised",
-        ),
-        ("kind = \"point\"\nthen = []", 7, "c.then", "a constraint"),
-        (
-            "kind = \"point\"\nthen = [\"loss <= 1\"]",
-            7,
-            "c.then",
-            "at least one head",
-        ),
-        (
-            "kind = \"point\"\nthen = [\"speed <= 1\"]",
-            7,
-            "c.then",
-            "heads and features",
-        ),
-        (
-            "kind = \"point\"\nthen = [\"rate <= 1\"]\ngiven = { rtt = [\"0\", \"1\"] }",
-            8,
-            "c.given.rtt",
-            "a feature of the table",
-        ),
-        (
-            "kind = \"point\"\nthen = [\"rate <= 1\"]\ngiven = { loss = [\"0\", \"1.5\"] }",
-            8,
-            "c.given.loss",
-            "within the table's range",
-        ),
-        (
-            "kind = \"point\"\nthen = [\"rate <= 1\"]\ngiven = { loss = [\"0.5\", \"0.4\"] }",
-            8,
-            "c.given.loss",
-            "holds a multiple",
-        ),
-        (
-            "kind = \"point\"\nthen = [\"rate <= 1\"]\nwhere = [\"rate <= 1\"]",
-            8,
-            "c.where",
-            "features of the table",
-        ),
-        (
-            "kind = \"point\"\nthen = [\"rate <= 1\"]\ngiven = { loss = [0, 1] }",
-            8,
-            "claims file",
-            "a claims file",
-        ),
-    ] {
+    for &(body, line, field, expected) in MISTAKES {
         let error = ClaimSet::from_toml(&format!("{head}{body}"), "my.toml").unwrap_err();
         assert_eq!((error.line, error.field.as_str()), (line, field), "{error}");
         assert!(error.expected.contains(expected), "{error}");
@@ -158,3 +90,74 @@ fn mistakes_name_file_line_field_expected_and_got() {
     let error = ClaimSet::from_toml(&twice, "f").unwrap_err();
     assert_eq!((error.line, error.field.as_str()), (9, "name"));
 }
+
+/// After five lines of header: the rest of a claim, and the line, field and expectation named.
+const MISTAKES: &[(&str, usize, &str, &str)] = &[
+    (
+        "kind = \"loop\"\nthen = [\"rate <= 1\"]",
+        6,
+        "c.kind",
+        "not supported by this version",
+    ),
+    (
+        "kind = \"both\"\nthen = [\"rate <= 1\"]",
+        6,
+        "c.kind",
+        "\"point\" or \"pair\"",
+    ),
+    (
+        "kind = \"pair\"\nthen = [\"rate <= 0\"]",
+        4,
+        "c.raise",
+        "raised features",
+    ),
+    (
+        "kind = \"point\"\nraise = [\"loss\"]\nthen = [\"rate <= 0\"]",
+        7,
+        "c.raise",
+        "no raised",
+    ),
+    ("kind = \"point\"\nthen = []", 7, "c.then", "a constraint"),
+    (
+        "kind = \"point\"\nthen = [\"loss <= 1\"]",
+        7,
+        "c.then",
+        "at least one head",
+    ),
+    (
+        "kind = \"point\"\nthen = [\"speed <= 1\"]",
+        7,
+        "c.then",
+        "heads and features",
+    ),
+    (
+        "kind = \"point\"\nthen = [\"rate <= 1\"]\ngiven = { rtt = [\"0\", \"1\"] }",
+        8,
+        "c.given.rtt",
+        "a feature of the table",
+    ),
+    (
+        "kind = \"point\"\nthen = [\"rate <= 1\"]\ngiven = { loss = [\"0\", \"1.5\"] }",
+        8,
+        "c.given.loss",
+        "within the table's range",
+    ),
+    (
+        "kind = \"point\"\nthen = [\"rate <= 1\"]\ngiven = { loss = [\"0.5\", \"0.4\"] }",
+        8,
+        "c.given.loss",
+        "holds a multiple",
+    ),
+    (
+        "kind = \"point\"\nthen = [\"rate <= 1\"]\nwhere = [\"rate <= 1\"]",
+        8,
+        "c.where",
+        "features of the table",
+    ),
+    (
+        "kind = \"point\"\nthen = [\"rate <= 1\"]\ngiven = { loss = [0, 1] }",
+        8,
+        "claims file",
+        "a claims file",
+    ),
+];

@@ -1,8 +1,21 @@
 //! Integration tests of the checker.
+#![cfg_attr(
+    test,
+    expect(
+        clippy::unwrap_in_result,
+        reason = "helpers return the rejection they are asked for; any other failure is a panic"
+    )
+)]
 
 #[cfg(test)]
 mod claims;
 #[cfg(test)]
 mod differential;
 #[cfg(test)]
+mod raw;
+#[cfg(test)]
+mod rules;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tamper;
