@@ -302,10 +302,6 @@ mod tests {
             1
         );
         assert_eq!(check("cli/src/a.rs", bad), Vec::<String>::new());
-        assert_eq!(
-            check("trainer/src/a.rs", "use tautline_certificates::format;").len(),
-            1
-        );
     }
 
     #[test]
