@@ -1,40 +1,56 @@
 //! Controllers by name, for the simulator.
 
-use std::path::PathBuf;
-
-use anyhow::bail;
+use anyhow::{anyhow, bail};
+use tautline_core::controller::Learned;
 use tautline_core::units::Bytes;
 use tautline_netsim::baseline::{self, BoxedController};
-use tautline_netsim::scenario::ValidScenario;
 
-/// What the controller `certified` is made of.
-#[derive(Clone, Debug, clap::Args)]
-pub(crate) struct CertifiedArgs {
-    /// Model of the controller `certified`
-    #[arg(long, value_name = "MODEL.tlm")]
-    model: Option<PathBuf>,
-    /// Its certificate; checked before anything runs
-    #[arg(long, value_name = "CERT.tlc")]
-    certificate: Option<PathBuf>,
+use crate::model::{Certified, CertifiedArgs};
+
+/// Name of the guarded controller that runs a certified model.
+pub(crate) const CERTIFIED: &str = "certified";
+
+/// Makes controllers by name.
+#[derive(Clone, Debug)]
+pub(crate) struct Controllers {
+    certified: Option<Certified>,
 }
 
-/// Makes controllers.
-pub(crate) struct Controllers {}
-
 impl Controllers {
-    pub(crate) fn load(_args: &CertifiedArgs, certified: bool) -> anyhow::Result<Option<Self>> {
-        if certified {
-            bail!("later");
+    /// Checks that every one of `names` can be made.
+    ///
+    /// # Errors
+    /// An unknown name, a missing model, or a refused certificate.
+    pub(crate) fn load<'a>(
+        args: &CertifiedArgs,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> anyhow::Result<Self> {
+        let controllers = Self {
+            certified: args.load()?,
+        };
+        for name in names {
+            controllers.make(name, Bytes::new(1500))?;
         }
-        Ok(Some(Self {}))
+        Ok(controllers)
     }
 
-    pub(crate) fn make(
-        &self,
-        name: &str,
-        scenario: &ValidScenario,
-    ) -> anyhow::Result<BoxedController> {
-        let datagram = Bytes::new(scenario.transport().mtu_bytes.into());
-        Ok(baseline::by_name(name, datagram)?.into())
+    /// A controller at the start of a connection with packets of `datagram` bytes.
+    ///
+    /// # Errors
+    /// As for [`Controllers::load`].
+    pub(crate) fn make(&self, name: &str, datagram: Bytes) -> anyhow::Result<BoxedController> {
+        if name != CERTIFIED {
+            let made = baseline::by_name(name, datagram).map_err(|error| {
+                anyhow!("{error}, or `{CERTIFIED}` with --model and --certificate")
+            })?;
+            return Ok(made.into());
+        }
+        let Some(certified) = &self.certified else {
+            bail!("controller `{CERTIFIED}` needs --model MODEL.tlm and --certificate CERT.tlc");
+        };
+        let (policy, envelope) = (certified.policy.clone(), certified.certificate.clone());
+        Ok(BoxedController::new(Learned::new(
+            policy, envelope, datagram,
+        )?))
     }
 }

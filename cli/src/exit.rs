@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::interrupt::Interrupted;
+use crate::model::Refused;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +21,10 @@ pub(crate) enum Exit {
 impl Exit {
     /// The code of an error that ended a command.
     pub(crate) fn of_error(error: &anyhow::Error) -> Self {
-        if error.is::<Interrupted>() {
+        if error.chain().any(|cause| cause.is::<Interrupted>()) {
             Self::Interrupted
+        } else if error.chain().any(|cause| cause.is::<Refused>()) {
+            Self::Rejected
         } else {
             Self::Failed
         }

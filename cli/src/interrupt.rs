@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 
+use crate::output;
+
 /// The user pressed Ctrl-C, or the process was asked to terminate.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("interrupted")]
@@ -18,6 +20,7 @@ pub(crate) fn install() -> anyhow::Result<()> {
             #[expect(clippy::exit, reason = "the user insists; nothing is half-written")]
             std::process::exit(130);
         }
+        output::note("\ninterrupted: finishing the step at work; Ctrl-C again quits at once");
     })
     .context("cannot handle Ctrl-C")
 }

@@ -1,13 +1,18 @@
 //! The `tautline` command: train, certify, check, simulate and deploy congestion controllers.
 
+mod clock;
 mod cmd;
 mod controllers;
-mod cpu_time;
 mod exit;
 mod files;
 mod interrupt;
+mod model;
+mod net;
 mod output;
 mod progress;
+mod report;
+mod training;
+mod words;
 
 use std::process::ExitCode;
 
@@ -18,8 +23,7 @@ use exit::Exit;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let outcome = interrupt::install().and_then(|()| cli.run());
-    outcome
+    cli.run()
         .unwrap_or_else(|error| {
             output::error(&error);
             Exit::of_error(&error)

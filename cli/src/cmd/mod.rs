@@ -1,6 +1,13 @@
 //! One module per command.
 
+mod certify;
+mod check;
+pub(crate) mod demo;
+mod perf;
 mod sim;
+mod train;
+
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -27,14 +34,38 @@ const EXIT_CODES: &str = "Exit codes: 0 done and accepted · 1 rejected, violate
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Args),
+    Train(train::Args),
+    Certify(certify::Args),
+    Check(check::Args),
     Sim(sim::Args),
+    Perf(perf::Args),
 }
 
 impl Cli {
     /// Runs the command.
     pub(crate) fn run(self) -> anyhow::Result<Exit> {
         match self.command {
+            Command::Demo(args) => demo::run(&args),
+            Command::Train(args) => train::run(&args),
+            Command::Certify(args) => certify::run(&args),
+            Command::Check(args) => check::run(&args),
             Command::Sim(args) => sim::run(&args),
+            Command::Perf(args) => perf::run(&args),
         }
     }
 }
+
+/// A positive number of seconds on the command line.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let expected = || format!("expected a number of seconds above 0, got `{text}`");
+    let seconds: f64 = text.parse().map_err(|_| expected())?;
+    let duration = Duration::try_from_secs_f64(seconds).map_err(|_| expected())?;
+    if duration.is_zero() || duration > LONGEST {
+        return Err(expected());
+    }
+    Ok(duration)
+}
+
+/// A year: more is a slip of the pen, and near overflow.
+const LONGEST: Duration = Duration::from_secs(365 * 86_400);

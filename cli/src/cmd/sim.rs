@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use rayon::prelude::*;
 use serde::Serialize;
+use tautline_core::units::Bytes;
 use tautline_netsim::baseline::BoxedController;
 use tautline_netsim::report::Timeline;
 use tautline_netsim::scenario::ValidScenario;
@@ -14,8 +14,9 @@ use tautline_netsim::sim::{self, Outcome, RunOptions};
 
 use crate::controllers::Controllers;
 use crate::exit::Exit;
+use crate::model::CertifiedArgs;
 use crate::output::{JsonArgs, Table};
-use crate::{cpu_time, files, interrupt, output, progress};
+use crate::{clock, files, interrupt, output, progress};
 
 /// Run scenarios in the packet-level simulator and compare controllers.
 ///
@@ -43,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
-    certified: crate::controllers::CertifiedArgs,
+    certified: CertifiedArgs,
     #[command(flatten)]
     json: JsonArgs,
 }
@@ -52,6 +53,8 @@ pub(crate) struct Args {
 struct Job<'a> {
     scenario: &'a ValidScenario,
     controller: String,
+    /// Every flow keeps the controller that the file names.
+    as_written: bool,
     seed: u64,
 }
 
@@ -100,16 +103,12 @@ struct Link {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
+    interrupt::install()?;
     let scenarios = args.scenarios.iter().map(|path| read_scenario(path));
     let scenarios = scenarios.collect::<anyhow::Result<Vec<_>>>()?;
     let jobs = jobs(args, &scenarios);
-    let named = jobs.iter().flat_map(|job| job.scenario.flows());
-    let certified_asked = jobs.iter().any(|job| job.controller == "certified")
-        || (args.controllers.is_empty()
-            && named.into_iter().any(|it| it.controller == "certified"));
-    let Some(controllers) = Controllers::load(&args.certified, certified_asked)? else {
-        return Ok(Exit::Rejected);
-    };
+    let names = jobs.iter().flat_map(Job::controller_names);
+    let controllers = Controllers::load(&args.certified, names)?;
     args.json.check_writable()?;
     if let Some(folder) = &args.out {
         files::create_folder(folder)?;
@@ -155,6 +154,7 @@ fn jobs<'a>(args: &Args, scenarios: &'a [ValidScenario]) -> Vec<Job<'a>> {
             jobs.extend((1..=args.seeds).map(|seed| Job {
                 scenario,
                 controller: controller.clone(),
+                as_written: args.controllers.is_empty(),
                 seed,
             }));
         }
@@ -174,25 +174,34 @@ fn label(scenario: &ValidScenario) -> String {
 }
 
 impl Job<'_> {
+    /// What its flows need.
+    fn controller_names(&self) -> Vec<&str> {
+        if self.as_written {
+            let flows = self.scenario.flows().iter();
+            flows.map(|flow| flow.controller.as_str()).collect()
+        } else {
+            vec![&self.controller]
+        }
+    }
+
     fn run(&self, controllers: &Controllers, keep_timeline: bool) -> anyhow::Result<Run> {
-        let scenario = if self.controller == label(self.scenario) {
+        let scenario = if self.as_written {
             self.scenario.clone()
         } else {
             self.scenario.clone().with_controller(&self.controller)
         };
-        let made = scenario.flows().iter().map(|flow| {
-            let made = controllers.make(&flow.controller, &scenario);
-            made.with_context(|| format!("scenario `{}`", scenario.name()))
-        });
+        let datagram = Bytes::new(scenario.transport().mtu_bytes.into());
+        let flows = scenario.flows().iter();
+        let made = flows.map(|flow| controllers.make(&flow.controller, datagram));
         let made = made.collect::<anyhow::Result<Vec<_>>>()?;
         let options = if keep_timeline {
             RunOptions::default().with_timeline(TIMELINE_BIN)
         } else {
             RunOptions::default()
         };
-        let started = cpu_time::of_this_thread();
+        let started = clock::processor_time();
         let outcome = sim::run(&scenario, self.seed, made, &options);
-        let cpu = cpu_time::of_this_thread().saturating_sub(started);
+        let cpu = clock::processor_time().saturating_sub(started);
         Ok(self.report(&scenario, outcome, cpu))
     }
 

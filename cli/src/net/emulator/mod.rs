@@ -21,7 +21,7 @@ use anyhow::Context as _;
 use bottleneck::Bottleneck;
 use record::PathRecord;
 use relay::{Clock, Exit, Lateness, deliver, receive};
-use schedule::RateSchedule;
+pub(crate) use schedule::RateSchedule;
 
 /// Bytes that IPv4 and UDP add to a datagram (RFC 791, RFC 768).
 pub(crate) const IP_UDP_HEADER: u64 = 28;

@@ -1,0 +1,269 @@
+//! `tautline certify`: the prover on a model.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde::Serialize;
+use tautline_abstract_interp::{
+    Certification, ClaimResult, Counterexample, Limits, Progress, Verdict, Watch, certify,
+};
+use tautline_certificates::check;
+use tautline_certificates::claim::{Claim, ClaimSet};
+use tautline_core::policy::Digest;
+
+use crate::clock::Stopwatch;
+use crate::exit::Exit;
+use crate::interrupt::{self, Interrupted};
+use crate::model::{Model, read_claims};
+use crate::output::{JsonArgs, Table};
+use crate::{files, output, progress, words};
+
+/// Prove claims about a model and write the certificate.
+///
+/// For every claim the prover either finds a proof that it holds for all inputs, or an input that
+/// violates it (replayed on the deployed program), or gives up. A certificate is written only if
+/// every claim holds and the independent checker accepts the proof.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    tautline certify model.tlm --out certificate.tlc\n  \
+    tautline certify model.tlm --claims my-claims.toml --timeout 60 --json -\n\n\
+    QC, the quantitative certificate, is the proven fraction of a claim's region.\n\
+    Exit codes: 0 every claim holds · 1 one is violated or undecided, no certificate is written · \
+    2 wrong usage, or input or output failed")]
+pub(crate) struct Args {
+    /// The model
+    #[arg(value_name = "MODEL.tlm")]
+    model: PathBuf,
+    /// What to prove; the standard claims by default
+    #[arg(long, value_name = "FILE.toml")]
+    claims: Option<PathBuf>,
+    /// Where the certificate goes; beside the model by default
+    #[arg(long, value_name = "CERT.tlc")]
+    out: Option<PathBuf>,
+    /// Give up after this many seconds; what is open then counts as undecided
+    #[arg(long, value_name = "SECONDS", value_parser = super::seconds)]
+    timeout: Option<Duration>,
+    #[command(flatten)]
+    json: JsonArgs,
+}
+
+/// The result as JSON.
+#[derive(Serialize)]
+struct Report {
+    model: PathBuf,
+    model_digest: String,
+    certificate: Option<PathBuf>,
+    certificate_digest: Option<String>,
+    holds: bool,
+    claims: Vec<ClaimReport>,
+}
+
+/// One claim with its verdict.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ClaimReport {
+    pub(crate) name: String,
+    pub(crate) says: String,
+    pub(crate) given: String,
+    pub(crate) then: String,
+    /// `holds`, `violated` or `unknown`.
+    pub(crate) verdict: &'static str,
+    /// Proven fraction of the region, exact.
+    pub(crate) qc: String,
+    /// The same, rounded.
+    pub(crate) qc_rounded: f64,
+    pub(crate) boxes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    counterexample: Option<CounterexampleReport>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct CounterexampleReport {
+    violated: String,
+    inputs: Vec<Vec<Value>>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Value {
+    name: String,
+    value: f64,
+    meaning: String,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
+    interrupt::install()?;
+    let model = Model::read(&args.model)?;
+    let claims = read_claims(args.claims.as_deref())?;
+    let out = args.out.clone();
+    let out = out.unwrap_or_else(|| args.model.with_extension("tlc"));
+    files::check_distinct(&out, &[&args.model])?;
+    files::check_writable(&out)?;
+    args.json.check_writable()?;
+
+    let (certification, reports) = prove(&model, &claims, args.timeout)?;
+    let mut certificate = certification.certificate;
+    if let Some(bytes) = &certificate {
+        // The prover is not trusted: what the checker refuses does not leave this program.
+        if let Err(rejection) = check(&model.bytes, bytes, Some(&claims)) {
+            output::note(&format!("the checker refuses the proof: {rejection}"));
+            certificate = None;
+        }
+    }
+    if let Some(bytes) = &certificate {
+        files::write(&out, bytes)?;
+    }
+    let report = Report {
+        model: args.model.clone(),
+        model_digest: model.policy.digest().to_string(),
+        certificate: certificate.is_some().then(|| out.clone()),
+        certificate_digest: certificate.as_ref().map(|it| Digest::of(it).to_string()),
+        holds: certificate.is_some(),
+        claims: reports,
+    };
+    args.json.finish(&report, &text(&report, &out)?)?;
+    Ok(Exit::accepted_if(report.holds))
+}
+
+/// Decides every claim, with progress.
+pub(crate) fn prove(
+    model: &Model,
+    claims: &ClaimSet,
+    timeout: Option<Duration>,
+) -> anyhow::Result<(Certification, Vec<ClaimReport>)> {
+    let spinner = progress::spinner("certifying");
+    let show = |at: Progress<'_>| {
+        let proven = 100.0 * at.proven;
+        spinner.set_message(format!(
+            "{}: {} boxes, {} open, {proven:.1} % proven",
+            at.claim, at.boxes, at.open
+        ));
+    };
+    let watch = Stopwatch::start();
+    let over = || timeout.is_some_and(|timeout| watch.elapsed() >= timeout);
+    let certification = certify(
+        &model.policy,
+        claims,
+        &Limits::default(),
+        Watch {
+            progress: &show,
+            stop: &|| interrupt::requested() || over(),
+        },
+    );
+    spinner.finish_and_clear();
+    if interrupt::requested() {
+        return Err(Interrupted.into());
+    }
+    let certification = certification.context("these claims cannot be proven about this model")?;
+    let both = claims.claims.iter().zip(&certification.results);
+    let reports = both.map(|(claim, result)| ClaimReport::new(model, claim, result));
+    let reports = reports.collect();
+    Ok((certification, reports))
+}
+
+impl ClaimReport {
+    fn new(model: &Model, claim: &Claim, result: &ClaimResult) -> Self {
+        let table = model.policy.table();
+        let found = |found: &Counterexample| CounterexampleReport {
+            violated: claim
+                .constraints
+                .get(found.constraint)
+                .map_or_else(String::new, |constraint| {
+                    words::constraint(constraint, &claim.kind, table)
+                }),
+            inputs: found
+                .inputs
+                .iter()
+                .map(|input| {
+                    let values = words::evaluation(input, model.policy.header());
+                    let value = |(name, value, meaning)| Value {
+                        name,
+                        value,
+                        meaning,
+                    };
+                    values.into_iter().map(value).collect()
+                })
+                .collect(),
+        };
+        let (reason, counterexample) = match &result.verdict {
+            Verdict::Holds(_) => (None, None),
+            Verdict::Violated(counterexample) => (None, Some(found(counterexample))),
+            Verdict::Unknown(reason) => (Some(reason.to_string()), None),
+        };
+        // Rounded down, so that only a whole proof reads as one.
+        let millionths = result.qc.numer() * 1_000_000_u32 / result.qc.denom();
+        Self {
+            name: claim.name.clone(),
+            says: claim.says.clone(),
+            given: words::region(claim, table),
+            then: words::conclusion(claim, table),
+            verdict: result.verdict.name(),
+            qc: format!("{}/{}", result.qc.numer(), result.qc.denom()),
+            qc_rounded: millionths.to_string().parse().unwrap_or(0.0) / 1e6,
+            boxes: result.boxes,
+            reason,
+            counterexample,
+        }
+    }
+}
+
+/// The claims as a table.
+pub(crate) fn table(claims: &[ClaimReport]) -> Table {
+    let mut table = Table::new(2, ["claim", "verdict", "QC", "boxes"]);
+    for claim in claims {
+        let qc = if claim.qc == "1/1" {
+            claim.qc.clone()
+        } else {
+            format!("{:.6}", claim.qc_rounded)
+        };
+        table.row([
+            claim.name.clone(),
+            claim.verdict.to_owned(),
+            qc,
+            claim.boxes.to_string(),
+        ]);
+    }
+    table
+}
+
+fn text(report: &Report, out: &Path) -> anyhow::Result<String> {
+    let mut text = table(&report.claims).to_string();
+    text.push_str(&failures(&report.claims)?);
+    match &report.certificate_digest {
+        Some(digest) => writeln!(text, "\ncertificate {} ({digest})", out.display())?,
+        None => writeln!(text, "\nno certificate was written")?,
+    }
+    Ok(text)
+}
+
+/// Why claims failed: reasons and counterexamples.
+pub(crate) fn failures(claims: &[ClaimReport]) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    for claim in claims {
+        if let Some(reason) = &claim.reason {
+            writeln!(text, "\n{}: undecided: {reason}", claim.name)?;
+        }
+        let Some(found) = &claim.counterexample else {
+            continue;
+        };
+        writeln!(text, "\n{}: violated: {}", claim.name, found.violated)?;
+        writeln!(text, "  where {}", claim.given)?;
+        for (number, input) in found.inputs.iter().enumerate() {
+            if found.inputs.len() > 1 {
+                writeln!(text, "  input {}:", number + 1)?;
+            }
+            for Value {
+                name,
+                value,
+                meaning,
+            } in input
+            {
+                writeln!(text, "    {name:<16} {value:>10.5}  {meaning}")?;
+            }
+        }
+    }
+    Ok(text)
+}

@@ -1,0 +1,135 @@
+//! Models, claims and certificates as files.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tautline_certificates::claim::ClaimSet;
+use tautline_certificates::{CheckedCertificate, Rejection, check};
+use tautline_core::policy::{self, ModelHeader, Policy};
+use tautline_quic_integration::SharedPolicy;
+
+use crate::files;
+
+/// A model with the bytes it came from.
+#[derive(Clone, Debug)]
+pub(crate) struct Model {
+    /// The whole file.
+    pub(crate) bytes: Vec<u8>,
+    /// What it says.
+    pub(crate) policy: SharedPolicy,
+}
+
+impl Model {
+    /// Reads a `.tlm` file.
+    ///
+    /// # Errors
+    /// Names the file, what was expected there and what there is.
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        let bytes = read_model_bytes(path)?;
+        Self::decode(bytes).with_context(|| format!("cannot use model {}", path.display()))
+    }
+
+    /// A model that was just made.
+    pub(crate) fn of_parts(header: &ModelHeader, parameters: &[i16]) -> anyhow::Result<Self> {
+        let mut bytes = Vec::new();
+        policy::encode(header, parameters, |piece| bytes.extend_from_slice(piece));
+        Self::decode(bytes).context("the model is not deployable")
+    }
+
+    fn decode(bytes: Vec<u8>) -> anyhow::Result<Self> {
+        let (header, parameters) = policy::decode(&bytes)?;
+        let parameters: Arc<[i16]> = parameters.iter().collect();
+        let policy = Policy::new(header, parameters)?;
+        Ok(Self { bytes, policy })
+    }
+
+    /// Widths of inputs, hidden layers and heads: `12-32-32-1`.
+    pub(crate) fn shape(&self) -> String {
+        let header = self.policy.header();
+        let hidden = header.hidden_layers().iter();
+        let widths = std::iter::once(header.inputs)
+            .chain(hidden.map(|layer| layer.width))
+            .chain(std::iter::once(header.head_count.into()));
+        let widths: Vec<_> = widths.map(|width| width.to_string()).collect();
+        widths.join("-")
+    }
+}
+
+/// The bytes of a model file, whatever they say.
+pub(crate) fn read_model_bytes(path: &Path) -> anyhow::Result<Vec<u8>> {
+    files::read("model", path, MOST_MODEL)
+        .context("expected a model (.tlm), as `tautline train` and `tautline demo` write it")
+}
+
+/// The bytes of a certificate file, whatever they say.
+pub(crate) fn read_certificate_bytes(path: &Path) -> anyhow::Result<Vec<u8>> {
+    files::read("certificate", path, MOST_CERTIFICATE)
+        .context("expected a certificate (.tlc), as `tautline certify` writes it")
+}
+
+/// The claims of `path`, or the standard ones.
+pub(crate) fn read_claims(path: Option<&Path>) -> anyhow::Result<ClaimSet> {
+    match path {
+        Some(path) => {
+            let text = files::read_text("claims", path)?;
+            Ok(ClaimSet::from_toml(&text, &path.display().to_string())?)
+        }
+        None => Ok(ClaimSet::from_toml(
+            STANDARD_CLAIMS,
+            "claims/standard.toml",
+        )?),
+    }
+}
+
+/// What the controller `certified` is made of.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct CertifiedArgs {
+    /// Model of the controller `certified`
+    #[arg(long, value_name = "MODEL.tlm", requires = "certificate")]
+    pub(crate) model: Option<PathBuf>,
+    /// Certificate of the model; the checker must accept it before anything runs
+    #[arg(long, value_name = "CERT.tlc", requires = "model")]
+    pub(crate) certificate: Option<PathBuf>,
+}
+
+/// A model with a certificate that the checker accepted.
+#[derive(Clone, Debug)]
+pub(crate) struct Certified {
+    /// The model.
+    pub(crate) policy: SharedPolicy,
+    /// Its certificate.
+    pub(crate) certificate: CheckedCertificate,
+}
+
+impl CertifiedArgs {
+    /// Reads and checks both files; none where they were not given.
+    ///
+    /// # Errors
+    /// The checker's [`Rejection`] is in the chain of a refused certificate.
+    pub(crate) fn load(&self) -> anyhow::Result<Option<Certified>> {
+        let (Some(model), Some(path)) = (&self.model, &self.certificate) else {
+            return Ok(None);
+        };
+        let model = Model::read(model)?;
+        let bytes = read_certificate_bytes(path)?;
+        let certificate = check(&model.bytes, &bytes, None)
+            .map_err(Refused)
+            .with_context(|| format!("cannot use certificate {}", path.display()))?;
+        Ok(Some(Certified {
+            policy: model.policy,
+            certificate,
+        }))
+    }
+}
+
+/// A certificate that was needed and not accepted: exit code 1, not 2.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(crate) struct Refused(Rejection);
+
+/// The standard claims, as shipped.
+const STANDARD_CLAIMS: &str = include_str!("../../claims/standard.toml");
+/// Above any model that the format can describe.
+const MOST_MODEL: u64 = 1 << 20;
+const MOST_CERTIFICATE: u64 = tautline_certificates::format::MAX_FILE as u64;

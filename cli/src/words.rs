@@ -1,0 +1,167 @@
+//! Claims and feature vectors for people to read.
+
+use tautline_abstract_interp::Evaluation;
+use tautline_certificates::claim::{Claim, ClaimKind, Constraint};
+use tautline_core::features::FeatureTable;
+use tautline_core::policy::ModelHeader;
+
+/// Units of features and heads per one.
+const ONE: f64 = 65_536.0;
+
+/// `given`: the features that a claim restricts; "everywhere" if none.
+pub(crate) fn region(claim: &Claim, table: &FeatureTable) -> String {
+    let bounds = table.features.iter().zip(&claim.region.bounds);
+    let parts = bounds.filter_map(|(feature, &(low, high))| {
+        let (least, most) = (feature.low.units(), feature.high.units());
+        let name = feature.name;
+        match (low > least, high < most) {
+            (false, false) => None,
+            (true, false) => Some(format!("{name} ≥ {}", number(low.into()))),
+            (false, true) if low == high => Some(format!("{name} = {}", number(low.into()))),
+            (false, true) => Some(format!("{name} ≤ {}", number(high.into()))),
+            (true, true) => {
+                let (low, high) = (number(low.into()), number(high.into()));
+                Some(format!("{name} in {low} to {high}"))
+            }
+        }
+    });
+    let mut parts: Vec<_> = parts.collect();
+    for fact in &claim.region.linear {
+        let terms = fact.terms.iter().map(|&(index, coefficient)| {
+            (coefficient as f64, feature_name(table, index).to_owned())
+        });
+        parts.push(inequality(terms.collect(), fact.bound as f64));
+    }
+    if let ClaimKind::Pair { raise } = &claim.kind {
+        let names: Vec<_> = raise.iter().map(|&at| feature_name(table, at)).collect();
+        parts.push(format!("raising {}", names.join(", ")));
+    }
+    if parts.is_empty() {
+        "everywhere".to_owned()
+    } else {
+        parts.join(", ")
+    }
+}
+
+/// `then`: what a claim's constraints say, joined by "and".
+pub(crate) fn conclusion(claim: &Claim, table: &FeatureTable) -> String {
+    let constraints = claim.constraints.iter();
+    let parts = constraints.map(|one| constraint(one, &claim.kind, table));
+    parts.collect::<Vec<_>>().join(" and ")
+}
+
+/// One constraint: `rate − 0.5·last_step ≤ 0.6`.
+pub(crate) fn constraint(one: &Constraint, kind: &ClaimKind, table: &FeatureTable) -> String {
+    let change = match kind {
+        ClaimKind::Point => "",
+        ClaimKind::Pair { .. } => "change of ",
+    };
+    let heads = one.heads.iter();
+    let mut terms: Vec<_> = heads
+        .map(|&(head, coefficient)| (coefficient as f64, format!("{change}{}", head.name())))
+        .collect();
+    terms.extend(
+        one.features.iter().map(|&(index, coefficient)| {
+            (coefficient as f64, feature_name(table, index).to_owned())
+        }),
+    );
+    inequality(terms, one.bound as f64)
+}
+
+/// Features and heads of one input, a line each: name, value, meaning.
+pub(crate) fn evaluation(at: &Evaluation, header: &ModelHeader) -> Vec<(String, f64, String)> {
+    let table = header.table();
+    let features = table.features.iter().zip(&at.features);
+    let features = features.map(|(feature, &value)| {
+        let meaning = feature.meaning.to_owned();
+        (feature.name.to_owned(), f64::from(value) / ONE, meaning)
+    });
+    let heads = header.head_list().iter().zip(&at.heads);
+    let heads = heads.map(|(head, &value)| {
+        let meaning = "what the model answers".to_owned();
+        (head.kind.name().to_owned(), f64::from(value) / ONE, meaning)
+    });
+    features.chain(heads).collect()
+}
+
+/// Σ coefficient · name ≤ bound, scaled so that the first coefficient is one; `bound` in units.
+fn inequality(terms: Vec<(f64, String)>, bound: f64) -> String {
+    let first = terms.first().map_or(1.0, |(coefficient, _)| *coefficient);
+    let mut text = String::new();
+    for (number_of, (coefficient, name)) in terms.iter().enumerate() {
+        let scaled = coefficient / first;
+        let sign = match (scaled < 0.0, number_of) {
+            (true, _) => " − ",
+            (false, 0) => "",
+            (false, _) => " + ",
+        };
+        text.push_str(sign);
+        if (scaled.abs() - 1.0).abs() > 1e-9 {
+            text.push_str(&format!("{}·", decimal(scaled.abs())));
+        }
+        text.push_str(name);
+    }
+    let relation = if first < 0.0 { "≥" } else { "≤" };
+    format!("{text} {relation} {}", number(bound / first))
+}
+
+fn feature_name(table: &FeatureTable, index: usize) -> &'static str {
+    table
+        .features
+        .get(index)
+        .map_or("?", |feature| feature.name)
+}
+
+/// A number of units, in ones.
+fn number(units: f64) -> String {
+    decimal(units / ONE)
+}
+
+/// To four places, without trailing zeros and with a real minus sign.
+pub(crate) fn decimal(value: f64) -> String {
+    let text = format!("{:.4}", value.abs());
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if value < 0.0 && text != "0" {
+        format!("−{text}")
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::read_claims;
+    use tautline_core::features::TABLE_1;
+
+    fn in_words(name: &str) -> (String, String) {
+        let claims = read_claims(None).unwrap();
+        let claim = claims
+            .claims
+            .iter()
+            .find(|claim| claim.name == name)
+            .unwrap();
+        (region(claim, &TABLE_1), conclusion(claim, &TABLE_1))
+    }
+
+    #[test]
+    fn standard_claims_read_as_they_are_written() {
+        let (given, then) = in_words("fills-idle-link");
+        assert!(
+            given.starts_with("queueing ≤ 0.1, standing_queue ≤ 0.05"),
+            "{given}"
+        );
+        assert!(given.contains("loss = 0"), "{given}");
+        assert_eq!(then, "rate ≥ 0.02");
+        let (given, then) = in_words("smooth");
+        assert_eq!(given, "everywhere");
+        assert_eq!(then, "rate − 0.5·last_step ≤ 0.6");
+        let (given, then) = in_words("monotone");
+        assert!(
+            given.starts_with("raising queueing, standing_queue"),
+            "{given}"
+        );
+        assert_eq!(then, "change of rate ≤ 0");
+        assert_eq!(in_words("backs-off-on-heavy-loss").1, "rate ≤ −0.1");
+    }
+}
