@@ -131,7 +131,7 @@ impl Backward {
         let bounds = relaxed.lines.iter().zip(relaxed.high);
         for (rows, (lines, high)) in hidden.zip(bounds).take(layers).rev() {
             self.relax(lines)?;
-            self.round(rows, high, &relaxed.input.high)?;
+            self.round(rows.column_sum(), high, &relaxed.input.high)?;
             self.substitute(rows)?;
         }
         self.coefficients_to_features(0)
@@ -213,7 +213,7 @@ impl Backward {
 
     /// Multiplies denominator and feature coefficients by 2^`bits`.
     fn scale_features(&mut self, bits: u32) -> Result<(), Overflow> {
-        for feature in &mut self.features {
+        for feature in self.features.iter_mut().filter(|feature| **feature != 0) {
             *feature = shifted(*feature, bits)?;
         }
         self.bits = self.bits.saturating_add(bits);
@@ -222,12 +222,12 @@ impl Backward {
 
     /// In deep networks, drops low bits before they leave 128: a coefficient λ becomes ⌊λ/2^r⌋,
     /// and the rest ρ ≥ 0 counts at most ρ·max(v's upper bound, 0).
-    fn round(&mut self, next: &Layer, high: &[i64], input_high: &[i64]) -> Result<(), Overflow> {
+    fn round(&mut self, column_sum: i64, high: &[i64], input_high: &[i64]) -> Result<(), Overflow> {
         if self.rounding == Rounding::Exact {
             return Ok(());
         }
         let features = self.features.iter().map(|value| value.saturating_abs());
-        let column = bits_of(i128::from(next.column_sum()));
+        let column = bits_of(i128::from(column_sum));
         let drop = [
             bits_of(self.largest())
                 .saturating_add(column)
@@ -310,3 +310,43 @@ const MULTIPLIER_BITS: u32 = 16;
 const COEFFICIENT_BITS: u32 = 60;
 /// Bits that the constant keeps when rounding.
 const CONSTANT_BITS: u32 = 80;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Values up to their upper bounds; the expression times its old denominator.
+        #[test]
+        fn rounding_never_lowers_the_expression(
+            coefficients in prop::collection::vec(-(1i128 << 90)..1 << 90, 4),
+            features in prop::collection::vec(-(1i128 << 90)..1 << 90, 2),
+            high in prop::collection::vec(-100_000i64..100_000, 6),
+            below in prop::collection::vec(0i64..3, 6),
+            constant in -(1i128 << 100)..1 << 100,
+        ) {
+            let value = |backward: &Backward| {
+                let all = backward.coefficients.iter().chain(&backward.features);
+                let ends = high.iter().zip(&below).map(|(high, below)| i128::from(high - below));
+                all.zip(ends).map(|(c, v)| c * v).sum::<i128>() + backward.constant
+            };
+            let mut backward = Backward {
+                coefficients,
+                features,
+                constant,
+                bits: 90,
+                rounding: Rounding::Outward,
+                ..Backward::default()
+            };
+            let before = value(&backward);
+            backward.round(1 << 15, &high[..4], &high[4..]).unwrap();
+            let dropped = 90 - backward.bits;
+            prop_assert!(dropped > 0, "something is dropped");
+            prop_assert!(before <= value(&backward) << dropped);
+            let column = bits_of(1 << 15);
+            prop_assert!(bits_of(backward.largest()) + column <= COEFFICIENT_BITS + 1);
+        }
+    }
+}
