@@ -17,7 +17,7 @@ use crate::verdict::{ClaimResult, Counterexample, Evaluation, Proof, ProveError,
 /// same result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Boxes bounded per constraint.
+    /// Boxes bounded per constraint; at most eleven million, so that the proof fits the format.
     pub max_boxes: u64,
     /// Boxes bounded after a violation is known, to measure the proven fraction.
     pub after_violation: u64,
@@ -160,7 +160,7 @@ fn prove_point<S: AsRef<[i16]>>(
     watch: Watch<'_>,
 ) -> ClaimResult {
     let budget = Budget {
-        boxes: limits.max_boxes,
+        boxes: limits.max_boxes.min(MOST_BOXES),
         after_violation: limits.after_violation,
     };
     let mut trees: Vec<Tree> = vec![];
@@ -243,7 +243,7 @@ fn conclude<S: AsRef<[i16]>>(
         }),
         End::BoxLimit => Verdict::Unknown(Reason::BoxLimit {
             constraint: number,
-            limit: limits.max_boxes,
+            limit: limits.max_boxes.min(MOST_BOXES),
             open,
         }),
         End::Exhausted => Verdict::Unknown(Reason::Exhausted {
@@ -323,3 +323,7 @@ fn belongs<S: AsRef<[i16]>>(policy: &Policy<S>, claim: &Claim, input: &Evaluatio
 fn one() -> BigRational {
     BigRational::from_integer(BigInt::from(1))
 }
+
+/// A box is at most one split, or a corner and a leaf; two children make one of each, so this many
+/// boxes stay below the format's 2²⁴ nodes.
+const MOST_BOXES: u64 = 11_000_000;

@@ -127,7 +127,7 @@ fn gradient(problem: &Problem<'_>, point: &[i64]) -> Vec<f64> {
 }
 
 /// Which hidden neurons are active at a point, and the outputs before the clamp.
-fn activity(network: &Network, point: &[i64]) -> (Vec<Vec<bool>>, Vec<i64>) {
+pub(crate) fn activity(network: &Network, point: &[i64]) -> (Vec<Vec<bool>>, Vec<i64>) {
     let mut values = point.to_vec();
     let mut active = vec![];
     for layer in network.hidden() {

@@ -1,12 +1,15 @@
 //! What one box of the search comes to.
 
 use tautline_certificates::format::Node;
+use tautline_core::policy::MAX_HEADS;
 
 use super::branching::{self, Cut};
 use crate::domain::propagate;
 use crate::interval::{Interval, Intervals};
 use crate::linear_bounds::exact::{self, Witness};
-use crate::linear_bounds::{LinearBounds, Multiplier};
+use crate::linear_bounds::{LinearBounds, Multiplier, Slopes};
+use crate::objective::Halfspace;
+use crate::op::{clamp, relu};
 use crate::problem::Problem;
 use crate::search;
 use crate::signs::{self, Sign};
@@ -37,6 +40,7 @@ pub(super) struct Bounder {
     corner: Vec<Interval>,
     multipliers: Vec<Multiplier>,
     point: Vec<i64>,
+    scores: Vec<f64>,
 }
 
 impl Bounder {
@@ -110,6 +114,11 @@ impl Bounder {
         let excess = self
             .linear
             .excess(network, &problem.objective, facts, &mut self.multipliers);
+        let excess = if excess > 0.0 {
+            self.refine(problem, region, facts, excess)
+        } else {
+            excess
+        };
         if excess > 0.0 {
             return Err(excess);
         }
@@ -130,6 +139,45 @@ impl Bounder {
                 .map(|one| (one.fact as u8, one.weight))
                 .collect(),
         })
+    }
+
+    /// Bounds once more with the lower slopes that suit the bound's worst corner: one for neurons
+    /// that are active there, zero for the others.
+    ///
+    /// No slopes can lower the bound below the objective's value at that corner, so this is only
+    /// tried where what is missing is a small part of the distance to it.
+    ///
+    /// # Source
+    /// One subgradient step of α-CROWN: Xu et al., "Fast and complete", ICLR 2021, §3.1.
+    fn refine(
+        &mut self,
+        problem: &Problem<'_>,
+        region: &[Interval],
+        facts: &[Halfspace],
+        excess: f64,
+    ) -> f64 {
+        let network = problem.network;
+        self.point.resize(region.len(), 0);
+        self.linear.maximizer(&mut self.point);
+        let (active, outputs) = search::activity(network, &self.point);
+        let mut heads = [0; MAX_HEADS];
+        for (head, &output) in heads.iter_mut().zip(&outputs) {
+            *head = clamp::concrete(output);
+        }
+        let reached = problem.objective.excess(&self.point, &heads) as f64;
+        if excess > WORTH_REFINING * (excess - reached) {
+            return excess;
+        }
+        let slopes = active
+            .iter()
+            .flatten()
+            .map(|&is_active| if is_active { relu::ALPHA_ONE } else { 0 });
+        self.linear.slopes = Slopes::Given(slopes.collect());
+        self.linear.run(network, region);
+        self.linear.slopes = Slopes::Adaptive;
+        self.linear
+            .excess(network, &problem.objective, facts, &mut self.multipliers)
+            .min(excess)
     }
 
     /// Tests the bound's worst corner and picks a cut. `reduced` is the box of the last bound.
@@ -154,7 +202,8 @@ impl Bounder {
             _ => None,
         };
         let by_fact = || broken.and_then(|fact| branching::by_fact(fact, region));
-        let by_influence = || branching::by_influence(self.linear.coefficients(), reduced);
+        self.linear.influence(problem.network, &mut self.scores);
+        let by_influence = || branching::by_influence(&self.scores, reduced);
         // An exceeded corner that the facts exclude is only removed by cutting along the fact.
         let cut = if exceeds {
             by_fact().or_else(by_influence)
@@ -168,3 +217,7 @@ impl Bounder {
         }
     }
 }
+
+/// Largest missing part at which better slopes are tried. Measured on random nets from 8-8 to 64-64
+/// and 8-8-8-8: against never trying, up to five times fewer boxes; above one half no fewer.
+const WORTH_REFINING: f64 = 0.5;

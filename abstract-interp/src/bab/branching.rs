@@ -12,17 +12,17 @@ pub(super) struct Cut {
     pub cut: i64,
 }
 
-/// Halves the feature whose interval contributes most to the bound: the largest |λᵢ|·width.
+/// Halves the feature whose interval contributes most to the bound: the largest score·width.
 ///
 /// # Source
 /// Bunel et al., "Branch and bound for piecewise linear neural network verification", JMLR 2020, §5
-/// (smart branching), with the linear bound's own coefficients as scores.
-pub(super) fn by_influence(coefficients: &[f64], region: &[Interval]) -> Option<Cut> {
+/// (smart branching); the scores are [`crate::linear_bounds::LinearBounds::influence`].
+pub(super) fn by_influence(scores: &[f64], region: &[Interval]) -> Option<Cut> {
     let mut best: Option<(usize, f64)> = None;
-    for (feature, (slope, bounds)) in coefficients.iter().zip(region).enumerate() {
+    for (feature, (influence, bounds)) in scores.iter().zip(region).enumerate() {
         let width = bounds.width();
         // A feature without influence is still cut, last, rather than giving up.
-        let score = (slope.abs() + LEAST_INFLUENCE) * width as f64;
+        let score = (influence + LEAST_INFLUENCE) * width as f64;
         if width > 0 && best.is_none_or(|(_, highest)| score > highest) {
             best = Some((feature, score));
         }

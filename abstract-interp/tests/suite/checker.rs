@@ -10,6 +10,7 @@ use tautline_core::policy::{HeadKind, Policy, Skip};
 
 use crate::models::{
     Dice, header, random_box, random_policy, rate_claim, sampled_maximum, signed_policy,
+    whole_policy,
 };
 
 const LIMITS: Limits = Limits {
@@ -100,6 +101,53 @@ fn many_random_proofs_are_found_and_accepted() {
         found += usize::from(accepted(&policy, vec![claim]));
     }
     assert!(found >= 100, "only {found} of 120 proven");
+}
+
+/// With `SLOW_TESTS` set, a thousand proofs of thousands of boxes; without, a few of each shape.
+#[test]
+fn proofs_of_many_boxes_are_accepted() {
+    let count = if std::env::var_os("SLOW_TESTS").is_some() {
+        200
+    } else {
+        4
+    };
+    let nets: [(&[u16], Skip, f64); 5] = [
+        (&[8, 8], Skip::Linear, 0.3),
+        (&[16, 16], Skip::Linear, 0.2),
+        (&[32, 32], Skip::Linear, 0.16),
+        (&[64, 64], Skip::None, 0.1),
+        (&[8, 8, 8, 8], Skip::None, 0.16),
+    ];
+    for (shape, skip, scale) in nets {
+        let mut found = 0;
+        for seed in 0..count {
+            let mut dice = Dice(seed + 1000);
+            let policy = random_policy(header(0, shape, 1, skip), &mut dice);
+            let sides = random_box(0, scale, &mut dice);
+            let mut claim = rate_claim(&sides, if seed % 2 == 0 { 1 } else { -1 }, 0);
+            let largest = sampled_maximum(&policy, &claim, &mut dice, 2000).unwrap();
+            claim.constraints[0].bound = largest + 3000 + (seed as i64 % 7) * 3000;
+            found += u64::from(accepted(&policy, vec![claim]));
+        }
+        assert!(
+            found * 2 >= count,
+            "{shape:?}: only {found} of {count} proven"
+        );
+    }
+}
+
+#[test]
+fn bounds_that_are_whole_numbers_are_decided_exactly() {
+    let mut found = 0;
+    for seed in 0..60 {
+        let mut dice = Dice(seed);
+        let policy = whole_policy(header(0, &[6, 6, 4], 1, Skip::Linear), &mut dice);
+        let mut claim = rate_claim(&random_box(0, 0.02, &mut dice), 1, 0);
+        let largest = sampled_maximum(&policy, &claim, &mut dice, 500).unwrap();
+        claim.constraints[0].bound = largest + 2000;
+        found += usize::from(accepted(&policy, vec![claim]));
+    }
+    assert!(found >= 40, "only {found} of 60 proven");
 }
 
 #[test]

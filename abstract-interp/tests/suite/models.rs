@@ -62,6 +62,12 @@ pub(crate) fn random_policy(header: ModelHeader, dice: &mut Dice) -> Policy<Vec<
     Policy::new(header, parameters).unwrap()
 }
 
+/// Weights −1, 0 and 1, so that linear bounds are whole numbers and floats cannot tell a floor.
+pub(crate) fn whole_policy(header: ModelHeader, dice: &mut Dice) -> Policy<Vec<i16>> {
+    let parameters = (0..header.parameter_count()).map(|_| 4096 * dice.between(-1, 1) as i16);
+    Policy::new(header, parameters.collect::<Vec<_>>()).unwrap()
+}
+
 /// Hidden neurons rise with the first features and fall with the last ones, output weights are
 /// negative: every feature but `free` has a known sign for every head.
 pub(crate) fn signed_policy(

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use tautline_abstract_interp::domain::{AbstractDomain, propagate};
 use tautline_abstract_interp::interval::Intervals;
+use tautline_abstract_interp::linear_bounds::exact::{self, Witness};
 use tautline_abstract_interp::linear_bounds::{LinearBounds, Slopes};
 use tautline_abstract_interp::network::Network;
 use tautline_abstract_interp::objective::{Halfspace, Objective};
@@ -96,6 +97,29 @@ proptest! {
             domain.slopes = Slopes::Given(alpha.collect());
         }
         every_operator_is_sound(&network, &mut domain, scale, &mut dice);
+    }
+
+    #[test]
+    fn floats_and_exact_rationals_prove_the_same(seed: u64, shape in 0usize..4, skip: bool, scale in 0.0..0.3, two: bool) {
+        let mut dice = Dice(seed);
+        let network = network(shape, skip, &mut dice);
+        let region = random_box(network.table().version, scale, &mut dice);
+        let mut heads = vec![(0, if seed.is_multiple_of(2) { 3 } else { -2 })];
+        heads.extend(two.then_some((1, 5)));
+        let mut objective = Objective { heads, features: vec![], bound: 0 };
+        let fact = Halfspace { terms: vec![(0, 1), (1, -1)], bound: dice.between(-9000, 9000) };
+        let facts = std::slice::from_ref(&fact);
+        let (mut linear, mut multipliers) = (LinearBounds::default(), vec![]);
+        linear.run(&network, &region);
+        let upper = linear.excess(&network, &objective, facts, &mut multipliers);
+        let alpha = linear.alpha();
+        for slack in [-6, 0] {
+            objective.bound = upper as i64 + slack;
+            let witness = Witness { alpha: &alpha, multipliers: &multipliers };
+            let exact = exact::proves(&network, &region, &objective, facts, witness);
+            // A few units cover an undecided floor; at a stop of the clamp both sides are exact.
+            prop_assert!(exact == (slack == 0) || !linear.certain(), "slack {slack} of {upper}");
+        }
     }
 
     #[test]
