@@ -1,5 +1,6 @@
 //! Runs every example and compares what it prints.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -33,7 +34,15 @@ pub(crate) fn run_all(workspace: &Workspace, expected: Expected) -> Result<()> {
     if examples.is_empty() {
         bail!("no crate has an example");
     }
-    check(workspace.cargo("build").args(["--workspace", "--examples"]))?;
+    let mut build = workspace.cargo("build");
+    for package in examples
+        .iter()
+        .map(|example| &example.package)
+        .collect::<BTreeSet<_>>()
+    {
+        build.args(["--package", package]);
+    }
+    check(build.arg("--examples"))?;
     for example in &examples {
         let mut command = workspace.cargo("run");
         command

@@ -20,7 +20,8 @@ use crate::workspace::Workspace;
 
 #[derive(Debug, Parser)]
 #[command(
-    name = "cargo xtask",
+    name = "xtask",
+    bin_name = "cargo xtask",
     about = "Builds, tests and checks the whole workspace",
     version
 )]
