@@ -111,6 +111,61 @@ pub(crate) fn signed_policy(
     Policy::new(header, parameters).unwrap()
 }
 
+/// A law over feature table 1 that satisfies the standard claims: 0.083 − 0.3·standing_queue
+/// − 2.2·slow_loss − 0.6·ce, less what hidden units see of queue and marks, and a ripple of hidden
+/// units that read window, own queue and competitor with both signs. `forgotten` is taken from the
+/// weight of marks.
+pub(crate) fn hand_made_law(forgotten: i16) -> Policy<Vec<i16>> {
+    let header = header(1, &[6, 4], 1, Skip::Linear);
+    let mut parameters = vec![0i16; header.parameter_count()];
+    let layers: Vec<_> = header.layers().collect();
+    let mut set = |layer: usize, neuron: usize, input: usize, weight: i16| {
+        parameters[layers[layer].offset + neuron * layers[layer].row_len() + input] = weight;
+    };
+    let (queueing, loss, ce, window, own, competitor) = (0, 3, 5, 7, 8, 11);
+    for (neuron, feature, weight, bias) in [
+        (0, queueing, 4096, -2048),
+        (1, ce, 4096, -1024),
+        (2, loss, 4096, -400),
+    ] {
+        set(0, neuron, feature, weight);
+        set(0, neuron, 12, bias);
+    }
+    for (neuron, weights) in [
+        (3, [4096, -3000, 500]),
+        (4, [-3500, 4096, -900]),
+        (5, [900, 2000, -4096]),
+    ] {
+        for (feature, weight) in [window, own, competitor].into_iter().zip(weights) {
+            set(0, neuron, feature, weight);
+        }
+        set(0, neuron, 12, -300);
+    }
+    for (neuron, row) in [
+        [4096, 2048, 1024, 0, 0, 0],
+        [1024, 4096, 2048, 0, 0, 0],
+        [0, 0, 0, 4096, -4096, 3000],
+        [0, 0, 0, -2000, 4096, -4096],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for (input, weight) in row.into_iter().enumerate() {
+            set(1, neuron, input, weight);
+        }
+        set(1, neuron, 6, if neuron < 2 { -200 } else { 100 });
+    }
+    for (input, weight) in [(0, -100), (1, -100), (2, 60), (3, -60)] {
+        set(2, 0, input, weight);
+    }
+    let (standing_queue, slow_loss) = (4 + 1, 4 + 4);
+    set(2, 0, standing_queue, -1230);
+    set(2, 0, slow_loss, -9012);
+    set(2, 0, 4 + ce, -2458 + forgotten.min(2458));
+    set(2, 0, 16, 340);
+    Policy::new(header, parameters).unwrap()
+}
+
 pub(crate) fn random_box(table: u16, scale: f64, dice: &mut Dice) -> Vec<Interval> {
     let features = FeatureTable::by_version(table).unwrap().features;
     let sides = features.iter().map(|feature| {
