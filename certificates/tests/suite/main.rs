@@ -8,6 +8,8 @@
 )]
 
 #[cfg(test)]
+mod canonical;
+#[cfg(test)]
 mod claims;
 #[cfg(test)]
 mod differential;
