@@ -90,7 +90,7 @@ pub struct EvolveParams {
     pub scenarios: usize,
     /// Standard deviation of the perturbation of every weight.
     pub sigma: f64,
-    /// Learning rate of Adam.
+    /// First learning rate of Adam; it falls linearly to a fifth of it.
     pub learning_rate: f64,
     /// λ, the weight of the claims' hinge; zero trains for the task alone and skips the repair.
     pub claim_weight: f64,
@@ -119,17 +119,17 @@ pub struct RepairParams {
 }
 
 impl Params {
-    /// A few seconds: cloned, barely trained, repaired.
+    /// A few seconds: cloned, briefly trained, repaired.
     pub fn quick() -> Self {
         let mut params = Self::demo();
-        params.environment.max_packets = 4_000.0;
-        params.clone.steps = 2_000;
-        params.clone.recordings = 12;
-        params.evolve.generations = 4;
-        params.evolve.pairs = 4;
-        params.evolve.scenarios = 4;
-        params.evolve.validate_every = 2;
-        params.evolve.validation_scenarios = 12;
+        params.environment.max_packets = 15_000.0;
+        params.clone.steps = 6_000;
+        params.clone.recordings = 16;
+        params.evolve.generations = 24;
+        params.evolve.pairs = 8;
+        params.evolve.scenarios = 8;
+        params.evolve.validate_every = 6;
+        params.evolve.validation_scenarios = 32;
         params.repair.rounds = 6;
         params
     }
@@ -154,30 +154,30 @@ impl Params {
                 max_loss: 0.02,
                 max_flows: 4,
                 max_seconds: 12.0,
-                max_packets: 10_000.0,
+                max_packets: 30_000.0,
             },
             clone: CloneParams {
-                steps: 5_000,
+                steps: 10_000,
                 batch: 256,
-                learning_rate: 4e-3,
+                learning_rate: 1e-2,
                 recordings: 32,
             },
             evolve: EvolveParams {
-                generations: 24,
-                pairs: 8,
-                scenarios: 8,
+                generations: 80,
+                pairs: 16,
+                scenarios: 16,
                 sigma: 0.03,
-                learning_rate: 4e-3,
-                claim_weight: 1.0,
-                validate_every: 6,
-                validation_scenarios: 32,
+                learning_rate: 1e-2,
+                claim_weight: 10.0,
+                validate_every: 10,
+                validation_scenarios: 96,
             },
             repair: RepairParams {
                 rounds: 12,
                 steps: 300,
                 batch: 256,
                 learning_rate: 5e-4,
-                boxes: 20_000,
+                boxes: 4_000,
                 margin: 0.02,
             },
         }
@@ -186,16 +186,15 @@ impl Params {
     /// The budget of a shipped model: about 400 CPU-seconds.
     pub fn full() -> Self {
         let mut params = Self::demo();
-        params.environment.max_packets = 15_000.0;
-        params.clone.steps = 12_000;
+        params.clone.steps = 24_000;
         params.clone.recordings = 96;
-        params.evolve.generations = 90;
-        params.evolve.pairs = 12;
-        params.evolve.scenarios = 12;
+        params.evolve.generations = 240;
+        params.evolve.pairs = 24;
+        params.evolve.scenarios = 24;
         params.evolve.validate_every = 10;
-        params.evolve.validation_scenarios = 64;
+        params.evolve.validation_scenarios = 192;
         params.repair.rounds = 20;
-        params.repair.boxes = 200_000;
+        params.repair.boxes = 20_000;
         params
     }
 

@@ -59,9 +59,14 @@ impl Session<'_> {
             let place = self.state.step * (parts as u64 + 1) + part as u64;
             let mut stream = Stream::new(self.seed(), Purpose::CloneBatch, place);
             if part == parts {
-                let boxes = certified::Boxes::sampled(&self.obligations, HINGE_BOXES, &mut stream);
-                let hinge = (self.params.params().repair.margin, HINGE_WEIGHT);
-                certified::add_hinge_gradient(layout, weights, &boxes, hinge, gradient);
+                let margin = self.params.params().repair.margin;
+                certified::add_claim_gradient(
+                    (layout, weights),
+                    (&self.obligations, HINGE_BOXES),
+                    &mut stream,
+                    (margin, HINGE_WEIGHT),
+                    gradient,
+                );
                 return 0.0;
             }
             let (features, targets) = self.batch(recorded, PART, &mut stream);

@@ -2,7 +2,7 @@
 
 use crate::env::{self, Episode};
 use crate::error::TrainError;
-use crate::loss::certified::{self, Boxes};
+use crate::loss::certified;
 use crate::rng::{Purpose, Stream};
 use crate::rollout;
 use crate::train::{Observer, PhaseEnd, Session};
@@ -68,19 +68,25 @@ impl Session<'_> {
             }
         }
         let hinge = self.add_claim_gradient(params.claim_weight, &mut gradient);
+        let done = self.state.step as f64 / params.generations as f64;
+        let rate = params.learning_rate * (1.0 - 0.8 * done);
         self.state
             .adam
-            .step(&mut self.state.weights, &gradient, params.learning_rate);
+            .step(&mut self.state.weights, &gradient, rate);
         layout.project(&mut self.state.weights);
         Ok((mean(&means), hinge))
     }
 
     fn add_claim_gradient(&self, weight: f64, gradient: &mut [f64]) -> f64 {
         let mut stream = Stream::new(self.seed(), Purpose::CertifiedBatch, self.state.step);
-        let boxes = Boxes::sampled(&self.obligations, HINGE_BOXES, &mut stream);
-        let hinge = (self.params.params().repair.margin, weight);
-        let layout = self.params.layout();
-        certified::add_hinge_gradient(layout, &self.state.weights, &boxes, hinge, gradient)
+        let margin = self.params.params().repair.margin;
+        certified::add_claim_gradient(
+            (self.params.layout(), &self.state.weights),
+            (&self.obligations, HINGE_BOXES),
+            &mut stream,
+            (margin, weight),
+            gradient,
+        )
     }
 
     /// Keeps the current weights if they validate better than all before.

@@ -85,9 +85,20 @@ impl Session<'_> {
                 let samples = (&features, &teacher.heads);
                 return imitation::add_gradient(layout, weights, samples, share, gradient);
             }
-            let boxes = hard_boxes(&self.obligations, open, &mut stream);
             let hinge = (margin, share * HINGE_WEIGHT);
-            certified::add_hinge_gradient(layout, weights, &boxes, hinge, gradient)
+            if open.is_empty() {
+                let obligations = (self.obligations.as_slice(), PART);
+                let network = (layout, weights.as_slice());
+                return certified::add_claim_gradient(
+                    network,
+                    obligations,
+                    &mut stream,
+                    hinge,
+                    gradient,
+                );
+            }
+            let boxes = hard_boxes(&self.obligations, open, &mut stream);
+            certified::crown::add_hinge_gradient(layout, weights, &boxes, hinge, gradient)
         });
         gradient
     }
@@ -144,9 +155,6 @@ fn hard_boxes<'a>(
     open: &[(usize, Vec<Box12>)],
     stream: &mut Stream,
 ) -> Boxes<'a> {
-    if open.is_empty() {
-        return Boxes::sampled(obligations, PART, stream);
-    }
     let boxes = (0..PART)
         .map(|place| {
             if place % 2 == 0 {
