@@ -134,7 +134,7 @@ pub(crate) enum Amount {
 pub(crate) struct Fetched {
     /// Application bytes.
     pub(crate) bytes: u64,
-    /// From the first byte to the last.
+    /// From the request to the last byte.
     pub(crate) elapsed: Duration,
     /// Goodput, bit/s.
     pub(crate) goodput_bits_per_sec: f64,
@@ -183,12 +183,13 @@ pub(crate) fn fetch(spec: &FetchSpec) -> anyhow::Result<Fetched> {
     })
 }
 
-/// Asks for `amount` and counts what arrives; the time from the first byte to the last.
+/// Asks for `amount` and counts what arrives; the time from the request to the last byte.
 pub(crate) async fn download(
     connection: &Connection,
     amount: Amount,
     received: &AtomicU64,
 ) -> anyhow::Result<Duration> {
+    let started = tokio::time::Instant::now();
     let (mut send, mut recv) = connection.open_bi().await?;
     let wanted = match amount {
         Amount::Bytes(bytes) => bytes,
@@ -196,13 +197,6 @@ pub(crate) async fn download(
     };
     send.write_all(&wanted.to_be_bytes()).await?;
     send.finish()?;
-    let started = match recv.read_chunk(usize::MAX, true).await? {
-        None => return Ok(Duration::ZERO),
-        Some(first) => {
-            received.fetch_add(first.bytes.len() as u64, Ordering::Relaxed);
-            tokio::time::Instant::now()
-        }
-    };
     let limit = match amount {
         Amount::Bytes(_) => Duration::MAX,
         Amount::Time(limit) => limit,
