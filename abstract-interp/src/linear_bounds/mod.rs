@@ -227,7 +227,7 @@ impl LinearBounds {
                     *coefficient += value;
                 }
             }
-            if index == 1 {
+            if index == 1 && layer == network.hidden_count() {
                 let width = network.layers()[0].outputs;
                 self.first.clear();
                 self.first.extend_from_slice(&self.next[..width]);
