@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use tautline_core::controller::{Controller, Learned};
-use tautline_core::features::FeatureTable;
+use tautline_core::features::{FeatureTable, index};
 use tautline_core::guard::UncheckedEnvelope;
-use tautline_core::policy::{HeadKind, Policy};
+use tautline_core::policy::{HeadKind, Policy, Scratch};
 use tautline_core::units::{Bandwidth, Bytes};
 use tautline_netsim::baseline::Cubic;
 use tautline_netsim::report::LinkReport;
@@ -63,5 +63,33 @@ fn the_reference_law_itself_fills_the_link_with_a_quarter_of_cubics_queue() {
     assert!(
         law.queue_delay_mean_ms < 0.25 * cubic.queue_delay_mean_ms,
         "{law:?}"
+    );
+}
+
+#[test]
+fn further_heads_are_cloned_beside_the_rate() {
+    let mut params = small::params();
+    params.network.heads = vec!["rate".to_owned(), "buffer".to_owned()];
+    params.clone.steps = 1500;
+    params.evolve.generations = 0;
+    let trained = small::trained(params);
+    assert!(trained.report.clone_error < 0.01, "{:?}", trained.report);
+    let policy = Policy::new(trained.header, trained.parameters).unwrap();
+    let buffer = policy.header().head_index(HeadKind::Buffer).unwrap();
+    let mut features = [0; 12];
+    features[index::LOG_WINDOW] = 30_000;
+    features[index::OWN_QUEUE] = 20_000;
+    features[index::ACKED_RATIO] = 65_536;
+    let mut scratch = Scratch::new();
+    let idle = policy.forward(&features, &mut scratch)[buffer];
+    features[index::QUEUEING] = 65_536;
+    features[index::STANDING_QUEUE] = 65_536;
+    features[index::QUEUEING_EWMA] = 65_536;
+    let queued = policy.forward(&features, &mut scratch)[buffer];
+    // The law: 1/4 without a queue, −1/4 with one of a base round-trip time.
+    assert!((f64::from(idle) / 65_536.0 - 0.25).abs() < 0.15, "{idle}");
+    assert!(
+        (f64::from(queued) / 65_536.0 + 0.25).abs() < 0.15,
+        "{queued}"
     );
 }
