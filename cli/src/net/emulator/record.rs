@@ -81,6 +81,7 @@ impl PathRecord {
     }
 
     /// How long the path was open.
+    #[cfg(test)]
     pub(crate) const fn elapsed(&self) -> Duration {
         self.elapsed
     }
@@ -136,21 +137,6 @@ impl PathRecord {
                 }
             })
             .collect()
-    }
-
-    /// Queueing delays in steps of `step`: how many delivered packets waited `[n, n + 1)` steps.
-    pub(crate) fn queueing_histogram(&self, step: Duration) -> Vec<u64> {
-        let mut counts = Vec::new();
-        for packet in &self.packets {
-            if let Fate::Delivered { queueing, .. } = packet.fate {
-                let index = (queueing.as_nanos() / step.as_nanos().max(1)) as usize;
-                if counts.len() <= index {
-                    counts.resize(index + 1, 0);
-                }
-                counts[index] += 1;
-            }
-        }
-        counts
     }
 
     /// The emulator's own fault: how late it sent, as the `percent`th percentile over all
@@ -220,7 +206,6 @@ mod tests {
         assert_eq!(second.start, ms(100));
         assert_eq!(second.summary.loss, 1.0);
         assert_eq!(record.bins(ms(100)).len(), 2);
-        assert_eq!(record.queueing_histogram(ms(5)), [5, 5]);
     }
 
     #[test]

@@ -47,6 +47,7 @@ impl RateSchedule {
     ///
     /// # Errors
     /// [`ScheduleError::EndsAtZero`] for a rate of zero.
+    #[cfg(test)]
     pub(crate) fn constant(rate_bits_per_sec: u64) -> Result<Self, ScheduleError> {
         Self::new(&[(Duration::ZERO, rate_bits_per_sec)])
     }
