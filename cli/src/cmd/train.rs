@@ -116,6 +116,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     files::check_writable(&checkpoint)?;
     args.json.check_writable()?;
 
+    output::note(&format!(
+        "training; Ctrl-C leaves a checkpoint in {}",
+        checkpoint.display()
+    ));
     let saving = Saving::to(&checkpoint);
     let trained = match training::run(&params, &claims, resume, saving)? {
         Outcome::Trained(trained) => trained,

@@ -1,0 +1,177 @@
+//! `tautline certify`.
+
+use crate::run::{Fixture, file, names_in, run, text};
+
+const NEVER: &str = r#"version = 1
+feature_table = 1
+
+[[claim]]
+name = "always-grows"
+kind = "point"
+says = "No controller should do this."
+given = { queueing = ["0.5", "2"] }
+then = ["rate >= 0.9"]
+"#;
+
+#[test]
+fn a_trained_model_is_certified_for_every_standard_claim() {
+    let fixture = Fixture::shared();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("a.tlc");
+    let model = fixture.model();
+    let said = run(["certify", text(&model), "--out", text(&out), "--json", "-"]).exits(0);
+    let report = said.json();
+    assert_eq!(report["holds"], true);
+    let claims = report["claims"].as_array().unwrap();
+    assert!(claims.len() >= 6, "{claims:?}");
+    for claim in claims {
+        assert_eq!(claim["qc"], "1/1", "{claim}");
+        assert_eq!(claim["verdict"], "holds", "{claim}");
+    }
+    let same = std::fs::read(fixture.certificate()).unwrap();
+    assert_eq!(std::fs::read(&out).unwrap(), same);
+    assert_eq!(names_in(folder.path()), ["a.tlc"]);
+}
+
+#[test]
+fn a_violated_claim_is_shown_with_its_input_and_writes_nothing() {
+    let model = Fixture::shared().model();
+    let folder = tempfile::tempdir().unwrap();
+    let claims = file(&folder, "never.toml", NEVER);
+    let out = folder.path().join("a.tlc");
+    let args = [
+        "certify",
+        text(&model),
+        "--claims",
+        text(&claims),
+        "--out",
+        text(&out),
+    ];
+    let said = run(args).exits(1);
+    for part in [
+        "always-grows: violated: rate ≥ 0.9",
+        "where queueing ≥ 0.5",
+        "own_queue",
+    ] {
+        assert!(
+            said.stdout.contains(part),
+            "no {part:?} in:\n{}",
+            said.stdout
+        );
+    }
+    assert_eq!(names_in(folder.path()), ["never.toml"]);
+
+    let report = run(args.into_iter().chain(["--json", "-"])).exits(1).json();
+    assert_eq!(report["claims"][0]["verdict"], "violated");
+    let input = report["claims"][0]["counterexample"]["inputs"][0]
+        .as_array()
+        .unwrap();
+    let value = |name: &str| {
+        let found = input.iter().find(|it| it["name"] == name).unwrap();
+        found["value"].as_f64().unwrap()
+    };
+    assert!(value("queueing") >= 0.5, "{input:?}");
+    assert!(value("rate") < 0.9, "{input:?}");
+}
+
+#[test]
+fn malformed_claims_name_file_line_and_field() {
+    let model = Fixture::shared().model();
+    let folder = tempfile::tempdir().unwrap();
+    let cases = [
+        (NEVER.replace("queueing =", "queuing ="), ":8: ", "queuing"),
+        (NEVER.replace("\"0.5\"", "0.5"), ":8: ", "queueing"),
+        (NEVER.replace(">= 0.9", "=> 0.9"), ":9: ", "then"),
+    ];
+    for (content, line, field) in cases {
+        let claims = file(&folder, "wrong.toml", content);
+        let place = format!("wrong.toml{line}");
+        run(["certify", text(&model), "--claims", text(&claims)])
+            .exits(2)
+            .complains_of(&[&place, field, "expected", "got"]);
+    }
+}
+
+#[test]
+fn a_claim_about_a_head_that_the_model_lacks_is_an_error_of_its_own() {
+    let model = Fixture::shared().model();
+    let folder = tempfile::tempdir().unwrap();
+    let claims = file(
+        &folder,
+        "pacing.toml",
+        NEVER.replace("rate >=", "pacing >="),
+    );
+    run(["certify", text(&model), "--claims", text(&claims)])
+        .exits(2)
+        .complains_of(&["pacing head, which the model lacks"]);
+}
+
+#[test]
+fn missing_corrupt_and_foreign_models_say_what_was_expected() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing.tlm");
+    run(["certify", text(&missing)]).exits(2).complains_of(&[
+        "missing.tlm",
+        "expected a model (.tlm)",
+        "No such file",
+    ]);
+
+    let mut bytes = std::fs::read(Fixture::shared().model()).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    let corrupt = file(&folder, "corrupt.tlm", &bytes);
+    run(["certify", text(&corrupt)]).exits(2).complains_of(&[
+        "corrupt.tlm",
+        "model is corrupt",
+        "the file says",
+    ]);
+
+    let short = file(&folder, "short.tlm", &bytes[..middle]);
+    run(["certify", text(&short)])
+        .exits(2)
+        .complains_of(&["short.tlm", "its header describes"]);
+
+    let text_file = file(&folder, "text.tlm", "no model");
+    run(["certify", text(&text_file)]).exits(2).complains_of(&[
+        "text.tlm",
+        "not a model file",
+        "a .tlm starts with",
+    ]);
+}
+
+#[test]
+fn outputs_that_cannot_be_written_leave_nothing_behind() {
+    let model = Fixture::shared().model();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("missing/a.tlc");
+    run(["certify", text(&model), "--out", text(&out)])
+        .exits(2)
+        .complains_of(&["cannot write", "missing/a.tlc"]);
+    run(["certify", text(&model), "--out", text(&model)])
+        .exits(2)
+        .complains_of(&["both an input and the output"]);
+    let before = std::fs::read(&model).unwrap();
+    run(["certify", text(&model), "--json", text(&model)]).exits(2);
+    assert_eq!(std::fs::read(&model).unwrap(), before);
+    assert_eq!(names_in(folder.path()), Vec::<String>::new());
+}
+
+#[test]
+fn a_full_disk_is_reported() {
+    let model = Fixture::shared().model();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("a.tlc");
+    run([
+        "certify",
+        text(&model),
+        "--out",
+        text(&out),
+        "--json",
+        "/dev/full",
+    ])
+    .exits(2)
+    .complains_of(&["cannot write /dev/full", "No space left"]);
+    run(["certify", text(&model), "--out", "/dev/full"])
+        .exits(2)
+        .complains_of(&["cannot write /dev/full", "No space left"]);
+}

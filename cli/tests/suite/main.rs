@@ -1,0 +1,16 @@
+//! The commands as users run them: real processes, real files.
+
+#[cfg(test)]
+mod certify;
+#[cfg(test)]
+mod check;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod perf;
+#[cfg(test)]
+mod run;
+#[cfg(test)]
+mod sim;
+#[cfg(test)]
+mod train;

@@ -1,0 +1,95 @@
+//! `tautline train`.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tautline_trainer::Params;
+
+use crate::run::{Said, file, names_in, run, tautline, text};
+
+/// Parameters of a run of about a second.
+fn tiny() -> String {
+    let mut params = Params::quick();
+    params.clone.steps = 400;
+    params.clone.recordings = 0;
+    params.evolve.generations = 1;
+    params.evolve.pairs = 1;
+    params.evolve.scenarios = 1;
+    params.evolve.validation_scenarios = 1;
+    params.repair.rounds = 1;
+    params.repair.steps = 20;
+    params.environment.max_packets = 500.0;
+    params.to_toml().unwrap()
+}
+
+#[test]
+fn an_interrupted_run_resumes_to_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let params = file(&folder, "tiny.toml", tiny());
+    let path = |name: &str| folder.path().join(name);
+    let (whole, resumed) = (path("whole.tlm"), path("resumed.tlm"));
+    run(["train", "--params", text(&params), "--out", text(&whole)]).exits(0);
+
+    let checkpoint = path("run.tltc");
+    let args = ["train", "--params", text(&params), "--out", text(&resumed)];
+    let mut child = tautline(args)
+        .args(["--checkpoint", text(&checkpoint)])
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    assert!(line.contains("Ctrl-C leaves a checkpoint"), "{line}");
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut stderr, &mut rest).unwrap();
+    let said = Said::of(&child.wait_with_output().unwrap()).exits(130);
+    assert_eq!(said.stdout, "");
+    assert!(rest.contains("go on with --resume"), "{rest}");
+    assert!(!resumed.exists());
+
+    run(args.into_iter().chain(["--resume", text(&checkpoint)])).exits(0);
+    let read = |path: &Path| std::fs::read(path).unwrap();
+    assert_eq!(read(&whole), read(&resumed));
+}
+
+#[test]
+fn malformed_parameters_name_file_line_and_field() {
+    let folder = tempfile::tempdir().unwrap();
+    let wrong = tiny().replace("[evolve]", "[evolve]\nspeed = 3");
+    let params = file(&folder, "wrong.toml", &wrong);
+    let line = wrong.lines().position(|line| line == "speed = 3").unwrap() + 1;
+    let place = format!("wrong.toml:{line}: ");
+    run(["train", "--params", text(&params)])
+        .exits(2)
+        .complains_of(&[&place, "speed"]);
+
+    let out_of_range = tiny().replace("pairs = 1", "pairs = 0");
+    let params = file(&folder, "range.toml", out_of_range);
+    run(["train", "--params", text(&params)])
+        .exits(2)
+        .complains_of(&["range.toml", "evolve.pairs is 0, expected 1 to 4096"]);
+}
+
+#[test]
+fn an_output_that_cannot_be_written_fails_before_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("missing/model.tlm");
+    run(["train", "--preset", "full", "--out", text(&out)])
+        .exits(2)
+        .complains_of(&["cannot write", "missing/model.tlm", "No such file"]);
+    assert_eq!(names_in(folder.path()), Vec::<String>::new());
+}
+
+#[test]
+fn a_corrupt_or_foreign_checkpoint_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("model.tlm");
+    let junk = file(&folder, "junk.tltc", "junk");
+    let args = ["train", "--preset", "quick", "--out", text(&out)];
+    run(args.into_iter().chain(["--resume", text(&junk)]))
+        .exits(2)
+        .complains_of(&["junk.tltc", "expected a .tltc file", "TLTC"]);
+    assert!(!out.exists());
+}
