@@ -1,9 +1,36 @@
 //! Certified training of small rate controllers.
 //!
-//! A network over feature table 1 with a fixed sign pattern is cloned from a hand-written law,
-//! improved by evolution strategies in simulation while a differentiable bound on every claim
-//! keeps it provable, and repaired at the corners of the claims' regions. What is evaluated at
-//! every step is the deployed integer program.
+//! A ReLU network over feature table 1 with a fixed sign pattern ([`network::Layout`]) goes through
+//! three phases:
+//!
+//! 1. *clone*: imitate the hand-written law ([`law`]) on what connections under it show, on
+//!    plausible feature vectors, and at the corners of the claims' regions;
+//! 2. *evolve*: antithetic evolution strategies on simulated scenarios, several flows at once,
+//!    while the gradient of λ times the claims' hinge (points and CROWN-IBP bounds of boxes) keeps
+//!    the network provable; the best validated weights are kept;
+//! 3. *repair*: imitate those weights on their own traffic while the hinge works on the boxes that
+//!    bisection leaves open, until the prover finds every claim proven or the rounds end.
+//!
+//! Every forward pass evaluates the deployed integer program bit for bit: weights are rounded to
+//! the grid, rescales round down, and gradients pass straight through. Only the prover and the
+//! checker decide whether the result may be shipped; [`Report::certified`](train::Report) is the
+//! trainer's own measurement.
+//!
+//! Equal parameters and claims give equal bytes on any number of threads, and an interrupted run
+//! resumes from its [`Checkpoint`] to the same bytes.
+//!
+//! ```no_run
+//! use tautline_trainer::{ClaimSet, Outcome, Params, train};
+//!
+//! let text = std::fs::read_to_string("claims/standard.toml")?;
+//! let claims = ClaimSet::from_toml(&text, "claims/standard.toml")?;
+//! let params = Params::quick().check()?;
+//! match train(&params, &claims, None, &mut (), &|| false)? {
+//!     Outcome::Trained(trained) => assert_eq!(trained.report.certified[0].1, 1.0),
+//!     Outcome::Interrupted(checkpoint) => checkpoint.save("run.tltc".as_ref())?,
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod checkpoint;
 mod claims;

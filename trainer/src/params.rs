@@ -119,7 +119,7 @@ pub struct RepairParams {
 }
 
 impl Params {
-    /// A few seconds: cloned, briefly trained, repaired.
+    /// Cloned, briefly trained, repaired: about 5 CPU-seconds.
     pub fn quick() -> Self {
         let mut params = Self::demo();
         params.environment.max_packets = 15_000.0;
@@ -134,7 +134,7 @@ impl Params {
         params
     }
 
-    /// About a minute on two cores.
+    /// What a demonstration can wait for: about 55 CPU-seconds.
     pub fn demo() -> Self {
         Self {
             version: FORMAT_VERSION,
