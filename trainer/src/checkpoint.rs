@@ -63,8 +63,10 @@ pub enum CheckpointError {
         source: std::io::Error,
     },
     /// The content is not a checkpoint.
-    #[error("not a checkpoint: {reason}")]
+    #[error("{}: not a checkpoint: {reason}", path.display())]
     Content {
+        /// The file.
+        path: PathBuf,
         /// What is wrong with it.
         reason: ContentFault,
     },
@@ -244,7 +246,10 @@ impl Checkpoint {
             path: path.to_owned(),
             source,
         })?;
-        Self::decode(&bytes).map_err(|reason| CheckpointError::Content { reason })
+        Self::decode(&bytes).map_err(|reason| CheckpointError::Content {
+            path: path.to_owned(),
+            reason,
+        })
     }
 }
 
@@ -313,6 +318,14 @@ mod tests {
         checkpoint().save(&path).unwrap();
         assert_eq!(Checkpoint::load(&path).unwrap(), checkpoint());
         assert!(!folder.join("run.tltc.partial").exists());
+        std::fs::write(&path, b"TLTC\x07\x00").unwrap();
+        let error = Checkpoint::load(&path).unwrap_err().to_string();
+        assert!(
+            error.ends_with(
+                "run.tltc: not a checkpoint: format version 7, this program reads version 1"
+            ),
+            "{error}"
+        );
         std::fs::remove_dir_all(&folder).unwrap();
         let error = Checkpoint::load(&path).unwrap_err().to_string();
         assert!(error.contains("run.tltc"), "{error}");
