@@ -134,7 +134,7 @@ impl Params {
         params
     }
 
-    /// What a demonstration can wait for: about 55 CPU-seconds.
+    /// What a demonstration can wait for: about 42 CPU-seconds.
     pub fn demo() -> Self {
         Self {
             version: FORMAT_VERSION,
@@ -163,7 +163,7 @@ impl Params {
                 recordings: 32,
             },
             evolve: EvolveParams {
-                generations: 80,
+                generations: 60,
                 pairs: 16,
                 scenarios: 16,
                 sigma: 0.03,
