@@ -30,12 +30,3 @@ pub(crate) fn processor_time() -> Duration {
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
     Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or(0))
 }
-
-/// Asks for a higher priority for this thread and those that it starts from now on, because what
-/// they do has to happen on time; true if granted, which it is to privileged users only.
-pub(crate) fn raise_priority() -> bool {
-    rustix::process::nice(-RAISE).is_ok()
-}
-
-/// Steps of the scheduler, out of 20.
-const RAISE: i32 = 15;

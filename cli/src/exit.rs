@@ -21,9 +21,12 @@ pub(crate) enum Exit {
 impl Exit {
     /// The code of an error that ended a command.
     pub(crate) fn of_error(error: &anyhow::Error) -> Self {
-        if error.chain().any(|cause| cause.is::<Interrupted>()) {
+        if error
+            .chain()
+            .any(<dyn std::error::Error>::is::<Interrupted>)
+        {
             Self::Interrupted
-        } else if error.chain().any(|cause| cause.is::<Refused>()) {
+        } else if error.chain().any(<dyn std::error::Error>::is::<Refused>) {
             Self::Rejected
         } else {
             Self::Failed

@@ -86,7 +86,7 @@ pub(crate) fn read_text(what: &'static str, path: &Path) -> Result<String, FileE
         let before = error.as_bytes().get(..good).unwrap_or_default();
         FileError::Text {
             path: path.to_owned(),
-            line: before.iter().filter(|&&byte| byte == b'\n').count() + 1,
+            line: before.split(|&byte| byte == b'\n').count(),
         }
     })
 }
@@ -162,7 +162,7 @@ fn temporary_beside(target: &Path) -> io::Result<NamedTempFile> {
     let folder = target
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+        .unwrap_or_else(|| Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".tautline-").suffix(".tmp");
     #[cfg(unix)]

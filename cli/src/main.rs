@@ -9,6 +9,7 @@ mod interrupt;
 mod model;
 mod net;
 mod output;
+mod priority;
 mod progress;
 mod report;
 mod training;

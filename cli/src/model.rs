@@ -70,16 +70,29 @@ pub(crate) fn read_certificate_bytes(path: &Path) -> anyhow::Result<Vec<u8>> {
 
 /// The claims of `path`, or the standard ones.
 pub(crate) fn read_claims(path: Option<&Path>) -> anyhow::Result<ClaimSet> {
-    match path {
-        Some(path) => {
-            let text = files::read_text("claims", path)?;
-            Ok(ClaimSet::from_toml(&text, &path.display().to_string())?)
-        }
-        None => Ok(ClaimSet::from_toml(
+    let Some(path) = path else {
+        return Ok(ClaimSet::from_toml(
             STANDARD_CLAIMS,
             "claims/standard.toml",
-        )?),
-    }
+        )?);
+    };
+    let text = files::read_text("claims", path)?;
+    let claims = ClaimSet::from_toml(&text, &path.display().to_string());
+    Ok(claims.map_err(|mut error| {
+        // What is no claims file at all has no field yet, but the line has a key.
+        if let (true, Some(key)) = (error.field == "claims file", key_on(&text, error.line)) {
+            key.clone_into(&mut error.field);
+        }
+        error
+    })?)
+}
+
+/// The key that is given a value on `line` of a TOML text, from one.
+pub(crate) fn key_on(text: &str, line: usize) -> Option<&str> {
+    let line = text.lines().nth(line.checked_sub(1)?)?;
+    let key = line.split_once('=')?.0.trim();
+    let named = |letter: char| letter.is_alphanumeric() || "_-.\"'".contains(letter);
+    (!key.is_empty() && key.chars().all(named)).then_some(key)
 }
 
 /// What the controller `certified` is made of.

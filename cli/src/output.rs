@@ -122,13 +122,13 @@ impl Table {
     pub(crate) fn new<const N: usize>(left: usize, header: [&str; N]) -> Self {
         Self {
             left,
-            rows: vec![header.map(str::to_owned).to_vec()],
+            rows: vec![header.map(str::to_owned).into()],
         }
     }
 
     /// Adds a row.
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.to_vec());
+        self.rows.push(cells.into());
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn region(claim: &Claim, table: &FeatureTable) -> String {
         let terms = fact.terms.iter().map(|&(index, coefficient)| {
             (coefficient as f64, feature_name(table, index).to_owned())
         });
-        parts.push(inequality(terms.collect(), fact.bound as f64));
+        parts.push(inequality(&terms.collect::<Vec<_>>(), fact.bound as f64));
     }
     if let ClaimKind::Pair { raise } = &claim.kind {
         let names: Vec<_> = raise.iter().map(|&at| feature_name(table, at)).collect();
@@ -65,7 +65,7 @@ pub(crate) fn constraint(one: &Constraint, kind: &ClaimKind, table: &FeatureTabl
             (coefficient as f64, feature_name(table, index).to_owned())
         }),
     );
-    inequality(terms, one.bound as f64)
+    inequality(&terms, one.bound as f64)
 }
 
 /// Features and heads of one input, a line each: name, value, meaning.
@@ -85,7 +85,7 @@ pub(crate) fn evaluation(at: &Evaluation, header: &ModelHeader) -> Vec<(String, 
 }
 
 /// Σ coefficient · name ≤ bound, scaled so that the first coefficient is one; `bound` in units.
-fn inequality(terms: Vec<(f64, String)>, bound: f64) -> String {
+fn inequality(terms: &[(f64, String)], bound: f64) -> String {
     let first = terms.first().map_or(1.0, |(coefficient, _)| *coefficient);
     let mut text = String::new();
     for (number_of, (coefficient, name)) in terms.iter().enumerate() {
@@ -97,7 +97,8 @@ fn inequality(terms: Vec<(f64, String)>, bound: f64) -> String {
         };
         text.push_str(sign);
         if (scaled.abs() - 1.0).abs() > 1e-9 {
-            text.push_str(&format!("{}·", decimal(scaled.abs())));
+            text.push_str(&decimal(scaled.abs()));
+            text.push('·');
         }
         text.push_str(name);
     }

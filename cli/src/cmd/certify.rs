@@ -83,11 +83,11 @@ pub(crate) struct ClaimReport {
 #[derive(Clone, Debug, Serialize)]
 struct CounterexampleReport {
     violated: String,
-    inputs: Vec<Vec<Value>>,
+    inputs: Vec<Vec<Figure>>,
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct Value {
+struct Figure {
     name: String,
     value: f64,
     meaning: String,
@@ -179,7 +179,7 @@ impl ClaimReport {
                 .iter()
                 .map(|input| {
                     let values = words::evaluation(input, model.policy.header());
-                    let value = |(name, value, meaning)| Value {
+                    let value = |(name, value, meaning)| Figure {
                         name,
                         value,
                         meaning,
@@ -255,7 +255,7 @@ pub(crate) fn failures(claims: &[ClaimReport]) -> Result<String, std::fmt::Error
             if found.inputs.len() > 1 {
                 writeln!(text, "  input {}:", number + 1)?;
             }
-            for Value {
+            for Figure {
                 name,
                 value,
                 meaning,

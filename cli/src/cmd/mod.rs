@@ -68,4 +68,4 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 /// A year: more is a slip of the pen, and near overflow.
-const LONGEST: Duration = Duration::from_secs(365 * 86_400);
+const LONGEST: Duration = Duration::from_hours(365 * 24);

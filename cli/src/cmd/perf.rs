@@ -137,11 +137,11 @@ fn run_server(args: &ServerArgs) -> anyhow::Result<Exit> {
 
 fn controller(args: &ServerArgs) -> anyhow::Result<ControllerChoice> {
     let certified = args.certified.load()?;
-    let name = args.controller.unwrap_or(if certified.is_some() {
-        ControllerName::Certified
-    } else {
-        ControllerName::Cubic
-    });
+    let by_default = match certified {
+        Some(_) => ControllerName::Certified,
+        None => ControllerName::Cubic,
+    };
+    let name = args.controller.unwrap_or(by_default);
     Ok(match name {
         ControllerName::Certified => {
             let Some(certified) = certified else {
@@ -168,16 +168,14 @@ fn describe(event: &ServerEvent) -> String {
             progress,
         } => {
             let rtt_ms = 1e3 * round_trip.as_secs_f64();
-            let mut text = format!("{peer} done: RTT {rtt_ms:.1} ms, {lost_packets} packets lost");
-            if let Some(progress) = progress {
-                let counters = progress.counters;
-                text.push_str(&format!(
-                    ", {} decisions, {} certified, {} guard interventions",
-                    counters.decisions, counters.certified_decisions, counters.guard_interventions
-                ));
+            let ended = format!("{peer} done: RTT {rtt_ms:.1} ms, {lost_packets} packets lost");
+            match progress.map(|progress| progress.counters) {
+                None => format!("{ended}\n"),
+                Some(did) => format!(
+                    "{ended}, {} decisions, {} certified, {} guard interventions\n",
+                    did.decisions, did.certified_decisions, did.guard_interventions
+                ),
             }
-            text.push('\n');
-            text
         }
     }
 }

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde::Serialize;
-use tautline_trainer::{Checkpoint, Outcome, Params, Report, ValidParams};
+use tautline_trainer::{Checkpoint, Outcome, Params, ParamsError, Report, ValidParams};
 
 use crate::exit::Exit;
 use crate::interrupt::{self, Interrupted};
-use crate::model::{Model, read_claims};
+use crate::model::{Model, key_on, read_claims};
 use crate::output::{JsonArgs, Table};
 use crate::training::{self, Saving};
 use crate::{files, output};
@@ -151,7 +151,10 @@ fn params(args: &Args) -> anyhow::Result<ValidParams> {
         Some(path) => {
             let name = path.display().to_string();
             let text = files::read_text("training parameters", path)?;
-            (Params::from_toml(&text, &name)?, name)
+            (
+                Params::from_toml(&text, &name).map_err(|error| with_field(error, &text))?,
+                name,
+            )
         }
         None => (args.preset.params(), "training parameters".to_owned()),
     };
@@ -159,6 +162,25 @@ fn params(args: &Args) -> anyhow::Result<ValidParams> {
         params.seed = seed;
     }
     params.check().context(source)
+}
+
+/// The same error with the key of its line, where it has one.
+fn with_field(error: ParamsError, text: &str) -> ParamsError {
+    match error {
+        ParamsError::Syntax {
+            file,
+            line,
+            message,
+        } => ParamsError::Syntax {
+            message: match key_on(text, line) {
+                Some(key) => format!("{key}: {message}"),
+                None => message,
+            },
+            file,
+            line,
+        },
+        other => other,
+    }
 }
 
 fn load_checkpoint(path: &Path) -> anyhow::Result<Checkpoint> {

@@ -188,8 +188,8 @@ fn claims(claims: &[ClaimRecord]) -> String {
                  <td class=\"code then\">{}<td class=\"n\">{}<td class=\"n\">{}{mark}</tr>\n",
                 escaped(&claim.name),
                 escaped(&claim.says),
-                escaped(&claim.given),
-                escaped(&claim.then),
+                unbroken(&claim.given),
+                unbroken(&claim.then),
                 escaped(&claim.qc),
                 claim.leaves,
             ),
@@ -197,6 +197,13 @@ fn claims(claims: &[ClaimRecord]) -> String {
     }
     html.push_str("</tbody></table></div>\n");
     html
+}
+
+/// Inequalities that break only between each other.
+fn unbroken(list: &str) -> String {
+    let parts = list.split(", ");
+    let parts = parts.map(|part| escaped(part).replace(' ', "&nbsp;"));
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 fn tamper(tamper: &TamperRecord) -> String {

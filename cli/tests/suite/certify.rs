@@ -80,7 +80,7 @@ fn malformed_claims_name_file_line_and_field() {
     let folder = tempfile::tempdir().unwrap();
     let cases = [
         (NEVER.replace("queueing =", "queuing ="), ":8: ", "queuing"),
-        (NEVER.replace("\"0.5\"", "0.5"), ":8: ", "queueing"),
+        (NEVER.replace("\"0.5\"", "0.5"), ":8: ", "given"),
         (NEVER.replace(">= 0.9", "=> 0.9"), ":9: ", "then"),
     ];
     for (content, line, field) in cases {

@@ -72,7 +72,7 @@ fn a_certificate_of_another_model_is_rejected() {
     let other = Policy::new(header, Arc::<[i16]>::from(parameters)).unwrap();
     let mut encoded = Vec::new();
     policy::encode(&header, other.parameters(), |piece| {
-        encoded.extend_from_slice(piece)
+        encoded.extend_from_slice(piece);
     });
     let folder = tempfile::tempdir().unwrap();
     let other = file(&folder, "other.tlm", encoded);

@@ -65,6 +65,12 @@ fn malformed_parameters_name_file_line_and_field() {
         .exits(2)
         .complains_of(&[&place, "speed"]);
 
+    let wrong = tiny().replace("sigma = ", "sigma = \"wide\" # ");
+    let params = file(&folder, "type.toml", &wrong);
+    run(["train", "--params", text(&params)])
+        .exits(2)
+        .complains_of(&["type.toml:", "sigma: ", "expected"]);
+
     let out_of_range = tiny().replace("pairs = 1", "pairs = 0");
     let params = file(&folder, "range.toml", out_of_range);
     run(["train", "--params", text(&params)])

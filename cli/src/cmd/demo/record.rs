@@ -1,7 +1,7 @@
 //! What the demo found, as `demo.json` holds it.
 
 use serde::Serialize;
-use tautline_certificates::CheckedCertificate;
+use tautline_certificates::{CheckedCertificate, CheckedClaim};
 use tautline_core::policy::Digest;
 use tautline_trainer::Report;
 
@@ -147,7 +147,7 @@ impl Provenance {
             certificate_bytes,
             claims_digest: training.claims.to_string(),
             training_parameters_digest: training.params.to_string(),
-            leaves: checked.claims().iter().map(|claim| claim.leaves()).sum(),
+            leaves: checked.claims().iter().map(CheckedClaim::leaves).sum(),
             final_reward: training.final_reward,
         }
     }

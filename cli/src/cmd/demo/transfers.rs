@@ -10,7 +10,7 @@ use crate::model::Model;
 use crate::net::emulator::{Direction, PathSpec, RateSchedule};
 use crate::net::endpoint::{CertifiedFactory, ControllerChoice};
 use crate::net::transfer::{TransferResult, TransferSpec, run_transfer};
-use crate::{clock, interrupt, output, progress};
+use crate::{interrupt, output, priority, progress};
 
 /// How long transfers take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,9 +69,9 @@ pub(crate) fn run(
             result: None,
         }));
     }
-    if !clock::raise_priority() {
+    if !priority::become_real_time() {
         output::note(
-            "          (ordinary priority: other work on this machine may disturb the emulator)",
+            "          (no real-time scheduling: other work on this machine may disturb the emulator)",
         );
     }
     attempt_all(&mut trials, scale)?;
