@@ -38,11 +38,13 @@ pub struct Adapter<C> {
     clock: Clock,
     max_datagram_size: Bytes,
     initial_window: u64,
+    /// quinn's instant of the last event, and the same as a timestamp: most events share it.
+    last_instant: Instant,
     last_event: Timestamp,
     sent: SentRing,
     timeout: ProbeTimeout,
     bytes_in_flight: Bytes,
-    newest_acked: Option<Instant>,
+    newest_acked: Option<Timestamp>,
     rtt_sample: Option<Duration>,
     pending_marks: u64,
     tally: Tally,
@@ -80,6 +82,7 @@ impl<C: Controller> Adapter<C> {
             clock: Clock::starting_at(now),
             max_datagram_size,
             initial_window: 0,
+            last_instant: now,
             last_event: Clock::ORIGIN,
             sent: SentRing::default(),
             timeout: ProbeTimeout::default(),
@@ -131,17 +134,19 @@ impl<C: Controller> Adapter<C> {
 
     /// Time of an event; never before the previous one, whatever the platform's clock does.
     fn event_time(&mut self, now: Instant) -> Timestamp {
-        self.last_event = self.last_event.max(self.clock.timestamp(now));
+        if now != self.last_instant {
+            self.last_instant = now;
+            self.last_event = self.last_event.max(self.clock.timestamp(now));
+        }
         self.last_event
     }
 
-    fn infer_timeout(&mut self, now: Instant) {
+    fn infer_timeout(&mut self, at: Timestamp) {
         if self.bytes_in_flight == Bytes::ZERO {
             return;
         }
-        if let Some(count) = self.timeout.expired_by(now) {
+        if let Some(count) = self.timeout.expired_by(at) {
             self.tally.timeouts += 1;
-            let at = self.event_time(now);
             let timeout = Timeout {
                 count,
                 bytes_in_flight: self.bytes_in_flight,
@@ -152,10 +157,11 @@ impl<C: Controller> Adapter<C> {
 
     fn congestion(&mut self, now: Instant, sent: Instant, trigger: CongestionTrigger) {
         let at = self.event_time(now);
+        let time_sent = self.clock.timestamp(sent);
         let event = CongestionEvent {
             trigger,
-            number: self.sent.number_of(sent),
-            time_sent: self.clock.timestamp(sent),
+            number: self.sent.number_of(time_sent),
+            time_sent,
             bytes_in_flight: self.bytes_in_flight,
         };
         self.controller.on_congestion_event(at, event);
@@ -169,18 +175,18 @@ impl<C: Controller> Adapter<C> {
 
 impl<C: Controller + Clone + Send + Sync + 'static> QuinnController for Adapter<C> {
     fn on_sent(&mut self, now: Instant, bytes: u64, last_packet_number: u64) {
+        let at = self.event_time(now);
         if let Some(acked) = self.newest_acked {
             self.sent
                 .forget_before(acked, self.timeout.attribution_horizon());
         }
-        let number: PacketNumber = self.sent.push(now, last_packet_number);
+        let number: PacketNumber = self.sent.push(at, last_packet_number);
         if bytes >= SMALL_BURST {
-            self.infer_timeout(now);
-            self.timeout.on_sent(now);
+            self.infer_timeout(at);
+            self.timeout.on_sent(at);
             self.bytes_in_flight = self.bytes_in_flight.saturating_add(Bytes::new(bytes));
         }
         self.tally.bursts_sent += 1;
-        let at = self.event_time(now);
         let packet = SentPacket {
             number,
             bytes: Bytes::new(bytes),
@@ -197,18 +203,19 @@ impl<C: Controller + Clone + Send + Sync + 'static> QuinnController for Adapter<
         _app_limited: bool,
         _rtt: &RttEstimator,
     ) {
-        self.infer_timeout(now);
-        if self.newest_acked.is_none_or(|newest| newest <= sent) {
-            self.newest_acked = Some(sent);
-            self.rtt_sample = Some(now.saturating_duration_since(sent));
-        }
-        self.timeout.on_ack(now);
-        self.tally.packets_acked += 1;
         let at = self.event_time(now);
+        let time_sent = self.clock.timestamp(sent);
+        self.infer_timeout(at);
+        if self.newest_acked.is_none_or(|newest| newest <= time_sent) {
+            self.newest_acked = Some(time_sent);
+            self.rtt_sample = Some(at.saturating_since(time_sent));
+        }
+        self.timeout.on_ack(at);
+        self.tally.packets_acked += 1;
         let packet = AckedPacket {
-            number: self.sent.number_of(sent),
+            number: self.sent.number_of(time_sent),
             bytes: Bytes::new(bytes),
-            time_sent: self.clock.timestamp(sent),
+            time_sent,
         };
         self.controller.on_packet_acked(at, packet);
     }

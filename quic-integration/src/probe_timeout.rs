@@ -1,30 +1,36 @@
 //! quinn does not tell a controller that its probe timeout expired; the silence before the next
 //! event does.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tautline_core::units::{Timestamp, duration_nanos};
 
 /// Infers expired probe timeouts (RFC 9002 §6.2) from gaps between events.
 ///
 /// quinn's own timer subtracts the peer's reported acknowledgement delays from its samples; here
 /// they are unknown, so round-trip times come out longer. To notice quinn's expiries all the same,
 /// only half of the peer's allowance (25 ms unless negotiated otherwise) is waited for.
+///
+/// Everything is asked once per packet, so times are kept in plain nanoseconds.
 #[derive(Clone, Debug, Default)]
 pub struct ProbeTimeout {
     rtt: Option<Estimate>,
-    last_event: Option<Instant>,
+    last_event: Option<Timestamp>,
     expired: u32,
 }
 
+/// All in nanoseconds.
 #[derive(Clone, Copy, Debug)]
 struct Estimate {
-    smoothed: Duration,
-    variation: Duration,
-    latest: Duration,
+    smoothed: u64,
+    variation: u64,
+    latest: u64,
 }
 
 impl ProbeTimeout {
     /// Takes one round-trip time, acknowledgement delay included (RFC 9002 §5.3).
     pub fn on_sample(&mut self, latest: Duration) {
+        let latest = duration_nanos(latest).min(LONGEST_SAMPLE);
         self.rtt = Some(match self.rtt {
             None => Estimate {
                 smoothed: latest,
@@ -43,21 +49,21 @@ impl ProbeTimeout {
     }
 
     /// Packets that count towards bytes in flight left at `now`.
-    pub fn on_sent(&mut self, now: Instant) {
+    pub const fn on_sent(&mut self, now: Timestamp) {
         self.last_event = Some(now);
     }
 
     /// New packets were acknowledged at `now`: the backoff starts over.
-    pub fn on_ack(&mut self, now: Instant) {
+    pub const fn on_ack(&mut self, now: Timestamp) {
         self.last_event = Some(now);
         self.expired = 0;
     }
 
     /// Consecutive expiries, this one included, if `now` comes later than the timeout after the
     /// last event; asked before `now` is itself reported.
-    pub fn expired_by(&mut self, now: Instant) -> Option<u32> {
-        let silence = now.saturating_duration_since(self.last_event?);
-        if silence <= self.timeout() {
+    pub fn expired_by(&mut self, now: Timestamp) -> Option<u32> {
+        let silence = now.as_nanos().saturating_sub(self.last_event?.as_nanos());
+        if silence <= self.timeout_nanos() {
             return None;
         }
         self.expired = self.expired.saturating_add(1);
@@ -68,17 +74,18 @@ impl ProbeTimeout {
     /// How long after its departure a packet may still be acknowledged or declared lost: four
     /// round-trip times, the latest or the smoothed, whichever is longer.
     pub fn attribution_horizon(&self) -> Duration {
-        self.rtt
-            .map_or(INITIAL_RTT, |rtt| rtt.smoothed.max(rtt.latest))
-            * 4
+        let longest = self
+            .rtt
+            .map_or(INITIAL_RTT, |rtt| rtt.smoothed.max(rtt.latest));
+        Duration::from_nanos(longest * 4)
     }
 
     /// Smoothed round-trip time; none before the first sample.
     pub fn smoothed_rtt(&self) -> Option<Duration> {
-        self.rtt.map(|rtt| rtt.smoothed)
+        self.rtt.map(|rtt| Duration::from_nanos(rtt.smoothed))
     }
 
-    fn timeout(&self) -> Duration {
+    fn timeout_nanos(&self) -> u64 {
         let (smoothed, variation) = self.rtt.map_or((INITIAL_RTT, INITIAL_RTT / 2), |rtt| {
             (rtt.smoothed, rtt.variation)
         });
@@ -87,14 +94,16 @@ impl ProbeTimeout {
     }
 }
 
-/// RFC 9002 §6.2.2: before the first sample.
-const INITIAL_RTT: Duration = Duration::from_millis(333);
-/// RFC 9002 §6.1.2: kGranularity.
-const GRANULARITY: Duration = Duration::from_millis(1);
-/// RFC 9000 §18.2: the default of `max_ack_delay`.
-const MAX_ACK_DELAY: Duration = Duration::from_millis(25);
+/// RFC 9002 §6.2.2: before the first sample; 333 ms.
+const INITIAL_RTT: u64 = 333_000_000;
+/// RFC 9002 §6.1.2: kGranularity; 1 ms.
+const GRANULARITY: u64 = 1_000_000;
+/// RFC 9000 §18.2: the default of `max_ack_delay`; 25 ms.
+const MAX_ACK_DELAY: u64 = 25_000_000;
 /// quinn doubles its timeout at most this often.
 const MAX_BACKOFF: u32 = 16;
+/// An hour: no path has it, and sums of such times stay far from overflow.
+const LONGEST_SAMPLE: u64 = 3_600_000_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -102,9 +111,7 @@ mod tests {
 
     #[test]
     fn every_expiry_doubles_the_wait_and_an_acknowledgement_ends_it() {
-        #[expect(clippy::disallowed_methods, reason = "some instant is needed")]
-        let start = Instant::now();
-        let ms = |n| start + Duration::from_millis(n);
+        let ms = |n: u64| Timestamp::from_nanos(n * 1_000_000);
         let mut timer = ProbeTimeout::default();
         for _ in 0..100 {
             timer.on_sample(Duration::from_millis(40));
@@ -122,9 +129,10 @@ mod tests {
 
     #[test]
     fn nothing_expires_before_the_first_packet() {
-        #[expect(clippy::disallowed_methods, reason = "some instant is needed")]
-        let start = Instant::now();
         let mut timer = ProbeTimeout::default();
-        assert_eq!(timer.expired_by(start + Duration::from_mins(1)), None);
+        assert_eq!(
+            timer.expired_by(Timestamp::from_nanos(60_000_000_000)),
+            None
+        );
     }
 }

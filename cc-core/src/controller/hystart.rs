@@ -1,108 +1,131 @@
-//! HyStart++ (RFC 9406): slow start that leaves before the queue overflows.
+//! HyStart++ (RFC 9406): leaving slow start when the round-trip time rises.
 
 use core::time::Duration;
 
-use crate::observe::Observation;
-use crate::units::{Bytes, duration_nanos};
+use crate::units::PacketNumber;
 
-/// Slow start with its exit rules; rounds come from the observer.
+/// The first slow start of a connection, judged per acknowledgement.
+///
+/// It owns no window: its user grows one by what was acknowledged over
+/// [`HyStart::growth_divisor`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct HyStart {
-    window: Bytes,
-    max_datagram_size: Bytes,
-    last_round_min_rtt: Option<Duration>,
+pub struct HyStart {
     phase: Phase,
+    /// First packet number after the current round.
+    round_end: PacketNumber,
+    last_round_min: Duration,
+    round_min: Duration,
+    samples: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// RFC 9406 §4.2, exponential growth.
+    /// Doubling per round.
     SlowStart,
-    /// RFC 9406 §4.2, Conservative Slow Start: growth divided by four, for five rounds.
+    /// Conservative slow start: growing at a quarter, to see whether the rise was real.
     Conservative { baseline: Duration, rounds: u32 },
+    /// Over; slow starts after this one are classical (RFC 9406 §4.3).
+    Done,
 }
 
-/// What a round means for startup.
+/// Whether slow start goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Startup {
-    /// Goes on.
+pub enum SlowStart {
+    /// It does.
     Continues,
-    /// Over; the policy takes the window from here.
+    /// It is over; congestion avoidance takes the window from here.
     Finished,
 }
 
 impl HyStart {
-    /// Starts from the initial window.
-    pub(super) const fn new(max_datagram_size: Bytes) -> Self {
+    /// Before the first packet.
+    pub const fn new() -> Self {
         Self {
-            window: super::initial_window(max_datagram_size),
-            max_datagram_size,
-            last_round_min_rtt: None,
             phase: Phase::SlowStart,
+            round_end: PacketNumber::new(0),
+            last_round_min: Duration::MAX,
+            round_min: Duration::MAX,
+            samples: 0,
         }
     }
 
-    /// The congestion window.
-    pub(super) const fn window(&self) -> Bytes {
-        self.window
+    /// Never again in this connection: a congestion signal ended slow start.
+    pub const fn stop(&mut self) {
+        self.phase = Phase::Done;
     }
 
-    /// Grows by what was acknowledged.
-    pub(super) fn on_acked(&mut self, acked: Bytes) {
-        let growth = match self.phase {
-            Phase::SlowStart => acked,
-            Phase::Conservative { .. } => acked.scale(1, CSS_GROWTH_DIVISOR),
-        };
-        self.window = self.window.saturating_add(growth);
-    }
-
-    /// Loss or marks end startup with half the window (RFC 9002 §7.3.1).
-    pub(super) fn on_congestion(&mut self) {
-        self.window = self.window.scale(1, 2);
-    }
-
-    /// A new datagram size.
-    pub(super) const fn on_mtu_update(&mut self, max_datagram_size: Bytes) {
-        self.max_datagram_size = max_datagram_size;
-    }
-
-    /// Judges a finished round by its minimum RTT over a `base` minimum.
-    ///
-    /// Beside RFC 9406's five conservative rounds, startup also ends when such a round shows a
-    /// standing queue of half the base RTT: from there the certified policy drains.
-    pub(super) fn on_round(&mut self, round: &Observation, base: Duration) -> Startup {
-        if round.acked_packets < N_RTT_SAMPLE {
-            return Startup::Continues;
+    /// Divisor of the growth in slow start: 4 in its conservative phase, else 1.
+    pub const fn growth_divisor(&self) -> u64 {
+        match self.phase {
+            Phase::Conservative { .. } => CSS_GROWTH_DIVISOR,
+            Phase::SlowStart | Phase::Done => 1,
         }
-        let current = round.min_rtt;
-        match &mut self.phase {
-            Phase::SlowStart => {
-                if let Some(last) = self.last_round_min_rtt {
-                    let eighth = last.checked_div(MIN_RTT_DIVISOR).unwrap_or(last);
-                    let threshold = eighth.clamp(MIN_RTT_THRESH, MAX_RTT_THRESH);
-                    if current >= last.saturating_add(threshold) {
-                        self.phase = Phase::Conservative {
-                            baseline: current,
-                            rounds: 0,
-                        };
-                    }
-                }
-            }
-            Phase::Conservative { baseline, .. } if current < *baseline => {
-                // RFC 9406 §4.2: the rise was spurious.
-                self.phase = Phase::SlowStart;
-            }
-            Phase::Conservative { rounds, .. } => {
-                *rounds = rounds.saturating_add(1);
-                let queue = duration_nanos(current).saturating_sub(duration_nanos(base));
-                let standing = queue.saturating_mul(2) >= duration_nanos(base);
-                if *rounds >= CSS_ROUNDS || standing {
-                    return Startup::Finished;
-                }
+    }
+
+    /// The current round's minimum once it counts, while slow start is conservative.
+    pub fn conservative_round_min(&self) -> Option<Duration> {
+        let counts = self.samples >= N_RTT_SAMPLE;
+        (counts && matches!(self.phase, Phase::Conservative { .. })).then_some(self.round_min)
+    }
+
+    /// A round-trip time sample of the current round.
+    pub fn on_sample(&mut self, sample: Duration) {
+        self.round_min = self.round_min.min(sample);
+        self.samples = self.samples.saturating_add(1);
+    }
+
+    /// The end of an acknowledgement of up to `acked`, when `next` is the next packet's number.
+    pub fn on_ack_end(&mut self, acked: PacketNumber, next: PacketNumber) -> SlowStart {
+        match self.phase {
+            Phase::Done => return SlowStart::Continues,
+            Phase::SlowStart => self.look_for_a_rise(),
+            Phase::Conservative { baseline, .. } => self.look_for_a_fall(baseline),
+        }
+        if acked < self.round_end {
+            return SlowStart::Continues;
+        }
+        self.round_end = next;
+        self.last_round_min = self.round_min;
+        self.round_min = Duration::MAX;
+        self.samples = 0;
+        if let Phase::Conservative { rounds, .. } = &mut self.phase {
+            *rounds = rounds.saturating_add(1);
+            if *rounds >= CSS_ROUNDS {
+                self.phase = Phase::Done;
+                return SlowStart::Finished;
             }
         }
-        self.last_round_min_rtt = Some(current);
-        Startup::Continues
+        SlowStart::Continues
+    }
+
+    fn look_for_a_rise(&mut self) {
+        let known = self.round_min != Duration::MAX && self.last_round_min != Duration::MAX;
+        if self.samples < N_RTT_SAMPLE || !known {
+            return;
+        }
+        let eighth = self
+            .last_round_min
+            .checked_div(MIN_RTT_DIVISOR)
+            .unwrap_or(MAX_RTT_THRESH);
+        let threshold = eighth.clamp(MIN_RTT_THRESH, MAX_RTT_THRESH);
+        if self.round_min >= self.last_round_min.saturating_add(threshold) {
+            self.phase = Phase::Conservative {
+                baseline: self.round_min,
+                rounds: 0,
+            };
+        }
+    }
+
+    fn look_for_a_fall(&mut self, baseline: Duration) {
+        if self.samples >= N_RTT_SAMPLE && self.round_min < baseline {
+            self.phase = Phase::SlowStart;
+        }
+    }
+}
+
+impl Default for HyStart {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -110,7 +133,7 @@ impl HyStart {
 const MIN_RTT_THRESH: Duration = Duration::from_millis(4);
 const MAX_RTT_THRESH: Duration = Duration::from_millis(16);
 const MIN_RTT_DIVISOR: u32 = 8;
-const N_RTT_SAMPLE: u64 = 8;
+const N_RTT_SAMPLE: u32 = 8;
 const CSS_GROWTH_DIVISOR: u64 = 4;
 const CSS_ROUNDS: u32 = 5;
 
@@ -118,57 +141,59 @@ const CSS_ROUNDS: u32 = 5;
 mod tests {
     use super::*;
 
-    const BASE: Duration = Duration::from_millis(40);
-
-    fn round(min_rtt_ms: u64) -> Observation {
-        Observation {
-            min_rtt: Duration::from_millis(min_rtt_ms),
-            acked_packets: 10,
-            ..Observation::default()
+    /// One round of ten packets with round-trip times of `rtt_ms`.
+    fn round(hystart: &mut HyStart, number: u64, rtt_ms: u64) -> SlowStart {
+        let mut verdict = SlowStart::Continues;
+        for packet in 0..10 {
+            hystart.on_sample(Duration::from_millis(rtt_ms));
+            let (acked, next) = (number * 10 + packet, (number + 1) * 10 + packet);
+            if hystart.on_ack_end(PacketNumber::new(acked), PacketNumber::new(next))
+                == SlowStart::Finished
+            {
+                verdict = SlowStart::Finished;
+            }
         }
+        verdict
     }
 
     #[test]
-    fn a_rise_of_an_eighth_enters_conservative_slow_start() {
-        let mut start = HyStart::new(Bytes::new(1200));
-        start.on_acked(Bytes::new(4000));
-        assert_eq!(start.window(), Bytes::new(16_000));
-        start.on_round(&round(40), BASE);
-        start.on_round(&round(45), BASE);
-        start.on_acked(Bytes::new(4000));
+    fn a_lasting_rise_ends_slow_start_after_five_slower_rounds() {
+        let mut hystart = HyStart::new();
+        round(&mut hystart, 0, 40);
+        round(&mut hystart, 1, 40);
+        let mut rounds = 0;
+        while round(&mut hystart, 2 + rounds, 50) == SlowStart::Continues {
+            assert_eq!(hystart.growth_divisor(), 4);
+            rounds += 1;
+        }
+        assert!((4..=6).contains(&rounds), "{rounds}");
+        assert_eq!(hystart.growth_divisor(), 1);
+    }
+
+    #[test]
+    fn a_passing_rise_does_not() {
+        let mut hystart = HyStart::new();
+        round(&mut hystart, 0, 40);
+        round(&mut hystart, 1, 40);
+        round(&mut hystart, 2, 50);
+        assert_eq!(hystart.growth_divisor(), 4);
         assert_eq!(
-            start.window(),
-            Bytes::new(17_000),
-            "a quarter of the growth"
+            hystart.conservative_round_min(),
+            Some(Duration::from_millis(50))
         );
+        round(&mut hystart, 3, 41);
+        assert_eq!(hystart.growth_divisor(), 1);
     }
 
     #[test]
-    fn five_conservative_rounds_end_startup() {
-        let mut start = HyStart::new(Bytes::new(1200));
-        start.on_round(&round(40), BASE);
-        start.on_round(&round(45), BASE);
-        for _ in 0..4 {
-            assert_eq!(start.on_round(&round(46), BASE), Startup::Continues);
+    fn a_rise_below_the_threshold_is_ignored() {
+        let mut hystart = HyStart::new();
+        for number in 0..20 {
+            assert_eq!(
+                round(&mut hystart, number, 40 + (number % 2) * 4),
+                SlowStart::Continues
+            );
         }
-        assert_eq!(start.on_round(&round(46), BASE), Startup::Finished);
-    }
-
-    #[test]
-    fn a_spurious_rise_goes_back_to_slow_start() {
-        let mut start = HyStart::new(Bytes::new(1200));
-        start.on_round(&round(40), BASE);
-        start.on_round(&round(45), BASE);
-        start.on_round(&round(41), BASE);
-        start.on_acked(Bytes::new(4000));
-        assert_eq!(start.window(), Bytes::new(16_000));
-    }
-
-    #[test]
-    fn a_standing_queue_ends_startup_at_once() {
-        let mut start = HyStart::new(Bytes::new(1200));
-        start.on_round(&round(40), BASE);
-        start.on_round(&round(46), BASE);
-        assert_eq!(start.on_round(&round(60), BASE), Startup::Finished);
+        assert_eq!(hystart.growth_divisor(), 1);
     }
 }

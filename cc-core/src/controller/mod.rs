@@ -23,6 +23,7 @@ mod new_reno;
 
 pub use event::Event;
 pub use fixed_window::FixedWindow;
+pub use hystart::{HyStart, SlowStart};
 pub use learned::{ForeignEnvelope, Learned, Proposer};
 pub use new_reno::NewReno;
 

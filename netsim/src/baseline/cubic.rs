@@ -3,13 +3,11 @@
 use core::time::Duration;
 
 use tautline_core::controller::{
-    AckBatch, AckedPacket, CongestionEvent, CongestionTrigger, Controller, Decision, RetryTiming,
-    SentPacket, Timeout, initial_window, pacing_rate,
+    AckBatch, AckedPacket, CongestionEvent, CongestionTrigger, Controller, Decision, HyStart,
+    RetryTiming, SentPacket, SlowStart, Timeout, initial_window, pacing_rate,
 };
 use tautline_core::fixed::Q16;
-use tautline_core::units::{Bytes, Timestamp, duration_nanos};
-
-use super::hystart::HyStart;
+use tautline_core::units::{Bytes, PacketNumber, Timestamp, duration_nanos};
 
 /// CUBIC's state; windows are in segments of one maximum datagram, as in RFC 9438.
 #[derive(Clone, Debug)]
@@ -31,8 +29,8 @@ pub struct Cubic {
     hystart: HyStart,
     smoothed_rtt_ns: u64,
     acked_bytes: u64,
-    largest_acked: u64,
-    next_number: u64,
+    largest_acked: PacketNumber,
+    next_number: PacketNumber,
     last_ack_end_ns: u64,
     window_used: bool,
 }
@@ -55,8 +53,8 @@ impl Cubic {
             hystart: HyStart::new(),
             smoothed_rtt_ns: 0,
             acked_bytes: 0,
-            largest_acked: 0,
-            next_number: 0,
+            largest_acked: PacketNumber::default(),
+            next_number: PacketNumber::default(),
             last_ack_end_ns: 0,
             window_used: false,
         }
@@ -104,7 +102,7 @@ impl Cubic {
 
     fn grow(&mut self, now_ns: u64, acked_segments: f64) {
         if self.in_slow_start() {
-            self.window += acked_segments / self.hystart.growth_divisor();
+            self.window += acked_segments / self.hystart.growth_divisor() as f64;
             return;
         }
         let epoch_ns = *self.epoch_ns.get_or_insert_with(|| {
@@ -139,7 +137,7 @@ impl Cubic {
 
 impl Controller for Cubic {
     fn on_packet_sent(&mut self, _now: Timestamp, packet: SentPacket) {
-        self.next_number = packet.number.as_u64() + 1;
+        self.next_number = packet.number.next();
         let with_slack = packet.bytes_in_flight.saturating_add(self.minimum_window());
         self.window_used |= with_slack >= self.window();
     }
@@ -151,9 +149,9 @@ impl Controller for Cubic {
         } else {
             (7 * self.smoothed_rtt_ns + sample_ns) / 8
         };
-        self.largest_acked = packet.number.as_u64();
+        self.largest_acked = packet.number;
         if self.in_slow_start() {
-            self.hystart.sample(sample_ns);
+            self.hystart.on_sample(Duration::from_nanos(sample_ns));
         }
         if !self.in_recovery(packet.time_sent) {
             self.acked_bytes += packet.bytes.as_u64();
@@ -164,8 +162,13 @@ impl Controller for Cubic {
         let acked = core::mem::take(&mut self.acked_bytes);
         let now_ns = now.as_nanos();
         let idle_ns = now_ns - core::mem::replace(&mut self.last_ack_end_ns, now_ns);
-        if self.in_slow_start() && self.hystart.ack_end(self.largest_acked, self.next_number) {
-            self.ssthresh = self.window;
+        if self.in_slow_start() {
+            let verdict = self
+                .hystart
+                .on_ack_end(self.largest_acked, self.next_number);
+            if verdict == SlowStart::Finished {
+                self.ssthresh = self.window;
+            }
         }
         let before = batch.bytes_in_flight.saturating_add(Bytes::new(acked));
         if !self.window_used && before.saturating_add(self.minimum_window()) < self.window() {

@@ -7,7 +7,6 @@ use tautline_core::controller::{
 use tautline_core::units::{Bytes, Timestamp};
 
 mod cubic;
-mod hystart;
 
 pub use cubic::Cubic;
 

@@ -16,11 +16,13 @@ mod state;
 
 pub use proposer::Proposer;
 
-use state::{Drain, Phase};
+use state::{Drain, Phase, Startup};
+
+use core::time::Duration;
 
 use super::{
     AckBatch, AckedPacket, CongestionEvent, CongestionTrigger, Controller, Counters, Decision,
-    NewReno, RetryTiming, SentPacket, Timeout, hystart, pacing_rate,
+    NewReno, RetryTiming, SentPacket, SlowStart, Timeout, pacing_rate,
 };
 use crate::action::Proposal;
 use crate::features::{FEATURE_COUNT, LOG_WINDOW_MAX, LOG_WINDOW_MIN};
@@ -82,9 +84,9 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
         if vouched_for != model {
             return Err(ForeignEnvelope { vouched_for, model });
         }
-        let start = hystart::HyStart::new(max_datagram_size);
+        let start = Startup::new(max_datagram_size);
         let proposal = Proposal::from_heads(proposer.header(), &[0; crate::policy::MAX_HEADS]);
-        let window = start.window();
+        let window = start.window;
         let mut controller = Self {
             proposer,
             envelope,
@@ -141,11 +143,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
             log_window: self.log_window,
             window: self.decision.congestion_window,
         };
-        if let Phase::Startup(start) = &mut self.phase {
-            if start.on_round(round, base) == hystart::Startup::Finished {
-                let window = start.window();
-                self.enter_policy(window);
-            }
+        if matches!(self.phase, Phase::Startup(_)) {
             return;
         }
         self.memory.count_loss(round);
@@ -310,7 +308,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
 
     fn window(&self) -> Bytes {
         match &self.phase {
-            Phase::Startup(start) => start.window(),
+            Phase::Startup(start) => start.window,
             Phase::Policy | Phase::Drain(_) => Bytes::new(exp2_scaled(
                 self.log_window,
                 self.max_datagram_size.as_u64(),
@@ -349,7 +347,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
     fn leave_startup_on_congestion(&mut self) {
         if let Phase::Startup(start) = &mut self.phase {
             start.on_congestion();
-            let window = start.window();
+            let window = start.window;
             self.enter_policy(window);
         }
     }
@@ -358,8 +356,10 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
 impl<P: Proposer, E: Envelope> Controller for Learned<P, E> {
     fn on_packet_sent(&mut self, now: Timestamp, packet: SentPacket) {
         self.rounds.on_packet_sent(packet);
-        if let Phase::Fallback { reno, .. } = &mut self.phase {
-            reno.on_packet_sent(now, packet);
+        match &mut self.phase {
+            Phase::Startup(start) => start.on_packet_sent(packet.number),
+            Phase::Fallback { reno, .. } => reno.on_packet_sent(now, packet),
+            Phase::Policy | Phase::Drain(_) => {}
         }
     }
 
@@ -367,8 +367,10 @@ impl<P: Proposer, E: Envelope> Controller for Learned<P, E> {
         self.rounds.on_packet_acked(now, packet);
         self.last_acked = Some(packet);
         self.acked_in_batch = self.acked_in_batch.saturating_add(packet.bytes);
-        if let Phase::Fallback { reno, .. } = &mut self.phase {
-            reno.on_packet_acked(now, packet);
+        match &mut self.phase {
+            Phase::Startup(start) => start.on_packet_acked(now, packet),
+            Phase::Fallback { reno, .. } => reno.on_packet_acked(now, packet),
+            Phase::Policy | Phase::Drain(_) => {}
         }
     }
 
@@ -382,10 +384,11 @@ impl<P: Proposer, E: Envelope> Controller for Learned<P, E> {
         let round = self.rounds.on_ack_end(batch.ecn_ce_count);
         let per_batch = match &mut self.phase {
             Phase::Startup(start) => {
-                // RFC 9002 §7.8: no growth while less than half of the window is used.
                 let in_flight = batch.bytes_in_flight.saturating_add(acked);
-                if in_flight.saturating_mul(2) >= start.window() {
-                    start.on_acked(acked);
+                let base = self.min_rtt.get().unwrap_or(Duration::MAX);
+                if start.on_ack_end(acked, in_flight, base) == SlowStart::Finished {
+                    let window = start.window;
+                    self.enter_policy(window);
                 }
                 true
             }
@@ -458,7 +461,6 @@ impl<P: Proposer, E: Envelope> Controller for Learned<P, E> {
         self.memory = Memory::default();
         self.max_datagram_size = max_datagram_size;
         match &mut self.phase {
-            Phase::Startup(start) => start.on_mtu_update(max_datagram_size),
             Phase::Fallback { reno, .. } => reno.on_mtu_update(now, max_datagram_size),
             Phase::Drain(drain) => {
                 drain.restore = drain
@@ -466,7 +468,7 @@ impl<P: Proposer, E: Envelope> Controller for Learned<P, E> {
                     .saturating_add(change)
                     .clamp(LOG_WINDOW_MIN, LOG_WINDOW_MAX);
             }
-            Phase::Policy => {}
+            Phase::Startup(_) | Phase::Policy => {}
         }
         self.refresh();
     }
