@@ -18,7 +18,7 @@ use crate::{interrupt, words};
 /// Check certificates against a model, without trusting who made them.
 ///
 /// The checker derives every bound again in exact integers from the model's bytes. It shares no
-/// code with the trainer and the prover, and whatever it does not understand it rejects.
+/// arithmetic with the trainer and the prover, and whatever it does not understand it rejects.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     tautline check model.tlm certificate.tlc\n  \

@@ -51,8 +51,8 @@ fn setting(demo: &DemoRecord) -> String {
          The figures are what was measured, whoever wins. Only the certified controller has a \
          guard; <em>certified</em> is the share of its decisions after startup that the policy \
          made inside the certified region and the guard applied. The emulator measures its own \
-         lateness; a run with a 99th percentile above 1 ms is invalid, is repeated, and never \
-         reported.</p>\n",
+         lateness; a run with a 99th percentile above 1 ms is invalid, is repeated; its \
+         figures are never reported.</p>\n",
         demo.transfer_seconds
     )
 }
@@ -169,7 +169,7 @@ fn legend(shown: &[&Timeline]) -> String {
 
 fn claims(claims: &[ClaimRecord]) -> String {
     let mut html = "<p>Each claim holds for <em>every</em> input in its region, not for samples: \
-        a proof was written as a certificate, and a checker that shares no code with the prover \
+        a proof was written as a certificate, and a checker with exact arithmetic of its own \
         accepted it. Features are ratios, so a claim is about all bandwidths and round-trip \
         times. <em>QC</em> is the proven fraction of the region.</p>\n<div class=\"scroll\">\
         <table class=\"claims\"><thead><tr><th>claim<th>where<th>then\
@@ -220,13 +220,18 @@ fn tamper(tamper: &TamperRecord) -> String {
             ),
         );
     }
+    let consequence = tamper
+        .consequence
+        .as_deref()
+        .map_or_else(String::new, |it| format!("<br>{}", escaped(it)));
     match &tamper.change {
         Some(change) => push(
             &mut html,
             format_args!(
-                "<dt>{}</dt><dd><span class=\"bad\">rejected</span> at {}</dd>\n",
+                "<dt>{}</dt><dd><span class=\"bad\">rejected</span> at {}{}</dd>\n",
                 described(change),
-                escaped(&tamper.reason)
+                escaped(&tamper.reason),
+                consequence
             ),
         ),
         None => push(

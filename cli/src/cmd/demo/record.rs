@@ -56,6 +56,8 @@ pub(crate) struct TamperRecord {
     pub(crate) rule: Option<String>,
     /// What was changed.
     pub(crate) change: Option<WeightChange>,
+    /// Whether the claim is false of the changed model, by the prover's counterexample.
+    pub(crate) consequence: Option<String>,
     /// A change under which every proof still holds.
     pub(crate) harmless: Option<WeightChange>,
 }
@@ -178,7 +180,9 @@ impl std::fmt::Display for TamperRecord {
                 after,
                 ..
             }) => {
-                write!(f, "{place} {before} → {after}: rejected: {}", self.reason)
+                write!(f, "{place} {before} → {after}: rejected: {}", self.reason)?;
+                let mut consequence = self.consequence.iter();
+                consequence.try_for_each(|it| write!(f, "; {it}"))
             }
             None => write!(f, "{}", self.reason),
         }

@@ -2,18 +2,19 @@
 
 use std::cmp::Reverse;
 
+use tautline_abstract_interp::{Limits, Verdict, Watch, prove_claim};
 use tautline_certificates::claim::ClaimSet;
-use tautline_certificates::{CheckedCertificate, Rejection, Rule, check};
+use tautline_certificates::{CheckedCertificate, Rejection, Rule, Step, check};
 use tautline_core::policy::{Digest, LayerShape};
 
 use super::record::{TamperRecord, WeightChange};
 use crate::cmd::check::RejectionReport;
-use crate::interrupt;
 use crate::model::Model;
+use crate::{interrupt, words};
 
 /// Changes single weights of copies of `model`, repairs every digest on the way to `certificate`,
 /// and asks the checker: first for a change that does no harm, then for one that a proof rule
-/// rejects.
+/// rejects, if possible because the claim became false.
 ///
 /// # Errors
 /// Only an interrupt; that no change was rejected is in the record.
@@ -22,80 +23,128 @@ pub(crate) fn run(
     certificate: &[u8],
     claims: &ClaimSet,
 ) -> anyhow::Result<TamperRecord> {
-    let harmless = first(
-        model,
-        certificate,
-        claims,
-        &slight_changes(model),
-        |outcome| outcome.is_ok().then_some(()),
-    )?;
-    let rejected = first(
-        model,
-        certificate,
-        claims,
-        &grave_changes(model),
-        |outcome| outcome.err().filter(is_proof_rule),
-    )?;
-    let harmless = harmless.map(|(change, ..)| change);
-    Ok(match rejected {
-        Some((change, forged, rejection)) => {
-            let report = RejectionReport::new(&rejection, &forged);
-            TamperRecord {
-                rejected: true,
-                reason: report.to_string(),
-                claim: report.claim,
-                step: Some(report.step),
-                rule: Some(report.rule),
-                change: Some(change),
-                harmless,
-            }
+    let mut record = TamperRecord {
+        rejected: false,
+        reason: "no change that was tried breaks a proof".to_owned(),
+        claim: None,
+        step: None,
+        rule: None,
+        change: None,
+        consequence: None,
+        harmless: None,
+    };
+    let forgeries = |changes: Vec<(usize, i16)>| {
+        let changes = changes.into_iter().take(MOST_ATTEMPTS);
+        changes.filter_map(|(index, after)| Forgery::new(model, certificate, index, after))
+    };
+    for forgery in forgeries(slight_changes(model)) {
+        interrupt::check()?;
+        if forgery.check(claims).is_ok() {
+            record.harmless = Some(forgery.change);
+            break;
         }
-        None => TamperRecord {
-            rejected: false,
-            reason: "no change that was tried breaks a proof".to_owned(),
-            claim: None,
-            step: None,
-            rule: None,
-            change: None,
-            harmless,
-        },
-    })
+    }
+    for forgery in forgeries(grave_changes(model)) {
+        interrupt::check()?;
+        let Some(rejection) = forgery.check(claims).err().filter(is_proof_rule) else {
+            continue;
+        };
+        let consequence = consequence(&forgery.model, claims, &rejection)?;
+        if record.rejected && consequence.is_none() {
+            continue;
+        }
+        let report = RejectionReport::new(&rejection, &forgery.certificate);
+        let decided = consequence.is_some();
+        record = TamperRecord {
+            rejected: true,
+            reason: report.to_string(),
+            claim: report.claim,
+            step: Some(report.step),
+            rule: Some(report.rule),
+            change: Some(forgery.change),
+            consequence,
+            harmless: record.harmless,
+        };
+        if decided {
+            break;
+        }
+    }
+    Ok(record)
 }
 
-type Outcome = Result<CheckedCertificate, Rejection>;
+/// A model with one changed weight and a certificate that names it.
+struct Forgery {
+    change: WeightChange,
+    model: Model,
+    certificate: Vec<u8>,
+}
 
-/// The first of `changes` whose outcome is `wanted`, with the forged certificate.
-fn first<T>(
-    model: &Model,
-    certificate: &[u8],
-    claims: &ClaimSet,
-    changes: &[(usize, i16)],
-    wanted: impl Fn(Outcome) -> Option<T>,
-) -> anyhow::Result<Option<(WeightChange, Vec<u8>, T)>> {
-    for &(index, after) in changes.iter().take(MOST_ATTEMPTS) {
-        interrupt::check()?;
+impl Forgery {
+    /// None for a change that lets a neuron overflow: it makes no model at all.
+    fn new(model: &Model, certificate: &[u8], index: usize, after: i16) -> Option<Self> {
         let mut parameters = model.policy.parameters().to_vec();
-        let Some(weight) = parameters.get_mut(index) else {
-            continue;
-        };
-        let before = std::mem::replace(weight, after);
-        // A change that lets a neuron overflow makes no model at all.
-        let Ok(changed) = Model::of_parts(model.policy.header(), &parameters) else {
-            continue;
-        };
-        let forged = with_repaired_digests(certificate, changed.policy.digest());
-        if let Some(found) = wanted(check(&changed.bytes, &forged, Some(claims))) {
-            let change = WeightChange {
+        let before = std::mem::replace(parameters.get_mut(index)?, after);
+        let changed = Model::of_parts(model.policy.header(), &parameters).ok()?;
+        Some(Self {
+            change: WeightChange {
                 index,
                 place: place(model, index),
                 before,
                 after,
                 model_digest: changed.policy.digest().to_string(),
-            };
-            return Ok(Some((change, forged, found)));
-        }
+            },
+            certificate: with_repaired_digests(certificate, changed.policy.digest()),
+            model: changed,
+        })
     }
-    Ok(None)
+
+    fn check(&self, claims: &ClaimSet) -> Result<CheckedCertificate, Rejection> {
+        check(&self.model.bytes, &self.certificate, Some(claims))
+    }
+}
+
+/// What the rejection is worth: whether the claim whose proof broke is false of the changed model,
+/// by the prover's counterexample.
+fn consequence(
+    changed: &Model,
+    claims: &ClaimSet,
+    rejection: &Rejection,
+) -> anyhow::Result<Option<String>> {
+    let (Step::Constraint { claim, .. } | Step::Node { claim, .. }) = rejection.step else {
+        return Ok(None);
+    };
+    let Some(claim) = claims.claims.get(claim) else {
+        return Ok(None);
+    };
+    let watch = Watch {
+        progress: &|_| {},
+        stop: &interrupt::requested,
+    };
+    let limits = Limits {
+        max_boxes: MOST_BOXES,
+        ..Limits::default()
+    };
+    let result = prove_claim(&changed.policy, claim, &limits, watch)?;
+    interrupt::check()?;
+    let Verdict::Violated(found) = result.verdict else {
+        return Ok(None);
+    };
+    let table = changed.policy.table();
+    let demand = claim.constraints.get(found.constraint);
+    let demand = demand.map(|one| words::constraint(one, &claim.kind, table));
+    let answers = found.inputs.iter().map(|input| {
+        let values = words::evaluation(input, changed.policy.header());
+        let heads = values.into_iter().skip(table.features.len());
+        let heads = heads.map(|(name, value, _)| format!("{name} = {}", words::decimal(value)));
+        heads.collect::<Vec<_>>().join(", ")
+    });
+    Ok(Some(format!(
+        "{} is indeed false of the changed model: it demands {}, and inside its region the model \
+         answers {}",
+        claim.name,
+        demand.unwrap_or_default(),
+        answers.collect::<Vec<_>>().join(", then ")
+    )))
 }
 
 /// The certificate as if it had been written for the model of digest `model`.
@@ -190,5 +239,7 @@ fn place(model: &Model, index: usize) -> String {
 
 /// After magic (4), version (2) and flags (2).
 const MODEL_DIGEST_AT: usize = 8;
+/// Boxes that the search for a counterexample may take.
+const MOST_BOXES: u64 = 5_000;
 /// Checks per search.
-const MOST_ATTEMPTS: usize = 200;
+const MOST_ATTEMPTS: usize = 50;
