@@ -62,12 +62,6 @@ impl HyStart {
         }
     }
 
-    /// The current round's minimum once it counts, while slow start is conservative.
-    pub fn conservative_round_min(&self) -> Option<Duration> {
-        let counts = self.samples >= N_RTT_SAMPLE;
-        (counts && matches!(self.phase, Phase::Conservative { .. })).then_some(self.round_min)
-    }
-
     /// A round-trip time sample of the current round.
     pub fn on_sample(&mut self, sample: Duration) {
         self.round_min = self.round_min.min(sample);
@@ -177,10 +171,6 @@ mod tests {
         round(&mut hystart, 1, 40);
         round(&mut hystart, 2, 50);
         assert_eq!(hystart.growth_divisor(), 4);
-        assert_eq!(
-            hystart.conservative_round_min(),
-            Some(Duration::from_millis(50))
-        );
         round(&mut hystart, 3, 41);
         assert_eq!(hystart.growth_divisor(), 1);
     }

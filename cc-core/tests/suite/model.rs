@@ -137,9 +137,10 @@ fn a_policy_that_oscillates_is_replaced() {
 fn a_policy_that_starves_is_replaced_and_the_fallback_uses_the_link() {
     let mut path = Path::new(500_000, 40_000_000, 160);
     let mut controller = learned(|_| -65_536);
-    path.run(&mut controller, 4 * SECOND);
+    let delivered = path.run(&mut controller, 60 * SECOND);
     assert!(controller.counters().fallbacks >= 1);
-    assert!(!controller.policy_in_charge());
+    // Each probation is twice as long, so the policy's turns cost less and less.
+    assert!(delivered > 60_000, "{delivered} of 120 000 packets");
 }
 
 #[test]

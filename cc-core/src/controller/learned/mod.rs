@@ -18,8 +18,6 @@ pub use proposer::Proposer;
 
 use state::{Drain, Phase, Startup};
 
-use core::time::Duration;
-
 use super::{
     AckBatch, AckedPacket, CongestionEvent, CongestionTrigger, Controller, Counters, Decision,
     NewReno, RetryTiming, SentPacket, SlowStart, Timeout, pacing_rate,
@@ -368,7 +366,11 @@ impl<P: Proposer, E: Envelope> Controller for Learned<P, E> {
         self.last_acked = Some(packet);
         self.acked_in_batch = self.acked_in_batch.saturating_add(packet.bytes);
         match &mut self.phase {
-            Phase::Startup(start) => start.on_packet_acked(now, packet),
+            Phase::Startup(start) => {
+                let sample = now.saturating_since(packet.time_sent);
+                let base = self.min_rtt.get().unwrap_or(sample);
+                start.on_packet_acked(now, packet, base);
+            }
             Phase::Fallback { reno, .. } => reno.on_packet_acked(now, packet),
             Phase::Policy | Phase::Drain(_) => {}
         }
@@ -385,8 +387,8 @@ impl<P: Proposer, E: Envelope> Controller for Learned<P, E> {
         let per_batch = match &mut self.phase {
             Phase::Startup(start) => {
                 let in_flight = batch.bytes_in_flight.saturating_add(acked);
-                let base = self.min_rtt.get().unwrap_or(Duration::MAX);
-                if start.on_ack_end(acked, in_flight, base) == SlowStart::Finished {
+                let size = self.max_datagram_size;
+                if start.on_ack_end(acked, in_flight, size) == SlowStart::Finished {
                     let window = start.window;
                     self.enter_policy(window);
                 }

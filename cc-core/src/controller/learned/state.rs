@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use crate::controller::{AckedPacket, HyStart, NewReno, SlowStart, initial_window};
 use crate::fixed::Q16;
-use crate::units::{Bytes, PacketNumber, Timestamp, duration_nanos};
+use crate::units::{Bytes, PacketNumber, Timestamp};
 
 /// The phase of a learned controller.
 #[derive(Clone, Debug)]
@@ -40,6 +40,8 @@ pub(super) struct Startup {
     pub(super) window: Bytes,
     largest_acked: PacketNumber,
     next_number: PacketNumber,
+    /// Consecutive samples, up to the newest, that showed a queue.
+    queued_samples: u64,
 }
 
 impl Startup {
@@ -49,6 +51,7 @@ impl Startup {
             window: initial_window(max_datagram_size),
             largest_acked: PacketNumber::new(0),
             next_number: PacketNumber::new(0),
+            queued_samples: 0,
         }
     }
 
@@ -56,22 +59,30 @@ impl Startup {
         self.next_number = number.next();
     }
 
-    pub(super) fn on_packet_acked(&mut self, now: Timestamp, packet: AckedPacket) {
-        self.hystart
-            .on_sample(now.saturating_since(packet.time_sent));
+    pub(super) fn on_packet_acked(&mut self, now: Timestamp, packet: AckedPacket, base: Duration) {
+        let sample = now.saturating_since(packet.time_sent);
+        self.hystart.on_sample(sample);
         self.largest_acked = packet.number;
+        let threshold = base.checked_div(8).unwrap_or(base).max(MIN_QUEUE);
+        let queued = sample.saturating_sub(base) >= threshold;
+        self.queued_samples = if queued {
+            self.queued_samples.saturating_add(1)
+        } else {
+            0
+        };
     }
 
-    /// Grows, and judges the round so far against the `base` minimum RTT.
+    /// Grows, and judges the path so far.
     ///
-    /// Beside RFC 9406's five conservative rounds, slow start ends when such a round shows a
-    /// standing queue of a quarter of the base RTT: the policy aims at about as much, and a policy
-    /// that is certified to drain need not be kept waiting.
+    /// RFC 9406 compares the minima of whole rounds, so a queue that grows within a round shows
+    /// two doublings late. Slow start therefore also ends when every sample over an eighth of a
+    /// window, and at least eight, showed a queue of an eighth of the base RTT: the policy aims
+    /// at more than that.
     pub(super) fn on_ack_end(
         &mut self,
         acked: Bytes,
         in_flight: Bytes,
-        base: Duration,
+        max_datagram_size: Bytes,
     ) -> SlowStart {
         // RFC 9002 §7.8: no growth while less than half of the window is used.
         if in_flight.saturating_mul(2) >= self.window {
@@ -81,11 +92,13 @@ impl Startup {
         let verdict = self
             .hystart
             .on_ack_end(self.largest_acked, self.next_number);
-        let queued = self.hystart.conservative_round_min().is_some_and(|round| {
-            let queue = duration_nanos(round).saturating_sub(duration_nanos(base));
-            queue.saturating_mul(4) >= duration_nanos(base)
-        });
-        if queued { SlowStart::Finished } else { verdict }
+        let eighth = self
+            .window
+            .scale(1, max_datagram_size.as_u64().saturating_mul(8));
+        if self.queued_samples >= eighth.as_u64().max(MIN_QUEUED_SAMPLES) {
+            return SlowStart::Finished;
+        }
+        verdict
     }
 
     /// Loss or marks: half the window (RFC 9002 §7.3.1).
@@ -93,3 +106,8 @@ impl Startup {
         self.window = self.window.scale(1, 2);
     }
 }
+
+/// As in RFC 9406 §4.3, so that timer noise on short paths is no queue.
+const MIN_QUEUE: Duration = Duration::from_millis(4);
+/// As RFC 9406's N_RTT_SAMPLE.
+const MIN_QUEUED_SAMPLES: u64 = 8;
