@@ -12,7 +12,7 @@ use tautline_core::policy::Digest;
 
 use crate::exit::Exit;
 use crate::model::{read_certificate_bytes, read_claims, read_model_bytes};
-use crate::output::{JsonArgs, Table};
+use crate::output::JsonArgs;
 use crate::{interrupt, words};
 
 /// Check certificates against a model, without trusting who made them.
@@ -178,17 +178,19 @@ fn text(report: &Report) -> Result<String, std::fmt::Error> {
         }
         let digest = certificate.model_digest.as_deref().unwrap_or_default();
         writeln!(text, "{path}: accepted for model {digest}")?;
-        let mut table = Table::new(3, ["claim", "where", "then", "QC", "leaves"]);
         for claim in &certificate.claims {
-            table.row([
-                claim.name.clone(),
-                claim.given.clone(),
-                claim.then.clone(),
-                claim.qc.clone(),
-                claim.leaves.to_string(),
-            ]);
+            let ClaimReport {
+                name,
+                given,
+                then,
+                qc,
+                leaves,
+                ..
+            } = claim;
+            writeln!(text, "  {name}: QC {qc}, {leaves} leaves")?;
+            writeln!(text, "      where {given}")?;
+            writeln!(text, "      then  {then}")?;
         }
-        write!(text, "{table}")?;
     }
     Ok(text)
 }

@@ -312,3 +312,60 @@ const LINKS: [(&str, &str); 2] = [
 ];
 const HEAD: &str = include_str!("head.html");
 const STYLE: &str = include_str!("style.css");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(link: &'static str, controller: &'static str, goodput_mbps: Option<f64>) -> RunRecord {
+        RunRecord {
+            link,
+            controller,
+            goodput_mbps,
+            utilisation: goodput_mbps.map(|it| it / 20.0),
+            queue_delay_mean_ms: None,
+            queue_delay_p95_ms: None,
+            loss: None,
+            guard_interventions: None,
+            certified_share: None,
+            lateness_p99_us: 1200.0,
+            valid: goodput_mbps.is_some(),
+            attempts: 1,
+            decisions: None,
+            fallbacks: None,
+            startup_s: None,
+        }
+    }
+
+    #[test]
+    fn an_invalid_run_shows_no_figures_and_a_missing_timeline_is_said() {
+        let html = results(&[run("fixed", "cubic", Some(17.5)), run("fixed", "bbr", None)]);
+        let rows: Vec<_> = html.split("<tr").collect();
+        assert!(
+            rows[2].contains("17.50") && rows[2].contains("87.5 %"),
+            "{}",
+            rows[2]
+        );
+        assert!(rows[3].contains("1200 invalid"), "{}", rows[3]);
+        assert_eq!(rows[3].matches('–').count(), 7, "{}", rows[3]);
+        assert!(charts("fixed", "Fixed link", &[]).contains("No valid run."));
+    }
+
+    #[test]
+    fn charts_show_every_controller_with_the_certified_one_on_top() {
+        let timeline = |controller| Timeline {
+            link: "fixed",
+            controller,
+            bin_s: 0.1,
+            capacity_mbps: vec![20.0; 3],
+            throughput_mbps: vec![1.0, 2.0, 3.0],
+            queue_delay_ms: vec![None, Some(1.0), Some(2.0)],
+        };
+        let timelines = [timeline("certified"), timeline("cubic")];
+        let html = charts("fixed", "Fixed link", &timelines);
+        let place = |line: &str| html.find(line).unwrap();
+        assert!(place("line capacity") < place("line cubic"));
+        assert!(place("line cubic") < place("line certified"));
+        assert_eq!(html.matches("<svg").count(), 2);
+    }
+}
