@@ -2,6 +2,10 @@
 //!
 //! The claim is one that every model obeys, so that every leaf is accepted; the work per leaf is
 //! the same as for a claim with substance: bounds of all neurons, then one bound of the head.
+#![expect(
+    clippy::expect_used,
+    reason = "the bench makes its own model and claims; a failure must stop it"
+)]
 
 use std::hint::black_box;
 

@@ -54,6 +54,9 @@ pub struct Adapter<C> {
 /// in the bytes in flight until the next acknowledgement does no harm.
 pub const SMALL_BURST: u64 = 100;
 
+/// Remembered departures from which on old ones are looked for at every departure.
+const TIDY_FROM_BURSTS: usize = 256;
+
 /// What an [`Adapter`] has reported to its controller so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -176,7 +179,10 @@ impl<C: Controller> Adapter<C> {
 impl<C: Controller + Clone + Send + Sync + 'static> QuinnController for Adapter<C> {
     fn on_sent(&mut self, now: Instant, bytes: u64, last_packet_number: u64) {
         let at = self.event_time(now);
-        if let Some(acked) = self.newest_acked {
+        if let Some(acked) = self
+            .newest_acked
+            .filter(|_| self.sent.len() >= TIDY_FROM_BURSTS)
+        {
             self.sent
                 .forget_before(acked, self.timeout.attribution_horizon());
         }

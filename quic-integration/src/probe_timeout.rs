@@ -17,6 +17,8 @@ pub struct ProbeTimeout {
     rtt: Option<Estimate>,
     last_event: Option<Timestamp>,
     expired: u32,
+    /// The timeout in force, computed when what it is made of changes.
+    timeout_nanos: Option<u64>,
 }
 
 /// All in nanoseconds.
@@ -46,6 +48,7 @@ impl ProbeTimeout {
                 }
             }
         });
+        self.timeout_nanos = None;
     }
 
     /// Packets that count towards bytes in flight left at `now`.
@@ -56,17 +59,25 @@ impl ProbeTimeout {
     /// New packets were acknowledged at `now`: the backoff starts over.
     pub const fn on_ack(&mut self, now: Timestamp) {
         self.last_event = Some(now);
-        self.expired = 0;
+        if self.expired > 0 {
+            self.expired = 0;
+            self.timeout_nanos = None;
+        }
     }
 
     /// Consecutive expiries, this one included, if `now` comes later than the timeout after the
     /// last event; asked before `now` is itself reported.
     pub fn expired_by(&mut self, now: Timestamp) -> Option<u32> {
         let silence = now.as_nanos().saturating_sub(self.last_event?.as_nanos());
-        if silence <= self.timeout_nanos() {
+        let timeout = match self.timeout_nanos {
+            Some(timeout) => timeout,
+            None => *self.timeout_nanos.insert(self.computed_timeout_nanos()),
+        };
+        if silence <= timeout {
             return None;
         }
         self.expired = self.expired.saturating_add(1);
+        self.timeout_nanos = None;
         self.last_event = Some(now);
         Some(self.expired)
     }
@@ -85,7 +96,7 @@ impl ProbeTimeout {
         self.rtt.map(|rtt| Duration::from_nanos(rtt.smoothed))
     }
 
-    fn timeout_nanos(&self) -> u64 {
+    fn computed_timeout_nanos(&self) -> u64 {
         let (smoothed, variation) = self.rtt.map_or((INITIAL_RTT, INITIAL_RTT / 2), |rtt| {
             (rtt.smoothed, rtt.variation)
         });

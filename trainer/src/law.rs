@@ -98,8 +98,8 @@ const CE_TERM: f64 = 2.0;
 const OWN_QUEUE_TERM: f64 = 0.05;
 const LOG_MIN: f64 = 2.0;
 const LOG_MAX: f64 = 18.0;
-/// 4 · D for a design jitter D of 5 %.
-const TARGET_FLOOR: f64 = 0.2;
+/// 4 · D for a design jitter D of 5 %, and room above the 3 · D at which claims still demand growth.
+const TARGET_FLOOR: f64 = 0.23;
 const TARGET_SLOPE: f64 = 0.006;
 const SMALL_WINDOW_BUMP: f64 = 0.25;
 
