@@ -18,6 +18,8 @@ mod raw;
 #[cfg(test)]
 mod rules;
 #[cfg(test)]
+mod shipped;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tamper;

@@ -1,0 +1,38 @@
+//! The model that ships, its certificate and the standard claims belong together.
+
+use std::path::PathBuf;
+
+use tautline_certificates::check;
+use tautline_certificates::claim::ClaimSet;
+
+fn read(path: &str) -> Vec<u8> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    std::fs::read(root.join(path)).unwrap()
+}
+
+#[test]
+fn the_shipped_certificate_proves_the_standard_claims_of_the_shipped_model() {
+    let text = String::from_utf8(read("claims/standard.toml")).unwrap();
+    let claims = ClaimSet::from_toml(&text, "standard.toml").unwrap();
+    let (model, certificate) = (
+        read("models/demo/model.tlm"),
+        read("models/demo/certificate.tlc"),
+    );
+    let checked = check(&model, &certificate, Some(&claims)).unwrap();
+    assert_eq!(checked.claims().len(), claims.claims.len());
+    assert!(checked.claims().iter().all(|claim| claim.qc() == "1/1"));
+}
+
+#[test]
+fn every_flipped_byte_of_the_shipped_certificate_is_rejected() {
+    let (model, certificate) = (
+        read("models/demo/model.tlm"),
+        read("models/demo/certificate.tlc"),
+    );
+    assert!(check(&model, &certificate, None).is_ok());
+    for place in 0..certificate.len() {
+        let mut bad = certificate.clone();
+        bad[place] ^= 0x20;
+        assert!(check(&model, &bad, None).is_err(), "byte {place}");
+    }
+}
