@@ -1,7 +1,7 @@
 //! quinn's notifications as our events, our decision as quinn's window.
 
 use std::any::Any;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use quinn_proto::RttEstimator;
 use quinn_proto::congestion::{Controller as QuinnController, ControllerMetrics};
@@ -9,11 +9,11 @@ use tautline_core::controller::{
     AckBatch, AckedPacket, CongestionEvent, CongestionTrigger, Controller, Counters, Decision,
     SentPacket, Timeout,
 };
-use tautline_core::units::{Bandwidth, Bytes, PacketNumber, Timestamp};
+use tautline_core::units::{Bandwidth, Bytes, Timestamp};
 
 use crate::clock::Clock;
 use crate::probe_timeout::ProbeTimeout;
-use crate::sent_ring::SentRing;
+use crate::sent_ring::{Departure, SentRing};
 
 /// Drives a [`Controller`] inside quinn.
 ///
@@ -44,8 +44,12 @@ pub struct Adapter<C> {
     sent: SentRing,
     timeout: ProbeTimeout,
     bytes_in_flight: Bytes,
-    newest_acked: Option<Timestamp>,
-    rtt_sample: Option<Duration>,
+    /// When the newest acknowledged packet left; [`Timestamp::ZERO`] before the first.
+    newest_acked: Timestamp,
+    /// The same within the acknowledgement in progress, if it moved.
+    newest_in_batch: Option<Timestamp>,
+    /// Remembered departures at which old ones are looked for next.
+    tidy_at_bursts: usize,
     pending_marks: u64,
     tally: Tally,
 }
@@ -54,7 +58,7 @@ pub struct Adapter<C> {
 /// in the bytes in flight until the next acknowledgement does no harm.
 pub const SMALL_BURST: u64 = 100;
 
-/// Remembered departures from which on old ones are looked for at every departure.
+/// Remembered departures below which old ones are not looked for.
 const TIDY_FROM_BURSTS: usize = 256;
 
 /// What an [`Adapter`] has reported to its controller so far.
@@ -90,8 +94,9 @@ impl<C: Controller> Adapter<C> {
             sent: SentRing::default(),
             timeout: ProbeTimeout::default(),
             bytes_in_flight: Bytes::ZERO,
-            newest_acked: None,
-            rtt_sample: None,
+            newest_acked: Timestamp::ZERO,
+            newest_in_batch: None,
+            tidy_at_bursts: TIDY_FROM_BURSTS,
             pending_marks: 0,
             tally: Tally::default(),
         };
@@ -144,6 +149,26 @@ impl<C: Controller> Adapter<C> {
         self.last_event
     }
 
+    /// When and as which number the packet left that quinn names by its instant.
+    fn departure_of(&mut self, sent: Instant) -> Departure {
+        if let Some(departure) = self.sent.departure_near_last(sent) {
+            return departure;
+        }
+        let at = self.clock.timestamp(sent);
+        Departure {
+            at,
+            number: self.sent.number_of(at),
+        }
+    }
+
+    /// Forgets old departures; rests until as many again have been added.
+    #[cold]
+    fn tidy(&mut self) {
+        self.sent
+            .forget_before(self.newest_acked, self.timeout.attribution_horizon());
+        self.tidy_at_bursts = self.sent.len().saturating_mul(2).max(TIDY_FROM_BURSTS);
+    }
+
     fn infer_timeout(&mut self, at: Timestamp) {
         if self.bytes_in_flight == Bytes::ZERO {
             return;
@@ -160,11 +185,11 @@ impl<C: Controller> Adapter<C> {
 
     fn congestion(&mut self, now: Instant, sent: Instant, trigger: CongestionTrigger) {
         let at = self.event_time(now);
-        let time_sent = self.clock.timestamp(sent);
+        let departure = self.departure_of(sent);
         let event = CongestionEvent {
             trigger,
-            number: self.sent.number_of(time_sent),
-            time_sent,
+            number: departure.number,
+            time_sent: departure.at,
             bytes_in_flight: self.bytes_in_flight,
         };
         self.controller.on_congestion_event(at, event);
@@ -179,14 +204,10 @@ impl<C: Controller> Adapter<C> {
 impl<C: Controller + Clone + Send + Sync + 'static> QuinnController for Adapter<C> {
     fn on_sent(&mut self, now: Instant, bytes: u64, last_packet_number: u64) {
         let at = self.event_time(now);
-        if let Some(acked) = self
-            .newest_acked
-            .filter(|_| self.sent.len() >= TIDY_FROM_BURSTS)
-        {
-            self.sent
-                .forget_before(acked, self.timeout.attribution_horizon());
+        if self.sent.len() >= self.tidy_at_bursts {
+            self.tidy();
         }
-        let number: PacketNumber = self.sent.push(at, last_packet_number);
+        let number = self.sent.push(now, at, last_packet_number);
         if bytes >= SMALL_BURST {
             self.infer_timeout(at);
             self.timeout.on_sent(at);
@@ -210,18 +231,18 @@ impl<C: Controller + Clone + Send + Sync + 'static> QuinnController for Adapter<
         _rtt: &RttEstimator,
     ) {
         let at = self.event_time(now);
-        let time_sent = self.clock.timestamp(sent);
+        let departure = self.departure_of(sent);
         self.infer_timeout(at);
-        if self.newest_acked.is_none_or(|newest| newest <= time_sent) {
-            self.newest_acked = Some(time_sent);
-            self.rtt_sample = Some(at.saturating_since(time_sent));
+        if departure.at >= self.newest_acked {
+            self.newest_acked = departure.at;
+            self.newest_in_batch = Some(departure.at);
         }
         self.timeout.on_ack(at);
         self.tally.packets_acked += 1;
         let packet = AckedPacket {
-            number: self.sent.number_of(time_sent),
+            number: departure.number,
             bytes: Bytes::new(bytes),
-            time_sent,
+            time_sent: departure.at,
         };
         self.controller.on_packet_acked(at, packet);
     }
@@ -233,12 +254,12 @@ impl<C: Controller + Clone + Send + Sync + 'static> QuinnController for Adapter<
         _app_limited: bool,
         _largest_packet_num_acked: Option<u64>,
     ) {
+        let at = self.event_time(now);
         // RFC 9002 §5.1: only the newest packet of an acknowledgement gives a sample.
-        if let Some(sample) = self.rtt_sample.take() {
-            self.timeout.on_sample(sample);
+        if let Some(time_sent) = self.newest_in_batch.take() {
+            self.timeout.on_sample(time_sent, at);
         }
         self.bytes_in_flight = Bytes::new(in_flight);
-        let at = self.event_time(now);
         let batch = AckBatch {
             bytes_in_flight: self.bytes_in_flight,
             ecn_ce_count: std::mem::take(&mut self.pending_marks),

@@ -21,4 +21,4 @@ pub use clock::Clock;
 pub use factory::AdapterFactory;
 pub use probe_timeout::ProbeTimeout;
 pub use recorder::{EventLog, Record, Recorder};
-pub use sent_ring::{MAX_BURSTS, SentRing};
+pub use sent_ring::{Departure, MAX_BURSTS, SentRing};

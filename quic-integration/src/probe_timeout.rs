@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tautline_core::units::{Timestamp, duration_nanos};
+use tautline_core::units::Timestamp;
 
 /// Infers expired probe timeouts (RFC 9002 §6.2) from gaps between events.
 ///
@@ -30,9 +30,11 @@ struct Estimate {
 }
 
 impl ProbeTimeout {
-    /// Takes one round-trip time, acknowledgement delay included (RFC 9002 §5.3).
-    pub fn on_sample(&mut self, latest: Duration) {
-        let latest = duration_nanos(latest).min(LONGEST_SAMPLE);
+    /// Takes the round-trip time of a packet that left at `sent` and was acknowledged at `acked`,
+    /// acknowledgement delay included (RFC 9002 §5.3).
+    pub fn on_sample(&mut self, sent: Timestamp, acked: Timestamp) {
+        let latest = acked.as_nanos().saturating_sub(sent.as_nanos());
+        let latest = latest.min(LONGEST_SAMPLE);
         self.rtt = Some(match self.rtt {
             None => Estimate {
                 smoothed: latest,
@@ -69,6 +71,9 @@ impl ProbeTimeout {
     /// last event; asked before `now` is itself reported.
     pub fn expired_by(&mut self, now: Timestamp) -> Option<u32> {
         let silence = now.as_nanos().saturating_sub(self.last_event?.as_nanos());
+        if silence <= SHORTEST_TIMEOUT {
+            return None;
+        }
         let timeout = match self.timeout_nanos {
             Some(timeout) => timeout,
             None => *self.timeout_nanos.insert(self.computed_timeout_nanos()),
@@ -111,6 +116,8 @@ const INITIAL_RTT: u64 = 333_000_000;
 const GRANULARITY: u64 = 1_000_000;
 /// RFC 9000 §18.2: the default of `max_ack_delay`; 25 ms.
 const MAX_ACK_DELAY: u64 = 25_000_000;
+/// No computed timeout is shorter.
+const SHORTEST_TIMEOUT: u64 = GRANULARITY + MAX_ACK_DELAY / 2;
 /// quinn doubles its timeout at most this often.
 const MAX_BACKOFF: u32 = 16;
 /// An hour: no path has it, and sums of such times stay far from overflow.
@@ -125,7 +132,7 @@ mod tests {
         let ms = |n: u64| Timestamp::from_nanos(n * 1_000_000);
         let mut timer = ProbeTimeout::default();
         for _ in 0..100 {
-            timer.on_sample(Duration::from_millis(40));
+            timer.on_sample(ms(0), ms(40));
         }
         timer.on_ack(ms(0));
         // 40 ms smoothed, 1 ms granularity, 12.5 ms: 53.5 ms, then 107 ms.
