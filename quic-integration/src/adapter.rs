@@ -37,6 +37,7 @@ pub struct Adapter<C> {
     controller: C,
     clock: Clock,
     max_datagram_size: Bytes,
+    least_window: Bytes,
     initial_window: u64,
     /// quinn's instant of the last event, and the same as a timestamp: most events share it.
     last_instant: Instant,
@@ -88,6 +89,7 @@ impl<C: Controller> Adapter<C> {
             controller,
             clock: Clock::starting_at(now),
             max_datagram_size,
+            least_window: least_window(max_datagram_size),
             initial_window: 0,
             last_instant: now,
             last_event: Clock::ORIGIN,
@@ -127,14 +129,10 @@ impl<C: Controller> Adapter<C> {
     /// The window that quinn compares with, bytes: the decision's, at least two datagrams and a
     /// byte, and one byte more; at most `u32::MAX`, beyond which quinn stops pacing.
     fn effective_window(&self) -> u64 {
-        let floor = self
-            .max_datagram_size
-            .saturating_mul(2)
-            .saturating_add(Bytes::new(1));
         self.controller
             .decision()
             .congestion_window
-            .max(floor)
+            .max(self.least_window)
             .saturating_add(Bytes::new(1))
             .as_u64()
             .min(u32::MAX.into())
@@ -154,6 +152,11 @@ impl<C: Controller> Adapter<C> {
         if let Some(departure) = self.sent.departure_near_last(sent) {
             return departure;
         }
+        self.search_departure(sent)
+    }
+
+    #[cold]
+    fn search_departure(&mut self, sent: Instant) -> Departure {
         let at = self.clock.timestamp(sent);
         Departure {
             at,
@@ -199,6 +202,13 @@ impl<C: Controller> Adapter<C> {
     fn packets_in(&self, bytes: u64) -> u64 {
         bytes.div_ceil(self.max_datagram_size.as_u64().max(1))
     }
+}
+
+/// Two datagrams and a byte.
+const fn least_window(max_datagram_size: Bytes) -> Bytes {
+    max_datagram_size
+        .saturating_mul(2)
+        .saturating_add(Bytes::new(1))
 }
 
 impl<C: Controller + Clone + Send + Sync + 'static> QuinnController for Adapter<C> {
@@ -296,6 +306,7 @@ impl<C: Controller + Clone + Send + Sync + 'static> QuinnController for Adapter<
 
     fn on_mtu_update(&mut self, new_mtu: u16) {
         self.max_datagram_size = Bytes::new(new_mtu.into());
+        self.least_window = least_window(self.max_datagram_size);
         // quinn gives no time; the update belongs to the acknowledgement or loss in progress.
         self.controller
             .on_mtu_update(self.last_event, self.max_datagram_size);

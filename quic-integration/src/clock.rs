@@ -1,8 +1,8 @@
 //! quinn's instants as the controllers' timestamps.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use tautline_core::units::Timestamp;
+use tautline_core::units::{Timestamp, duration_nanos};
 
 /// Maps the monotonic instants of one connection to [`Timestamp`]s.
 ///
@@ -11,7 +11,9 @@ use tautline_core::units::Timestamp;
 /// round-trip times must not shrink.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    start: Instant,
+    zero: Instant,
+    /// What `zero` is: [`Timestamp::ZERO`] wherever instants reach back an hour.
+    zero_nanos: u64,
 }
 
 impl Clock {
@@ -19,26 +21,35 @@ impl Clock {
     pub const ORIGIN: Timestamp = Timestamp::from_nanos(3_600_000_000_000);
 
     /// A clock whose [`Clock::ORIGIN`] is `start`.
-    pub const fn starting_at(start: Instant) -> Self {
-        Self { start }
+    ///
+    /// Where the platform's instants do not reach back an hour, which is possible right after it
+    /// started, instants before `start` count as `start`.
+    pub fn starting_at(start: Instant) -> Self {
+        let reach = Self::ORIGIN.saturating_since(Timestamp::ZERO);
+        match start.checked_sub(reach) {
+            Some(zero) => Self {
+                zero,
+                zero_nanos: 0,
+            },
+            None => Self {
+                zero: start,
+                zero_nanos: Self::ORIGIN.as_nanos(),
+            },
+        }
     }
 
     /// The timestamp of `instant`; instants over an hour before the start count as zero.
+    #[inline]
     pub fn timestamp(&self, instant: Instant) -> Timestamp {
-        let after = instant.saturating_duration_since(self.start);
-        if after.is_zero() {
-            let before = self.start.saturating_duration_since(instant);
-            let since_zero = Self::ORIGIN.saturating_since(Timestamp::ZERO);
-            let remaining: Duration = since_zero.saturating_sub(before);
-            return Timestamp::ZERO.saturating_add(remaining);
-        }
-        Self::ORIGIN.saturating_add(after)
+        let since = duration_nanos(instant.saturating_duration_since(self.zero));
+        Timestamp::from_nanos(self.zero_nanos.saturating_add(since))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn differences_of_instants_survive_on_both_sides_of_the_start() {

@@ -12,10 +12,11 @@ use tautline_core::units::Timestamp;
 /// only half of the peer's allowance (25 ms unless negotiated otherwise) is waited for.
 ///
 /// Everything is asked once per packet, so times are kept in plain nanoseconds.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ProbeTimeout {
     rtt: Option<Estimate>,
-    last_event: Option<Timestamp>,
+    /// The latest departure or acknowledgement; [`Timestamp::MAX`] before the first.
+    last_event: Timestamp,
     expired: u32,
     /// The timeout in force, computed when what it is made of changes.
     timeout_nanos: Option<u64>,
@@ -27,6 +28,17 @@ struct Estimate {
     smoothed: u64,
     variation: u64,
     latest: u64,
+}
+
+impl Default for ProbeTimeout {
+    fn default() -> Self {
+        Self {
+            rtt: None,
+            last_event: Timestamp::MAX,
+            expired: 0,
+            timeout_nanos: None,
+        }
+    }
 }
 
 impl ProbeTimeout {
@@ -55,12 +67,12 @@ impl ProbeTimeout {
 
     /// Packets that count towards bytes in flight left at `now`.
     pub const fn on_sent(&mut self, now: Timestamp) {
-        self.last_event = Some(now);
+        self.last_event = now;
     }
 
     /// New packets were acknowledged at `now`: the backoff starts over.
     pub const fn on_ack(&mut self, now: Timestamp) {
-        self.last_event = Some(now);
+        self.last_event = now;
         if self.expired > 0 {
             self.expired = 0;
             self.timeout_nanos = None;
@@ -69,11 +81,17 @@ impl ProbeTimeout {
 
     /// Consecutive expiries, this one included, if `now` comes later than the timeout after the
     /// last event; asked before `now` is itself reported.
+    #[inline]
     pub fn expired_by(&mut self, now: Timestamp) -> Option<u32> {
-        let silence = now.as_nanos().saturating_sub(self.last_event?.as_nanos());
+        let silence = now.as_nanos().saturating_sub(self.last_event.as_nanos());
         if silence <= SHORTEST_TIMEOUT {
             return None;
         }
+        self.expired_after(silence, now)
+    }
+
+    #[cold]
+    fn expired_after(&mut self, silence: u64, now: Timestamp) -> Option<u32> {
         let timeout = match self.timeout_nanos {
             Some(timeout) => timeout,
             None => *self.timeout_nanos.insert(self.computed_timeout_nanos()),
@@ -83,7 +101,7 @@ impl ProbeTimeout {
         }
         self.expired = self.expired.saturating_add(1);
         self.timeout_nanos = None;
-        self.last_event = Some(now);
+        self.last_event = now;
         Some(self.expired)
     }
 

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use tautline_core::units::{PacketNumber, Timestamp};
+use tautline_core::units::{PacketNumber, Timestamp, duration_nanos};
 
 /// Bursts remembered at most; beyond that neighbours are merged.
 pub const MAX_BURSTS: usize = 4096;
@@ -24,7 +24,7 @@ pub struct SentRing {
     /// Where the last answer stood; only a place to look first.
     cursor: usize,
     shift: u64,
-    last: Option<u64>,
+    next_number: u64,
 }
 
 /// When a packet left and its number, or that of the last packet of its burst.
@@ -49,13 +49,14 @@ impl SentRing {
     /// connection's time; `sent` never decreases.
     ///
     /// Returns the number of that last packet in the one increasing sequence.
+    #[inline]
     pub fn push(&mut self, instant: Instant, sent: Timestamp, last: u64) -> PacketNumber {
         let mut number = last.saturating_add(self.shift);
-        if let Some(previous) = self.last.filter(|&previous| number <= previous) {
-            number = previous.saturating_add(1);
+        if number < self.next_number {
+            number = self.next_number;
             self.shift = number.saturating_sub(last);
         }
-        self.last = Some(number);
+        self.next_number = number.saturating_add(1);
         let number = PacketNumber::new(number);
         match self.bursts.back_mut() {
             Some(burst) if burst.last.at >= sent => burst.last.number = number,
@@ -72,6 +73,7 @@ impl SentRing {
 
     /// The burst that left at exactly `instant`, if it is the one of the last answer or the one
     /// after it, as it mostly is: packets are mostly acknowledged in the order in which they left.
+    #[inline]
     pub fn departure_near_last(&mut self, instant: Instant) -> Option<Departure> {
         let burst = self.bursts.get(self.cursor)?;
         if burst.instant == instant {
@@ -108,14 +110,13 @@ impl SentRing {
     /// Loss detection gives such packets up by their age (RFC 9002 §6.1.2), so with a horizon of
     /// a few round-trip times nobody asks for them again.
     pub fn forget_before(&mut self, acked: Timestamp, horizon: Duration) {
-        while let Some(burst) = self.bursts.front() {
-            if acked.saturating_since(burst.last.at) <= horizon {
-                break;
-            }
+        let horizon = duration_nanos(horizon);
+        let oldest = Timestamp::from_nanos(acked.as_nanos().saturating_sub(horizon));
+        let old = self.bursts.partition_point(|burst| burst.last.at < oldest);
+        if let Some(burst) = self.bursts.drain(..old).next_back() {
             self.forgotten = Some(burst.last);
-            self.bursts.pop_front();
-            self.cursor = self.cursor.saturating_sub(1);
         }
+        self.cursor = self.cursor.saturating_sub(old);
     }
 
     /// Bursts remembered now.
