@@ -19,7 +19,7 @@ use tautline_quic_integration::{
 use crate::pair::{Departures, Link, MTU, Pair};
 
 /// rate = 1/2 − 2·standing queue − 4·loss, clamped: a law with its target at 25 % of queue.
-fn header() -> ModelHeader {
+pub(crate) fn header() -> ModelHeader {
     let mut hidden = [Hidden::default(); MAX_HIDDEN_LAYERS];
     hidden[0] = Hidden {
         width: 1,
@@ -41,7 +41,7 @@ fn header() -> ModelHeader {
     }
 }
 
-fn parameters() -> Vec<i16> {
+pub(crate) fn parameters() -> Vec<i16> {
     let mut parameters = vec![0; header().parameter_count()];
     // A dead hidden unit, then the output row: hidden unit, features, bias.
     let features = FEATURE_COUNT + 1 + 1;
@@ -51,11 +51,11 @@ fn parameters() -> Vec<i16> {
     parameters
 }
 
-fn policy() -> SharedPolicy {
+pub(crate) fn policy() -> SharedPolicy {
     Policy::new(header(), Arc::from(parameters())).unwrap()
 }
 
-fn envelope(model: Digest) -> UncheckedEnvelope {
+pub(crate) fn envelope(model: Digest) -> UncheckedEnvelope {
     UncheckedEnvelope::dangerously_unchecked(model, &TABLE_1)
 }
 

@@ -1,7 +1,11 @@
 //! The adapter inside real quinn connections, in virtual time.
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
 mod attribution;
+#[cfg(test)]
+mod certified;
 #[cfg(test)]
 mod learned;
 #[cfg(test)]
