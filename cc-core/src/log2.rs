@@ -35,8 +35,8 @@ pub fn exp2_scaled(x: Q16, factor: u64) -> u64 {
     u64::try_from(power).unwrap_or(u64::MAX)
 }
 
-/// log₂(`numerator` / `denominator`) in units of 2⁻¹⁶, rounded down: the largest `x` of the
-/// format with `denominator · 2^x ≤ numerator` by this module's own 2ˣ.
+/// log₂(`numerator` / `denominator`) in units of 2⁻¹⁶: the difference of the two logarithms, each
+/// rounded down, so within one unit of the floor on either side.
 ///
 /// Zero counts as one, in either place, so the result is always finite.
 pub fn log2_ratio(numerator: u64, denominator: u64) -> Q16 {

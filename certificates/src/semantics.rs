@@ -129,7 +129,13 @@ impl Program {
     /// # Errors
     /// As [`Program::decode`].
     pub fn from_policy<S: AsRef<[i16]>>(policy: &Policy<S>) -> Result<Self, ModelError> {
-        Self::new(policy.header(), policy.parameters(), policy.digest())
+        // The digest must be that of the very parameters judged here, whatever `S` answers when
+        // it is asked again; so the program is that of the file which these parameters make.
+        let mut file = vec![];
+        policy::encode(policy.header(), policy.parameters(), |piece| {
+            file.extend_from_slice(piece);
+        });
+        Self::decode(&file)
     }
 
     fn new(header: &ModelHeader, parameters: &[i16], digest: Digest) -> Result<Self, ModelError> {

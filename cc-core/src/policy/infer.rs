@@ -57,7 +57,8 @@ pub(super) fn forward(
             if header.skip == Skip::Linear {
                 let start = layer.inputs.saturating_sub(inputs);
                 if let Some(place) = from.get_mut(start..) {
-                    copy(place, features.iter().copied());
+                    let padded = features.iter().copied().chain(core::iter::repeat(0));
+                    copy(place, padded.take(inputs));
                 }
             }
             for (head, row) in heads.iter_mut().zip(layer.rows(parameters)) {

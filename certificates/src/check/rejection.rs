@@ -198,6 +198,9 @@ pub enum Reason {
         /// The fact's bound.
         bound: i64,
     },
+    /// Every leaf says that its box is empty: the claim speaks of no input at all.
+    #[error("the region holds no input, so the claim would say nothing; widen it")]
+    Vacuous,
     /// The bounds of a neuron contradict each other; the node must be split or shown empty.
     #[error("layer {layer}, neuron {neuron}: lower bound exceeds upper bound")]
     EmptyBounds {

@@ -4,7 +4,7 @@ use super::interval::Intervals;
 use super::region::{InputBox, check_empty};
 use super::rejection::{Reason, Rule};
 use super::relaxation::Relaxation;
-use super::sign::{fix_corner, of_target};
+use super::sign::{Sign, fix_corner, of_target};
 use super::target::Target;
 use crate::claim::{LinearConstraint, Region};
 use crate::format::{MAX_DEPTH, MAX_NODES, NodeKind, NodeReader, Witness};
@@ -26,6 +26,8 @@ pub(super) struct Checker<'a> {
     intervals: Intervals,
     witness: Witness,
     frames: Vec<Frame>,
+    /// How the target moves with each feature; computed at a tree's first corner.
+    signs: Option<Vec<Sign>>,
 }
 
 /// What to undo when a subtree is done.
@@ -54,6 +56,7 @@ impl<'a> Checker<'a> {
             intervals: Intervals::default(),
             witness: Witness::default(),
             frames: vec![],
+            signs: None,
         }
     }
 
@@ -71,7 +74,9 @@ impl<'a> Checker<'a> {
             facts,
         };
         self.frames.clear();
+        self.signs = None;
         let mut leaves = 0u64;
+        let mut proven = 0u64;
         for node in 0..MAX_NODES {
             let fault = |(rule, reason)| Fault { node, rule, reason };
             let kind = reader
@@ -80,8 +85,17 @@ impl<'a> Checker<'a> {
             let is_leaf = self.step(kind, &mut place, target).map_err(fault)?;
             if is_leaf {
                 leaves = leaves.saturating_add(1);
-                if self.next_branch(&mut place).is_none() {
-                    return Ok(leaves);
+                proven = proven.saturating_add(u64::from(!matches!(kind, NodeKind::Empty { .. })));
+                let more = self
+                    .next_branch(&mut place)
+                    .map_err(|reason| fault((rule_of(kind), reason)))?;
+                if !more {
+                    // A region without a point would prove anything.
+                    return if proven > 0 {
+                        Ok(leaves)
+                    } else {
+                        Err(fault((Rule::Empty, Reason::Vacuous)))
+                    };
                 }
             } else if self.frames.len() > MAX_DEPTH {
                 let limit = MAX_DEPTH;
@@ -153,27 +167,34 @@ impl<'a> Checker<'a> {
             return Err(Reason::NestedCorner);
         }
         place.before_corner = Some(place.input.clone());
-        fix_corner(&of_target(self.program, target), &mut place.input);
+        let program = self.program;
+        let signs = self.signs.get_or_insert_with(|| of_target(program, target));
+        fix_corner(signs, &mut place.input);
         self.frames.push(Frame::Corner);
         Ok(())
     }
 
-    /// After a leaf: goes to the next open branch, if there is one.
-    fn next_branch(&mut self, place: &mut Place<'_>) -> Option<()> {
-        loop {
-            match self.frames.pop()? {
+    /// After a leaf: goes to the next open branch; false if there is none.
+    fn next_branch(&mut self, place: &mut Place<'_>) -> Result<bool, Reason> {
+        while let Some(frame) = self.frames.pop() {
+            match frame {
                 Frame::Left { feature, cut, high } => {
-                    *place.input.high.get_mut(feature)? = high;
-                    let low = place.input.low.get_mut(feature)?;
+                    *place.input.high.get_mut(feature).ok_or(Reason::Overflow)? = high;
+                    let low = place.input.low.get_mut(feature).ok_or(Reason::Overflow)?;
                     let frame = Frame::Right { feature, low: *low };
                     *low = cut.saturating_add(1);
                     self.frames.push(frame);
-                    return Some(());
+                    return Ok(true);
                 }
-                Frame::Right { feature, low } => *place.input.low.get_mut(feature)? = low,
-                Frame::Corner => place.input = place.before_corner.take()?,
+                Frame::Right { feature, low } => {
+                    *place.input.low.get_mut(feature).ok_or(Reason::Overflow)? = low;
+                }
+                Frame::Corner => {
+                    place.input = place.before_corner.take().ok_or(Reason::NestedCorner)?;
+                }
             }
         }
+        Ok(false)
     }
 }
 

@@ -139,20 +139,28 @@ fn heavy_loss(table: &FeatureTable, claims: &ClaimSet) -> Q16 {
             rate && constraint.features.is_empty() && constraint.bound < 0
         });
         let index = table.index_of("slow_loss")?;
-        let (low, high) = *claim.region.bounds.get(index)?;
-        let reaches = table.features.get(index)?.high.units() == high;
-        (claim.kind == ClaimKind::Point && reduces && reaches).then_some(low)
+        let low = claim.region.bounds.get(index)?.0;
+        // At any other feature's value, but for the loss of the round itself.
+        let free = claim
+            .region
+            .bounds
+            .iter()
+            .zip(table.features)
+            .all(|(&(from, to), feature)| {
+                let starts = from == feature.low.units() || LOSSES.contains(&feature.name);
+                starts && to == feature.high.units()
+            });
+        let plain = claim.kind == ClaimKind::Point && claim.region.linear.is_empty();
+        (plain && reduces && free).then_some(low)
     };
     let named = claims
         .claims
         .iter()
         .find(|claim| claim.name == HEAVY_LOSS_CLAIM);
-    // The default is ten per cent rounded down, a region's bound is rounded up.
-    let latest = DEFAULT_HEAVY_LOSS.units().saturating_add(1);
-    named
-        .and_then(proven)
-        .filter(|&low| low <= latest)
-        .map_or(DEFAULT_HEAVY_LOSS, Q16::from_units)
+    named.and_then(proven).map_or(DEFAULT_HEAVY_LOSS, |low| {
+        DEFAULT_HEAVY_LOSS.min(Q16::from_units(low))
+    })
 }
 
+const LOSSES: [&str; 2] = ["loss", "slow_loss"];
 const HEAVY_LOSS_CLAIM: &str = "backs-off-on-heavy-loss";

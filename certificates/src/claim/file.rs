@@ -241,7 +241,8 @@ fn read_range(
     };
     let low = Decimal::parse(low).ok_or_else(|| error("decimals like \"0.1\""))?;
     let high = Decimal::parse(high).ok_or_else(|| error("decimals like \"0.1\""))?;
-    let units = (low.ceil_units(), high.floor_units(0));
+    // Features are rounded down, so a value from `low` on may show as the unit below it.
+    let units = (low.floor_units(0), high.floor_units(0));
     let range = i128::from(least)..=i128::from(most);
     if !range.contains(&low.floor_units(0)) || !range.contains(&high.ceil_units()) {
         let expected = format!("bounds within the table's range, {least} to {most} units of 2^-16");

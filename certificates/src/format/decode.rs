@@ -1,8 +1,9 @@
 //! Payloads, one node at a time.
 
 use super::{
-    ALPHA_ONE, Certificate, FormatError, Layout, Node, SECTION_PAIR_TREE, SECTION_REGION_TREE,
-    Section, SectionView, TAG_CORNER, TAG_EMPTY, TAG_INTERVAL, TAG_RELAXATION, TAG_SPLIT, Tree,
+    ALPHA_ONE, Certificate, FormatError, Layout, MAX_NODES, Node, SECTION_PAIR_TREE,
+    SECTION_REGION_TREE, Section, SectionView, TAG_CORNER, TAG_EMPTY, TAG_INTERVAL, TAG_RELAXATION,
+    TAG_SPLIT, Tree,
 };
 use crate::bytes::Reader;
 use crate::claim::{Claim, ClaimKind};
@@ -271,6 +272,15 @@ fn decode_tree(reader: &mut NodeReader<'_>) -> Result<Tree, FormatError> {
             NodeKind::Empty { index } => (Node::Empty { index }, 0),
             NodeKind::Interval => (Node::Interval, 0),
         };
+        let limit = usize::try_from(MAX_NODES).unwrap_or(usize::MAX);
+        if nodes.len() >= limit {
+            let got = nodes.len().saturating_add(1);
+            return Err(FormatError::TooMany {
+                field: "tree",
+                limit,
+                got,
+            });
+        }
         nodes.push(node);
         open = open.saturating_sub(1).saturating_add(children);
     }

@@ -27,7 +27,7 @@ fn the_standard_claims_are_what_their_decimals_say() {
         ]
     );
     let fills = &set.claims[0];
-    assert_eq!(fills.region.bounds[0], (0, 6553));
+    assert_eq!(fills.region.bounds[0], (0, 13_107));
     assert_eq!(fills.region.bounds[3], (0, 0));
     assert_eq!(
         fills.region.bounds[7],
@@ -36,7 +36,7 @@ fn the_standard_claims_are_what_their_decimals_say() {
     );
     assert_eq!(fills.constraints[0].heads, [(HeadKind::Rate, -1)]);
     let heavy = &set.claims[5];
-    assert_eq!(heavy.region.bounds[4], (6554, 65_536));
+    assert_eq!(heavy.region.bounds[4], (6553, 65_536));
     assert_eq!(heavy.constraints[0].bound, -6554);
     let smooth = &set.claims[6].constraints[0];
     assert_eq!(

@@ -8,6 +8,8 @@
 )]
 
 #[cfg(test)]
+mod attacks;
+#[cfg(test)]
 mod canonical;
 #[cfg(test)]
 mod claims;

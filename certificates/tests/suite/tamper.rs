@@ -293,11 +293,11 @@ fn the_guards_heavy_loss_comes_from_the_claim_of_that_name_and_is_never_laxer() 
     };
     assert_eq!(
         heavy_loss("backs-off-on-heavy-loss", "0.1"),
-        Q16::from_units(6554)
+        Q16::from_units(6553)
     );
     assert_eq!(
         heavy_loss("backs-off-on-heavy-loss", "0.05"),
-        Q16::from_units(3277)
+        Q16::from_units(3276)
     );
     assert_eq!(
         heavy_loss("backs-off-on-heavy-loss", "0.9"),
