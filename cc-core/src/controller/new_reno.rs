@@ -7,7 +7,8 @@ use super::{
     SentPacket, Timeout, initial_window, pacing_rate,
 };
 use crate::fixed::Q16;
-use crate::units::{Bytes, Timestamp, duration_nanos};
+use crate::observe::SmoothedRtt;
+use crate::units::{Bytes, Timestamp};
 
 /// RFC 9002 §7 and appendix B, with pacing at 5/4 of a window per smoothed round-trip time.
 ///
@@ -19,7 +20,8 @@ pub struct NewReno {
     congestion_window: Bytes,
     ssthresh: Bytes,
     recovery_start: Option<Timestamp>,
-    smoothed_rtt: Duration,
+    smoothed_rtt: SmoothedRtt,
+    sample: Option<Duration>,
     acked_since_growth: Bytes,
     acked_in_batch: Bytes,
     window_used: bool,
@@ -33,7 +35,8 @@ impl NewReno {
             congestion_window: initial_window(max_datagram_size),
             ssthresh: Bytes::MAX,
             recovery_start: None,
-            smoothed_rtt: Duration::ZERO,
+            smoothed_rtt: SmoothedRtt::new(),
+            sample: None,
             acked_since_growth: Bytes::ZERO,
             acked_in_batch: Bytes::ZERO,
             window_used: false,
@@ -41,7 +44,7 @@ impl NewReno {
     }
 
     /// Takes over from another controller: congestion avoidance from `window` on.
-    pub fn resume(&mut self, window: Bytes, smoothed_rtt: Duration) {
+    pub fn resume(&mut self, window: Bytes, smoothed_rtt: SmoothedRtt) {
         self.congestion_window = window.max(self.minimum_window());
         self.ssthresh = self.congestion_window;
         self.smoothed_rtt = smoothed_rtt;
@@ -54,7 +57,7 @@ impl NewReno {
         self.congestion_window
     }
 
-    /// True until the first congestion event.
+    /// True while the window is below the slow start threshold.
     pub fn in_slow_start(&self) -> bool {
         self.congestion_window < self.ssthresh
     }
@@ -107,20 +110,17 @@ impl Controller for NewReno {
     }
 
     fn on_packet_acked(&mut self, now: Timestamp, packet: AckedPacket) {
-        let sample = now.saturating_since(packet.time_sent);
-        self.smoothed_rtt = if self.smoothed_rtt.is_zero() {
-            sample
-        } else {
-            // RFC 9002 §5.3: 7/8 of the old value and 1/8 of the sample.
-            let old = duration_nanos(self.smoothed_rtt).saturating_mul(7);
-            Duration::from_nanos(old.saturating_add(duration_nanos(sample)) >> 3)
-        };
+        self.sample = Some(now.saturating_since(packet.time_sent));
         if !self.in_recovery(packet.time_sent) {
             self.acked_in_batch = self.acked_in_batch.saturating_add(packet.bytes);
         }
     }
 
     fn on_ack_end(&mut self, _now: Timestamp, batch: AckBatch) {
+        // RFC 9002 §5.1: only the largest packet of an acknowledgement gives a sample.
+        if let Some(sample) = self.sample.take() {
+            self.smoothed_rtt.update(sample);
+        }
         let acked = core::mem::take(&mut self.acked_in_batch);
         let before = batch.bytes_in_flight.saturating_add(acked);
         if self.window_used
@@ -157,7 +157,7 @@ impl Controller for NewReno {
     fn decision(&self) -> Decision {
         Decision {
             congestion_window: self.congestion_window,
-            pacing_rate: pacing_rate(self.congestion_window, self.smoothed_rtt, PACING_GAIN),
+            pacing_rate: pacing_rate(self.congestion_window, self.smoothed_rtt.get(), PACING_GAIN),
             send_quantum: self.max_datagram_size.saturating_mul(10),
             buffer_cap: self.congestion_window.saturating_mul(2),
             retry: RetryTiming::RFC9002,
@@ -240,7 +240,9 @@ mod tests {
     #[test]
     fn congestion_avoidance_adds_one_datagram_per_window() {
         let mut reno = NewReno::new(MTU);
-        reno.resume(Bytes::new(12_000), Duration::from_millis(40));
+        let mut smoothed = SmoothedRtt::new();
+        smoothed.update(Duration::from_millis(40));
+        reno.resume(Bytes::new(12_000), smoothed);
         for step in 0..10 {
             ack(&mut reno, 50 + step, 10 + step, 1200);
         }

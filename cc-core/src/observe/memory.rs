@@ -44,7 +44,8 @@ impl Memory {
     pub fn count_loss(&mut self, observation: &Observation) {
         let lost = observation.lost_packets;
         let total = lost.saturating_add(observation.acked_packets);
-        let keep = LOSS_MEMORY_PACKETS.saturating_sub(total);
+        // Tiny windows forget as if they had carried a few packets more, within 32 rounds.
+        let keep = LOSS_MEMORY_PACKETS.saturating_sub(total.max(LOSS_PACKETS_PER_ROUND_MIN));
         self.lost_decayed = self.lost_decayed.decay(keep).add(lost);
         self.total_decayed = self.total_decayed.decay(keep).add(total);
     }
@@ -114,6 +115,21 @@ impl Memory {
         self.last_step = ratio(applied, gain).clamp(Q16::NEG_ONE, Q16::ONE);
     }
 
+    /// Forgets steps and averages, which a change of the window by other hands made meaningless;
+    /// what the path lost it still has lost.
+    pub fn restart(&mut self) {
+        let Self {
+            lost_decayed,
+            total_decayed,
+            ..
+        } = *self;
+        *self = Self {
+            lost_decayed,
+            total_decayed,
+            ..Self::default()
+        };
+    }
+
     /// Lost fraction over about 256 packets.
     pub fn slow_loss(&self) -> Q16 {
         let total = self.total_decayed.0.max(LOSS_DENOMINATOR_MIN << COUNT_BITS);
@@ -161,6 +177,7 @@ fn ratio(value: Q16, by: Q16) -> Q16 {
 const OWN_QUEUE_CEILING: Q16 = Q16::from_units(43_690);
 const LOSS_MEMORY_PACKETS: u64 = 256;
 const LOSS_DENOMINATOR_MIN: u64 = 64;
+const LOSS_PACKETS_PER_ROUND_MIN: u64 = 8;
 const COUNT_BITS: u32 = 8;
 const COMPETITOR_ROUNDS: u64 = 32;
 

@@ -9,6 +9,11 @@ use crate::units::duration_nanos;
 pub struct SmoothedRtt(Duration);
 
 impl SmoothedRtt {
+    /// No sample yet.
+    pub const fn new() -> Self {
+        Self(Duration::ZERO)
+    }
+
     /// Takes a sample.
     pub fn update(&mut self, sample: Duration) {
         self.0 = if self.0.is_zero() {

@@ -290,6 +290,14 @@ proptest! {
                 bytes_in_flight: Bytes::ZERO,
             };
             controller.on_congestion_event(now, event);
+            if round % 9 == 7 {
+                let bytes_in_flight = Bytes::new(MTU);
+                controller.on_timeout(now, Timeout { count: 2, bytes_in_flight });
+            }
+            if round % 9 == 5 {
+                // The same size again: only the memory starts anew.
+                controller.on_mtu_update(now, Bytes::new(MTU));
+            }
             let next = controller.decision().congestion_window;
             if round > 4 && controller.policy_in_charge() {
                 prop_assert!(window.is_none_or(|before| next <= before), "round {round}");

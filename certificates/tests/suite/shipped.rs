@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use tautline_certificates::check;
 use tautline_certificates::claim::ClaimSet;
+use tautline_core::policy::Digest;
 
 fn read(path: &str) -> Vec<u8> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -34,5 +35,17 @@ fn every_flipped_byte_of_the_shipped_certificate_is_rejected() {
         let mut bad = certificate.clone();
         bad[place] ^= 0x20;
         assert!(check(&model, &bad, None).is_err(), "byte {place}");
+    }
+}
+
+#[test]
+fn the_provenance_names_the_shipped_files() {
+    let provenance = String::from_utf8(read("models/demo/provenance.toml")).unwrap();
+    for (key, file) in [("model", "model.tlm"), ("certificate", "certificate.tlc")] {
+        let digest = Digest::of(&read(&format!("models/demo/{file}")));
+        assert!(
+            provenance.contains(&format!("{key}_sha256 = \"{digest}\"")),
+            "{key}: {digest}"
+        );
     }
 }

@@ -18,6 +18,8 @@ pub use proposer::Proposer;
 
 use state::{Drain, Phase, Startup};
 
+use core::time::Duration;
+
 use super::{
     AckBatch, AckedPacket, CongestionEvent, CongestionTrigger, Controller, Counters, Decision,
     NewReno, RetryTiming, SentPacket, SlowStart, Timeout, pacing_rate,
@@ -39,6 +41,8 @@ pub struct Learned<P, E> {
     max_datagram_size: Bytes,
     rounds: Rounds,
     smoothed_rtt: SmoothedRtt,
+    /// Mean of the last round; zero before the first.
+    round_rtt: Duration,
     min_rtt: MinRtt,
     memory: Memory,
     monitor: Monitor,
@@ -91,6 +95,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
             max_datagram_size,
             rounds: Rounds::default(),
             smoothed_rtt: SmoothedRtt::default(),
+            round_rtt: Duration::ZERO,
             min_rtt: MinRtt::new(),
             memory: Memory::default(),
             monitor: Monitor::default(),
@@ -259,9 +264,10 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
         Q16::ZERO
     }
 
-    /// The policy gets the window back after enough rounds inside the region.
+    /// The policy gets the window back after enough rounds inside the region without heavy loss.
     fn serve_probation(&mut self, features: &[i32; FEATURE_COUNT]) {
-        let inside = self.envelope.contains(features);
+        let calm = self.memory.slow_loss() < self.envelope.heavy_loss();
+        let inside = calm && self.envelope.contains(features);
         let Phase::Fallback { reno, clean_rounds } = &mut self.phase else {
             return;
         };
@@ -284,7 +290,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
         self.log_window =
             log2_ratio(window.as_u64(), datagram).clamp(LOG_WINDOW_MIN, LOG_WINDOW_MAX);
         self.judged_window = window;
-        self.memory = Memory::default();
+        self.memory.restart();
         self.monitor = Monitor::default();
         self.rounds_since_drain = 0;
         self.phase = Phase::Policy;
@@ -293,7 +299,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
     fn enter_fallback(&mut self) {
         self.counters.fallbacks = self.counters.fallbacks.saturating_add(1);
         let mut reno = NewReno::new(self.max_datagram_size);
-        reno.resume(self.window(), self.smoothed_rtt.get());
+        reno.resume(self.window(), self.smoothed_rtt);
         self.phase = Phase::Fallback {
             reno,
             clean_rounds: 0,
@@ -332,7 +338,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
         };
         self.decision = Decision {
             congestion_window: window,
-            pacing_rate: pacing_rate(window, self.smoothed_rtt.get(), gain),
+            pacing_rate: pacing_rate(window, self.pacing_rtt(), gain),
             send_quantum: self
                 .max_datagram_size
                 .saturating_mul(self.proposal.burst_datagrams),
@@ -341,7 +347,18 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
         };
     }
 
-    /// Startup ends with the window that `end` leaves.
+    /// The smoothed RTT, or the last round's where that is shorter: after an outage the smoothed
+    /// one stays high for long, and pacing by it would keep the rounds few and the window unused.
+    fn pacing_rtt(&self) -> Duration {
+        let smoothed = self.smoothed_rtt.get();
+        if self.round_rtt.is_zero() {
+            smoothed
+        } else {
+            smoothed.min(self.round_rtt)
+        }
+    }
+
+    /// A congestion signal ends startup.
     fn leave_startup_on_congestion(&mut self) {
         if let Phase::Startup(start) = &mut self.phase {
             start.on_congestion();
@@ -401,6 +418,7 @@ impl<P: Proposer, E: Envelope> Controller for Learned<P, E> {
             Phase::Policy | Phase::Drain(_) => false,
         };
         if let Some(round) = &round {
+            self.round_rtt = round.mean_rtt;
             self.on_round(round);
         }
         if per_batch || round.is_some() {
@@ -423,6 +441,13 @@ impl<P: Proposer, E: Envelope> Controller for Learned<P, E> {
                 self.intervene();
                 if !matches!(self.phase, Phase::Fallback { .. }) {
                     self.enter_fallback();
+                    // The loss that established it was left to the policy; the slow start to come
+                    // ends at half the window (RFC 9002 §7.3.2).
+                    let bytes = Bytes::ZERO;
+                    let trigger = CongestionTrigger::Loss { packets: 0, bytes };
+                    if let Phase::Fallback { reno, .. } = &mut self.phase {
+                        reno.on_congestion_event(now, CongestionEvent { trigger, ..event });
+                    }
                 }
             }
         }
@@ -437,10 +462,14 @@ impl<P: Proposer, E: Envelope> Controller for Learned<P, E> {
             // RFC 9002 §6.2: one probe timeout is no sign of loss. RFC 8085 §3.1: without any
             // feedback the rate must fall, so each further one halves the window.
             Phase::Policy | Phase::Drain(_) if timeout.count >= 2 => {
+                if let Phase::Drain(drain) = self.phase {
+                    self.log_window = drain.restore;
+                    self.rounds_since_drain = 0;
+                }
                 let halved = self.log_window.saturating_sub(Q16::ONE).max(LOG_WINDOW_MIN);
                 self.intervene();
                 self.log_window = halved;
-                self.memory = Memory::default();
+                self.memory.restart();
                 self.phase = Phase::Policy;
             }
             Phase::Startup(_) if timeout.count >= 2 => {
@@ -460,7 +489,7 @@ impl<P: Proposer, E: Envelope> Controller for Learned<P, E> {
             .log_window
             .saturating_add(change)
             .clamp(LOG_WINDOW_MIN, LOG_WINDOW_MAX);
-        self.memory = Memory::default();
+        self.memory.restart();
         self.max_datagram_size = max_datagram_size;
         match &mut self.phase {
             Phase::Fallback { reno, .. } => reno.on_mtu_update(now, max_datagram_size),
