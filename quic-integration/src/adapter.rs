@@ -28,7 +28,8 @@ use crate::sent_ring::{Departure, SentRing};
 /// * **Round-trip times** are `now − sent`. The estimator that quinn passes is updated only after
 ///   the packets of an acknowledgement, so its first value is the initial 333 ms.
 /// * **Marks.** quinn reports that an acknowledgement raised the CE count, after it ended and
-///   without the amount: one mark counts towards the *next* [`AckBatch`].
+///   without the amount. Every packet that it newly acknowledged is taken for marked, which never
+///   understates congestion, and counts towards the *next* [`AckBatch`].
 /// * **Timeouts** are inferred at the next event; see [`ProbeTimeout`].
 /// * **Bytes in flight** are quinn's at every acknowledgement, plus what left since. Packets
 ///   smaller than [`SMALL_BURST`] are taken for bare acknowledgements, which do not count.
@@ -51,6 +52,9 @@ pub struct Adapter<C> {
     newest_in_batch: Option<Timestamp>,
     /// Remembered departures at which old ones are looked for next.
     tidy_at_bursts: usize,
+    /// Packets of the acknowledgement in progress, and of the last one that ended.
+    acked_in_batch: u64,
+    acked_in_last_batch: u64,
     pending_marks: u64,
     tally: Tally,
 }
@@ -99,6 +103,8 @@ impl<C: Controller> Adapter<C> {
             newest_acked: Timestamp::ZERO,
             newest_in_batch: None,
             tidy_at_bursts: TIDY_FROM_BURSTS,
+            acked_in_batch: 0,
+            acked_in_last_batch: 0,
             pending_marks: 0,
             tally: Tally::default(),
         };
@@ -249,6 +255,7 @@ impl<C: Controller + Clone + Send + Sync + 'static> QuinnController for Adapter<
         }
         self.timeout.on_ack(at);
         self.tally.packets_acked += 1;
+        self.acked_in_batch += 1;
         let packet = AckedPacket {
             number: departure.number,
             bytes: Bytes::new(bytes),
@@ -270,6 +277,7 @@ impl<C: Controller + Clone + Send + Sync + 'static> QuinnController for Adapter<
             self.timeout.on_sample(time_sent, at);
         }
         self.bytes_in_flight = Bytes::new(in_flight);
+        self.acked_in_last_batch = std::mem::take(&mut self.acked_in_batch);
         let batch = AckBatch {
             bytes_in_flight: self.bytes_in_flight,
             ecn_ce_count: std::mem::take(&mut self.pending_marks),
@@ -286,7 +294,9 @@ impl<C: Controller + Clone + Send + Sync + 'static> QuinnController for Adapter<
     ) {
         if lost_bytes == 0 {
             self.tally.marks += 1;
-            self.pending_marks = self.pending_marks.saturating_add(1);
+            // The event follows the end of the acknowledgement that raised the count.
+            let marked = self.acked_in_last_batch.max(1);
+            self.pending_marks = self.pending_marks.saturating_add(marked);
             self.congestion(now, sent, CongestionTrigger::EcnCe);
             return;
         }

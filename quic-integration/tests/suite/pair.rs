@@ -19,8 +19,8 @@ pub(crate) struct Link {
     pub(crate) rate_bits_per_sec: u64,
     pub(crate) one_way_delay: Duration,
     pub(crate) buffer_bytes: u64,
-    /// Packets that find more than this queued are marked instead of waiting for a loss.
-    pub(crate) mark_above_bytes: Option<u64>,
+    /// Packets that find at least this much queued are marked instead of waiting for a loss.
+    pub(crate) mark_from_bytes: Option<u64>,
     /// Everything sent in this interval after the start is lost, both ways.
     pub(crate) outage: Option<(Duration, Duration)>,
 }
@@ -32,7 +32,7 @@ impl Link {
             rate_bits_per_sec: 10_000_000,
             one_way_delay: Duration::from_millis(20),
             buffer_bytes: 50_000,
-            mark_above_bytes: None,
+            mark_from_bytes: None,
             outage: None,
         }
     }
@@ -268,8 +268,8 @@ impl Pair {
         }
         if self
             .link
-            .mark_above_bytes
-            .is_some_and(|limit| queued > limit)
+            .mark_from_bytes
+            .is_some_and(|limit| queued >= limit)
             && ecn.is_some()
         {
             ecn = Some(EcnCodepoint::Ce);
