@@ -13,7 +13,7 @@ use tautline_core::units::{Bandwidth, Bytes, Timestamp};
 
 use crate::clock::Clock;
 use crate::probe_timeout::ProbeTimeout;
-use crate::sent_ring::{Departure, SentRing};
+use crate::sent_ring::{Departure, MAX_BURSTS, SentRing};
 
 /// Drives a [`Controller`] inside quinn.
 ///
@@ -170,12 +170,14 @@ impl<C: Controller> Adapter<C> {
         }
     }
 
-    /// Forgets old departures; rests until as many again have been added.
+    /// Forgets old departures; rests until as many again have been added or the ring is full,
+    /// which would otherwise merge neighbours for good.
     #[cold]
     fn tidy(&mut self) {
         self.sent
             .forget_before(self.newest_acked, self.timeout.attribution_horizon());
-        self.tidy_at_bursts = self.sent.len().saturating_mul(2).max(TIDY_FROM_BURSTS);
+        let twice = self.sent.len().saturating_mul(2);
+        self.tidy_at_bursts = twice.clamp(TIDY_FROM_BURSTS, MAX_BURSTS);
     }
 
     fn infer_timeout(&mut self, at: Timestamp) {
