@@ -243,6 +243,7 @@ impl Params {
         self.check_counts()?;
         self.check_reals()?;
         let layout = Layout::new(&self.network.hidden, &heads, self.network.weight_shift)?;
+        self.check_products(layout.len() as u64)?;
         let digest = Digest::of(self.to_toml()?.as_bytes());
         Ok(ValidParams {
             params: self,
@@ -278,7 +279,7 @@ impl Params {
             ("repair.rounds", repair.rounds, 0, 10_000),
             ("repair.steps", repair.steps, 1, 1_000_000),
             ("repair.batch", repair.batch as u64, 16, 65_536),
-            ("repair.boxes", repair.boxes as u64, 1, 1 << 24),
+            ("repair.boxes", repair.boxes as u64, 1, 1 << 20),
         ];
         for (field, got, low, high) in counts {
             if !(low..=high).contains(&got) {
@@ -291,6 +292,42 @@ impl Params {
             }
         }
         Ok(())
+    }
+
+    /// Fields that are fine one by one can still ask for more memory than there is.
+    fn check_products(&self, weights: u64) -> Result<(), ParamsError> {
+        let (environment, evolve) = (&self.environment, &self.evolve);
+        // A connection decides at most once per round-trip time.
+        let decisions = environment.max_seconds * 1000.0 / environment.min_rtt_ms;
+        let decisions = decisions as u64 * environment.max_flows as u64;
+        let batch = self.clone.batch.max(self.repair.batch) as u64;
+        let (pairs, scenarios) = (evolve.pairs as u64, evolve.scenarios as u64);
+        let products = [
+            (
+                "evolve.pairs × evolve.scenarios",
+                pairs * scenarios,
+                MAX_EPISODES,
+            ),
+            (
+                "evolve.pairs × weights of the network",
+                pairs * weights,
+                MAX_REALS,
+            ),
+            (
+                "the larger of clone.batch and repair.batch × weights of the network / 64",
+                batch * weights / 64,
+                MAX_REALS,
+            ),
+            (
+                "clone.recordings × environment.max_flows × max_seconds / min_rtt_ms",
+                self.clone.recordings.max(1) as u64 * decisions,
+                MAX_RECORDED,
+            ),
+        ];
+        match products.into_iter().find(|&(_, got, high)| got > high) {
+            Some((fields, got, high)) => Err(ParamsError::Product { fields, high, got }),
+            None => Ok(()),
+        }
     }
 
     fn check_reals(&self) -> Result<(), ParamsError> {
@@ -430,6 +467,16 @@ pub enum ParamsError {
         /// The value there is.
         got: f64,
     },
+    /// Several fields together ask for too much memory.
+    #[error("{fields} is {got}, expected at most {high}")]
+    Product {
+        /// The fields, dotted, and how they combine.
+        fields: &'static str,
+        /// Largest value.
+        high: u64,
+        /// The value there is.
+        got: u64,
+    },
     /// A head's name is unknown.
     #[error("network.heads names {got:?}, expected rate, pacing, buffer or retry")]
     UnknownHead {
@@ -448,6 +495,12 @@ pub enum ParamsError {
 }
 
 const FORMAT_VERSION: u32 = 1;
+/// Antithetic pairs of episodes in one generation.
+const MAX_EPISODES: u64 = 1 << 20;
+/// Reals that one step holds at once: 256 MiB.
+const MAX_REALS: u64 = 1 << 25;
+/// Feature vectors that recordings may hold: about 600 MB with their copy as reals.
+const MAX_RECORDED: u64 = 1 << 22;
 
 #[cfg(test)]
 mod tests {
@@ -478,6 +531,46 @@ mod tests {
         let error = Params::from_toml(&bad, "run.toml").unwrap_err().to_string();
         assert!(error.starts_with(&format!("run.toml:{line}: ")), "{error}");
         assert!(error.contains("pears"), "{error}");
+    }
+
+    #[test]
+    fn fields_that_together_ask_for_too_much_memory_are_refused() {
+        let refused = |change: fn(&mut Params)| {
+            let mut params = Params::full();
+            change(&mut params);
+            params.check().unwrap_err().to_string()
+        };
+        assert_eq!(
+            refused(|p| (p.evolve.pairs, p.evolve.scenarios) = (4096, 65_536)),
+            "evolve.pairs × evolve.scenarios is 268435456, expected at most 1048576"
+        );
+        let noise = refused(|p| {
+            p.network.hidden = vec![128; 4];
+            p.evolve.pairs = 4096;
+        });
+        assert!(
+            noise.starts_with("evolve.pairs × weights of the network is "),
+            "{noise}"
+        );
+        let gradients = refused(|p| {
+            p.network.hidden = vec![128; 4];
+            p.repair.batch = 65_536;
+        });
+        assert!(gradients.contains("repair.batch × weights"), "{gradients}");
+        let recorded = refused(|p| p.clone.recordings = 100_000);
+        assert_eq!(
+            recorded,
+            "clone.recordings × environment.max_flows × max_seconds / min_rtt_ms is 480000000, \
+             expected at most 4194304"
+        );
+        // One recording can be too long, and the repair makes one even where cloning makes none.
+        let long = refused(|p| {
+            p.clone.recordings = 0;
+            p.environment.max_flows = 16;
+            p.environment.max_seconds = 600.0;
+            p.environment.min_rtt_ms = 1.0;
+        });
+        assert!(long.contains("is 9600000,"), "{long}");
     }
 
     #[test]
