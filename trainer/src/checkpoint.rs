@@ -4,8 +4,6 @@
 //! the optimiser's step count u64, then six vectors (weights, mean, square, teacher, best weights,
 //! history), each with a u32 length and `f64` bits, then the SHA-256 of all before.
 
-use std::path::{Path, PathBuf};
-
 use tautline_core::policy::Digest;
 
 use crate::optimiser::Adam;
@@ -48,28 +46,6 @@ pub struct Checkpoint {
     pub(crate) best: Option<(f64, Vec<f64>)>,
     /// Figures of the report so far: clone error, then pairs of generation and reward.
     pub(crate) history: Vec<f64>,
-}
-
-/// Why a checkpoint could not be read or written.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CheckpointError {
-    /// The file could not be read or written.
-    #[error("{}: {source}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's reason.
-        source: std::io::Error,
-    },
-    /// The content is not a checkpoint.
-    #[error("{}: not a checkpoint: {reason}", path.display())]
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: ContentFault,
-    },
 }
 
 /// What is wrong with a checkpoint's bytes.
@@ -220,37 +196,6 @@ impl Checkpoint {
             history,
         })
     }
-
-    /// Writes the checkpoint beside `path`, then renames it onto `path`.
-    ///
-    /// # Errors
-    /// [`CheckpointError::File`].
-    pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".partial");
-        let partial = path.with_file_name(name);
-        let fault = |source| CheckpointError::File {
-            path: path.to_owned(),
-            source,
-        };
-        std::fs::write(&partial, self.encode()).map_err(fault)?;
-        std::fs::rename(&partial, path).map_err(fault)
-    }
-
-    /// Reads a file that [`Checkpoint::save`] wrote.
-    ///
-    /// # Errors
-    /// [`CheckpointError`].
-    pub fn load(path: &Path) -> Result<Self, CheckpointError> {
-        let bytes = std::fs::read(path).map_err(|source| CheckpointError::File {
-            path: path.to_owned(),
-            source,
-        })?;
-        Self::decode(&bytes).map_err(|reason| CheckpointError::Content {
-            path: path.to_owned(),
-            reason,
-        })
-    }
 }
 
 struct Reader<'a> {
@@ -311,24 +256,12 @@ mod tests {
     }
 
     #[test]
-    fn a_saved_checkpoint_loads_as_it_was() {
-        let folder = std::env::temp_dir().join(format!("tautline-trainer-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("run.tltc");
-        checkpoint().save(&path).unwrap();
-        assert_eq!(Checkpoint::load(&path).unwrap(), checkpoint());
-        assert!(!folder.join("run.tltc.partial").exists());
-        std::fs::write(&path, b"TLTC\x07\x00").unwrap();
-        let error = Checkpoint::load(&path).unwrap_err().to_string();
-        assert!(
-            error.ends_with(
-                "run.tltc: not a checkpoint: format version 7, this program reads version 1"
-            ),
-            "{error}"
+    fn another_version_is_refused_with_both_numbers() {
+        let error = Checkpoint::decode(b"TLTC\x07\x00").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "format version 7, this program reads version 1"
         );
-        std::fs::remove_dir_all(&folder).unwrap();
-        let error = Checkpoint::load(&path).unwrap_err().to_string();
-        assert!(error.contains("run.tltc"), "{error}");
     }
 
     #[test]

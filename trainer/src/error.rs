@@ -5,6 +5,8 @@ use tautline_core::controller::ForeignEnvelope;
 use tautline_core::policy::{Digest, HeadKind, ModelError};
 use tautline_netsim::scenario::ScenarioError;
 
+use crate::checkpoint::Phase;
+
 /// Why training could not go on.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -57,12 +59,44 @@ pub enum TrainError {
         got: Digest,
     },
     /// The checkpoint's vectors do not fit the network.
-    #[error("checkpoint holds {got} weights, the network has {expected}")]
+    #[error("checkpoint holds a vector of {got} weights, expected {expected}")]
     CheckpointLen {
-        /// Weights of the network.
+        /// Weights of the network; none for the teacher before the repair.
         expected: usize,
-        /// Weights in the checkpoint.
+        /// Weights in the vector.
         got: usize,
+    },
+    /// The checkpoint is past the end of its phase.
+    #[error("checkpoint is at step {got} of phase {}, which has {total}", phase.name())]
+    CheckpointStep {
+        /// The phase.
+        phase: Phase,
+        /// Steps that the phase has.
+        total: u64,
+        /// The checkpoint's step.
+        got: u64,
+    },
+    /// The optimiser's step count is not the one that belongs to the checkpoint's step.
+    #[error("checkpoint counts {got} optimiser steps, {expected} belong to its step")]
+    CheckpointOptimiser {
+        /// Optimiser steps done by then.
+        expected: u64,
+        /// The checkpoint's count.
+        got: u64,
+    },
+    /// A number that no run of these parameters can have reached.
+    #[error("checkpoint: {field}[{place}] is {got}, expected {low} to {high}")]
+    CheckpointValue {
+        /// The vector.
+        field: &'static str,
+        /// Place in it.
+        place: usize,
+        /// Smallest value.
+        low: f64,
+        /// Largest value.
+        high: f64,
+        /// The value there is.
+        got: f64,
     },
     /// A claim cannot be decided about this model at all.
     #[error("claim {claim:?}: {reason}")]

@@ -27,7 +27,7 @@
 //! let params = Params::quick().check()?;
 //! match train(&params, &claims, None, &mut (), &|| false)? {
 //!     Outcome::Trained(trained) => assert_eq!(trained.report.certified[0].1, 1.0),
-//!     Outcome::Interrupted(checkpoint) => checkpoint.save("run.tltc".as_ref())?,
+//!     Outcome::Interrupted(checkpoint) => std::fs::write("run.tltc", checkpoint.encode())?,
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -46,6 +46,7 @@ pub mod params;
 mod phase;
 mod proposer;
 pub mod quantize;
+mod resume;
 mod rng;
 mod rollout;
 mod sampling;

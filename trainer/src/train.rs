@@ -9,6 +9,7 @@ use crate::obligation::Obligation;
 use crate::optimiser::Adam;
 use crate::params::ValidParams;
 use crate::quantize;
+use crate::resume;
 
 /// How far training is.
 #[derive(Clone, Debug, PartialEq)]
@@ -134,7 +135,7 @@ impl<'a> Session<'a> {
         let claims_digest = claims::digest(claims)?;
         let state = match resume {
             Some(state) => {
-                check_resume(&state, params, claims_digest)?;
+                resume::check(&state, params, claims_digest)?;
                 state
             }
             None => Checkpoint {
@@ -220,41 +221,5 @@ impl<'a> Session<'a> {
                 certified,
             },
         })
-    }
-}
-
-fn check_resume(
-    state: &Checkpoint,
-    params: &ValidParams,
-    claims: Digest,
-) -> Result<(), TrainError> {
-    if state.params != params.digest() {
-        return Err(TrainError::CheckpointParams {
-            expected: params.digest(),
-            got: state.params,
-        });
-    }
-    if state.claims != claims {
-        return Err(TrainError::CheckpointClaims {
-            expected: claims,
-            got: state.claims,
-        });
-    }
-    let expected = params.layout().len();
-    let best = state.best.as_ref().map(|(_, weights)| weights.len());
-    let lengths = [
-        state.weights.len(),
-        state.adam.mean.len(),
-        state.adam.square.len(),
-        best.unwrap_or(expected),
-        if state.phase == Phase::Repair {
-            state.teacher.len()
-        } else {
-            expected
-        },
-    ];
-    match lengths.into_iter().find(|&len| len != expected) {
-        Some(got) => Err(TrainError::CheckpointLen { expected, got }),
-        None => Ok(()),
     }
 }
