@@ -1,5 +1,7 @@
 //! Training from start, or from a checkpoint, to a deployed program.
 
+use rayon::prelude::*;
+use tautline_abstract_interp::quick_qc;
 use tautline_core::policy::{Digest, ModelHeader};
 
 use crate::checkpoint::{Checkpoint, Phase};
@@ -10,6 +12,7 @@ use crate::optimiser::Adam;
 use crate::params::ValidParams;
 use crate::quantize;
 use crate::resume;
+use crate::rollout;
 
 /// How far training is.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +27,9 @@ pub struct Progress<'a> {
     pub loss: f64,
     /// Mean reward of the last generation or validation, where there was one.
     pub reward: Option<f64>,
-    /// Proven fraction per claim by name, where it was just measured.
+    /// Proven fraction per claim by name, where it was just measured: every thousand steps and at the
+    /// end of cloning, at every validation, and in every repair round. Before the repair it is
+    /// measured with few boxes, so it is a lower bound of what the prover would find.
     pub certified: &'a [(String, f64)],
     /// State to save now and then; training resumes from it byte for byte.
     pub checkpoint: &'a Checkpoint,
@@ -196,9 +201,32 @@ impl<'a> Session<'a> {
         });
     }
 
+    /// Proven fraction of every claim for the deployed program of the current weights, after at most
+    /// `boxes` boxes per constraint.
+    pub(crate) fn certified(&self, boxes: u64) -> Result<Vec<(String, f64)>, TrainError> {
+        let policy = rollout::shared_policy(self.params.layout(), &self.state.weights)?;
+        self.claims
+            .claims
+            .par_iter()
+            .map(|claim| {
+                let proven =
+                    quick_qc(&policy, claim, boxes).map_err(|reason| TrainError::Prove {
+                        claim: claim.name.clone(),
+                        reason,
+                    })?;
+                Ok((claim.name.clone(), proven))
+            })
+            .collect()
+    }
+
+    /// The same with few boxes, for displays; none where the weights on the way are no program.
+    pub(crate) fn certified_so_far(&self) -> Vec<(String, f64)> {
+        self.certified(DISPLAY_BOXES).unwrap_or_default()
+    }
+
     fn finish(self) -> Result<Trained, TrainError> {
         let layout = self.params.layout();
-        let certified = self.certified(&self.state.weights)?;
+        let certified = self.certified(self.params.params().repair.boxes as u64)?;
         let final_reward = self.validate(&self.state.weights)?;
         let (clone_error, pairs) = match self.state.history.split_first() {
             Some((error, pairs)) => (*error, pairs),
@@ -223,3 +251,6 @@ impl<'a> Session<'a> {
         })
     }
 }
+
+/// Boxes per constraint that a display is worth; milliseconds.
+const DISPLAY_BOXES: u64 = 64;

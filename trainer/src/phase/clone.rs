@@ -39,12 +39,18 @@ impl Session<'_> {
             layout.project(&mut self.state.weights);
             self.state.step += 1;
             if self.state.step.is_multiple_of(PROGRESS_EVERY) {
-                self.report_progress(observer, (params.steps, loss), None, &[]);
+                let certified = if self.state.step.is_multiple_of(MEASURE_EVERY) {
+                    self.certified_so_far()
+                } else {
+                    Vec::new()
+                };
+                self.report_progress(observer, (params.steps, loss), None, &certified);
             }
         }
         let error = self.clone_error(&recorded);
         self.state.history = vec![error];
-        self.report_progress(observer, (params.steps, error), None, &[]);
+        let certified = self.certified_so_far();
+        self.report_progress(observer, (params.steps, error), None, &certified);
         Ok(PhaseEnd::Done)
     }
 
@@ -138,4 +144,6 @@ fn law_heads(heads: &[Head], samples: &[Features]) -> Matrix {
 const HINGE_BOXES: usize = 64;
 const HINGE_WEIGHT: f64 = 0.5;
 const PROGRESS_EVERY: u64 = 100;
+/// Steps between measurements of the claims; a multiple of the above.
+const MEASURE_EVERY: u64 = 1000;
 const FRESH_SAMPLES: usize = 8192;

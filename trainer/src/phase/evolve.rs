@@ -23,11 +23,14 @@ impl Session<'_> {
             }
             let (reward, hinge) = self.generation()?;
             self.state.step += 1;
+            let mut certified = Vec::new();
             let last = self.state.step == params.generations;
             if last || self.state.step.is_multiple_of(params.validate_every) {
                 self.validate_and_keep()?;
+                certified = self.certified_so_far();
             }
-            self.report_progress(observer, (params.generations, hinge), Some(reward), &[]);
+            let done = (params.generations, hinge);
+            self.report_progress(observer, done, Some(reward), &certified);
         }
         Ok(PhaseEnd::Done)
     }

@@ -2,7 +2,6 @@
 //! corners that bisection could not prove.
 
 use rayon::prelude::*;
-use tautline_abstract_interp::quick_qc;
 
 use crate::error::TrainError;
 use crate::law::Features;
@@ -30,7 +29,7 @@ impl Session<'_> {
         }
         let mut recorded = None;
         while self.state.step < params.rounds {
-            let certified = self.certified(&self.state.weights)?;
+            let certified = self.certified(params.boxes as u64)?;
             let unproven = 1.0 - certified.iter().fold(1.0, |least: f64, c| least.min(c.1));
             self.report_progress(observer, (params.rounds, unproven), None, &certified);
             if unproven == 0.0 {
@@ -115,24 +114,6 @@ impl Session<'_> {
         open.into_iter()
             .enumerate()
             .filter(|(_, boxes)| !boxes.is_empty())
-            .collect()
-    }
-
-    /// Proven fraction of every claim for the deployed program of `weights`.
-    pub(crate) fn certified(&self, weights: &[f64]) -> Result<Vec<(String, f64)>, TrainError> {
-        let policy = rollout::shared_policy(self.params.layout(), weights)?;
-        let limit = self.params.params().repair.boxes as u64;
-        self.claims
-            .claims
-            .par_iter()
-            .map(|claim| {
-                let proven =
-                    quick_qc(&policy, claim, limit).map_err(|reason| TrainError::Prove {
-                        claim: claim.name.clone(),
-                        reason,
-                    })?;
-                Ok((claim.name.clone(), proven))
-            })
             .collect()
     }
 

@@ -5,6 +5,8 @@ mod certified;
 #[cfg(test)]
 mod determinism;
 #[cfg(test)]
+mod progress;
+#[cfg(test)]
 mod refusal;
 #[cfg(test)]
 mod rollout;
