@@ -21,6 +21,13 @@ pub type GuardedController<E> = Learned<SharedPolicy, Shared<E>>;
 
 /// Builds the controllers that a checked certificate vouches for, one per connection.
 ///
+/// The factory only binds the model to a certificate about exactly that model. *Which* claims the
+/// certificate proves is the caller's business: pass the [`ClaimSet`] you rely on to
+/// [`check`](tautline_certificates::check). Without one, `check` accepts whatever set the
+/// certificate carries, however weak, and [`CheckedCertificate::claims`] says what that is.
+///
+/// [`ClaimSet`]: tautline_certificates::claim::ClaimSet
+///
 /// # Examples
 /// ```
 /// use std::sync::Arc;

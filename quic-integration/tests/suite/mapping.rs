@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use tautline_core::controller::{CongestionTrigger, Controller, Event, FixedWindow, NewReno};
 use tautline_core::units::Bytes;
-use tautline_quic_integration::{Adapter, AdapterFactory, EventLog, Record, Recorder, Tally};
+use tautline_quic_integration::{
+    Adapter, AdapterFactory, EventLog, Record, Recorder, SMALL_BURST, Tally,
+};
 
 use crate::pair::{Departures, Link, Outcome, Pair};
 
@@ -157,6 +159,48 @@ fn no_timeout_is_inferred_while_acknowledgements_flow() {
 }
 
 #[test]
+fn acknowledgements_of_many_ranges_are_not_taken_for_data_in_flight() {
+    let link = Link {
+        lose_every: Some(2),
+        outage: Some((Duration::from_millis(900), Duration::from_secs(2))),
+        ..Link::ten_megabits()
+    };
+    let log = EventLog::default();
+    let shared = log.clone();
+    let sender = AdapterFactory::new(|mtu: Bytes| FixedWindow::new(mtu.saturating_mul(4), mtu));
+    let receiver = AdapterFactory::new(move |mtu| Recorder::new(NewReno::new(mtu), shared.clone()));
+    let mut pair = Pair::with_receiver(
+        link,
+        Arc::new(sender),
+        Some(Arc::new(receiver)),
+        Departures::Together,
+    );
+    // Little enough for the receiver to raise no flow control limit: after the handshake it only
+    // acknowledges.
+    assert!(pair.upload(140_000, Duration::from_mins(2)).finished);
+    let records = log.records();
+    let sent: Vec<_> = records
+        .iter()
+        .filter_map(|record| match record.event {
+            Event::PacketSent(packet) => Some((record.at, packet.bytes.as_u64())),
+            _ => None,
+        })
+        .collect();
+    let longest_after_silence = sent
+        .windows(2)
+        .filter(|pair| pair[1].0.saturating_since(pair[0].0) > Duration::from_millis(500))
+        .map(|pair| pair[1].1)
+        .max();
+    let state = pair.receiver().congestion_state().clone_box().into_any();
+    let adapter = state.downcast::<Adapter<Recorder<NewReno>>>().unwrap();
+    assert!(
+        longest_after_silence > Some(100),
+        "{longest_after_silence:?}"
+    );
+    assert_eq!(adapter.tally().timeouts, 0);
+}
+
+#[test]
 fn round_trip_times_are_those_of_the_path_from_the_first_one_on() {
     let (records, _, _) = upload(Link::ten_megabits(), 300_000);
     for record in records {
@@ -177,7 +221,7 @@ fn bytes_in_flight_match_the_window_that_the_controller_decided() {
             let window = pair[0].decision.congestion_window;
             // A bare acknowledgement, a probe, or within the window decided before.
             assert!(
-                packet.bytes_in_flight <= window || packet.bytes < Bytes::new(100),
+                packet.bytes_in_flight <= window || packet.bytes < Bytes::new(SMALL_BURST),
                 "{:?}",
                 pair[1]
             );

@@ -21,6 +21,8 @@ pub(crate) struct Link {
     pub(crate) buffer_bytes: u64,
     /// Packets that find at least this much queued are marked instead of waiting for a loss.
     pub(crate) mark_from_bytes: Option<u64>,
+    /// Every how many-th full packet from the client is lost.
+    pub(crate) lose_every: Option<u64>,
     /// Everything sent in this interval after the start is lost, both ways.
     pub(crate) outage: Option<(Duration, Duration)>,
 }
@@ -33,6 +35,7 @@ impl Link {
             one_way_delay: Duration::from_millis(20),
             buffer_bytes: 50_000,
             mark_from_bytes: None,
+            lose_every: None,
             outage: None,
         }
     }
@@ -69,6 +72,7 @@ pub(crate) struct Pair {
     upload: Option<StreamId>,
     to_write: u64,
     received: u64,
+    full_packets: u64,
     finished: bool,
 }
 
@@ -87,13 +91,23 @@ impl Pair {
         factory: Arc<dyn ControllerFactory + Send + Sync>,
         departures: Departures,
     ) -> Self {
+        Self::with_receiver(link, factory, None, departures)
+    }
+
+    /// The same with a controller of ours at the receiving end too.
+    pub(crate) fn with_receiver(
+        link: Link,
+        factory: Arc<dyn ControllerFactory + Send + Sync>,
+        receiver: Option<Arc<dyn ControllerFactory + Send + Sync>>,
+        departures: Departures,
+    ) -> Self {
         #[expect(
             clippy::disallowed_methods,
             reason = "virtual time needs one instant to start at"
         )]
         let start = Instant::now();
         let certificate = server_certificate();
-        let config = Arc::new(server_config(&certificate));
+        let config = Arc::new(server_config(&certificate, receiver));
         let server = Host {
             endpoint: Endpoint::new(endpoint_config(2), Some(config), false, None),
             connection: None,
@@ -123,6 +137,7 @@ impl Pair {
             upload: None,
             to_write: 0,
             received: 0,
+            full_packets: 0,
             finished: false,
         }
     }
@@ -130,6 +145,11 @@ impl Pair {
     /// The sending connection.
     pub(crate) fn sender(&self) -> &Connection {
         &self.client.connection.as_ref().unwrap().1
+    }
+
+    /// The receiving connection, once accepted.
+    pub(crate) fn receiver(&self) -> &Connection {
+        &self.server.connection.as_ref().unwrap().1
     }
 
     /// Uploads `bytes`, for at most `limit` of virtual time.
@@ -259,6 +279,13 @@ impl Pair {
             });
             return;
         }
+        self.full_packets += u64::from(data.len() == usize::from(MTU));
+        if let Some(every) = self.link.lose_every
+            && data.len() == usize::from(MTU)
+            && self.full_packets.is_multiple_of(every)
+        {
+            return;
+        }
         let backlog = self.link_free_at.saturating_duration_since(self.now);
         let rate = u128::from(self.link.rate_bits_per_sec);
         let queued = (backlog.as_nanos() * rate / 8_000_000_000) as u64;
@@ -350,10 +377,17 @@ fn server_certificate() -> Certificate {
     }
 }
 
-fn server_config(certificate: &Certificate) -> ServerConfig {
+fn server_config(
+    certificate: &Certificate,
+    factory: Option<Arc<dyn ControllerFactory + Send + Sync>>,
+) -> ServerConfig {
     let chain = vec![certificate.chain.clone()];
     let mut config = ServerConfig::with_single_cert(chain, certificate.key.clone_key()).unwrap();
-    config.transport_config(Arc::new(transport()));
+    let mut transport = transport();
+    if let Some(factory) = factory {
+        transport.congestion_controller_factory(factory);
+    }
+    config.transport_config(Arc::new(transport));
     config
 }
 
