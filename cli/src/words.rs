@@ -133,36 +133,62 @@ pub(crate) fn decimal(value: f64) -> String {
 mod tests {
     use super::*;
     use crate::model::read_claims;
+    use tautline_certificates::claim::ClaimSet;
     use tautline_core::features::TABLE_1;
 
-    fn in_words(name: &str) -> (String, String) {
-        let claims = read_claims(None).unwrap();
-        let claim = claims
-            .claims
-            .iter()
-            .find(|claim| claim.name == name)
-            .unwrap();
-        (region(claim, &TABLE_1), conclusion(claim, &TABLE_1))
+    const CLAIMS: &str = r#"version = 1
+feature_table = 1
+
+[[claim]]
+name = "region"
+kind = "point"
+says = "Every form of a bound."
+given = { queueing = ["0", "0.25"], standing_queue = ["0.125", "2"], loss = ["0", "0"], ce = ["0.5", "0.75"] }
+then = ["rate >= 0.02"]
+
+[[claim]]
+name = "everywhere"
+kind = "point"
+says = "No bound, and a feature in the conclusion."
+then = ["rate - 0.5*last_step <= 0.6", "rate <= -0.1"]
+
+[[claim]]
+name = "pair"
+kind = "pair"
+says = "Two inputs."
+raise = ["queueing", "loss"]
+then = ["rate <= 0"]
+"#;
+
+    fn in_words(claims: &ClaimSet) -> Vec<(String, String)> {
+        let claims = claims.claims.iter();
+        claims
+            .map(|claim| (region(claim, &TABLE_1), conclusion(claim, &TABLE_1)))
+            .collect()
     }
 
     #[test]
-    fn standard_claims_read_as_they_are_written() {
-        let (given, then) = in_words("fills-idle-link");
-        assert!(
-            given.starts_with("queueing ≤ 0.1, standing_queue ≤ 0.05"),
-            "{given}"
-        );
-        assert!(given.contains("loss = 0"), "{given}");
-        assert_eq!(then, "rate ≥ 0.02");
-        let (given, then) = in_words("smooth");
-        assert_eq!(given, "everywhere");
-        assert_eq!(then, "rate − 0.5·last_step ≤ 0.6");
-        let (given, then) = in_words("monotone");
-        assert!(
-            given.starts_with("raising queueing, standing_queue"),
-            "{given}"
-        );
-        assert_eq!(then, "change of rate ≤ 0");
-        assert_eq!(in_words("backs-off-on-heavy-loss").1, "rate ≤ −0.1");
+    fn claims_read_as_they_are_written() {
+        let claims = ClaimSet::from_toml(CLAIMS, "claims.toml").unwrap();
+        let expected = [
+            (
+                "queueing ≤ 0.25, standing_queue ≥ 0.125, loss = 0, ce in 0.5 to 0.75",
+                "rate ≥ 0.02",
+            ),
+            ("everywhere", "rate − 0.5·last_step ≤ 0.6 and rate ≤ −0.1"),
+            ("raising queueing, loss", "change of rate ≤ 0"),
+        ];
+        let expected = expected.map(|(given, then)| (given.to_owned(), then.to_owned()));
+        assert_eq!(in_words(&claims), expected);
+    }
+
+    #[test]
+    fn standard_claims_have_no_unnamed_part() {
+        let claims = in_words(&read_claims(None).unwrap());
+        assert!(claims.len() >= 6, "{claims:?}");
+        for (given, then) in claims {
+            assert!(!given.is_empty() && !given.contains('?'), "{given}");
+            assert!(then.contains("rate") && !then.contains('?'), "{then}");
+        }
     }
 }
