@@ -51,8 +51,11 @@ fn setting(demo: &DemoRecord) -> String {
          The figures are what was measured, whoever wins. Only the certified controller has a \
          guard; <em>certified</em> is the share of its decisions after startup that the policy \
          made inside the certified region and the guard applied. The emulator measures its own \
-         lateness; a run with a 99th percentile above 1 ms is invalid, is repeated; its \
-         figures are never reported.</p>\n",
+         lateness where packets leave it; a run with a 99th percentile above 1 ms is invalid: it \
+         is repeated, and its figures are never reported. quinn marks its BBR as experimental: \
+         it estimates bandwidth from the gap between consecutive acknowledgements (quinn-proto \
+         0.11.19, <code>congestion/bbr/bw_estimation.rs</code>), which real sockets bunch, hence \
+         its high loss here.</p>\n",
         demo.transfer_seconds
     )
 }
