@@ -45,9 +45,23 @@ pub(crate) enum FileError {
         /// What the system says.
         source: io::Error,
     },
+    /// The system refused to remove it.
+    #[error("cannot remove {}", path.display())]
+    Remove {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// An output would replace an input.
-    #[error("{} is both an input and the output", path.display())]
+    #[error("{} is both an input and an output", path.display())]
     SameFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// One output would replace another.
+    #[error("{} is the place of two outputs", path.display())]
+    TwoOutputs {
         /// The file.
         path: PathBuf,
     },
@@ -132,18 +146,60 @@ pub(crate) fn create_folder(path: &Path) -> Result<(), FileError> {
     })
 }
 
-/// Fails where `output` is one of `inputs`.
-pub(crate) fn check_distinct(output: &Path, inputs: &[&Path]) -> Result<(), FileError> {
-    let Ok(real) = output.canonicalize() else {
-        return Ok(());
-    };
-    let same = |input: &&&Path| input.canonicalize().is_ok_and(|input| input == real);
-    match inputs.iter().find(same) {
-        Some(_) => Err(FileError::SameFile {
-            path: output.to_owned(),
-        }),
-        None => Ok(()),
+/// Fails where one of `outputs` is one of `inputs` or another output. Devices and pipes replace
+/// nothing, so they may serve twice.
+pub(crate) fn check_apart(outputs: &[&Path], inputs: &[&Path]) -> Result<(), FileError> {
+    let read: Vec<_> = inputs.iter().filter_map(|input| place(input)).collect();
+    let mut written = Vec::new();
+    for output in outputs {
+        let path = || (*output).to_owned();
+        let Some(place) = place(output) else {
+            continue;
+        };
+        if read.contains(&place) {
+            return Err(FileError::SameFile { path: path() });
+        }
+        if written.contains(&place) {
+            return Err(FileError::TwoOutputs { path: path() });
+        }
+        written.push(place);
     }
+    Ok(())
+}
+
+/// Those of `paths` that the user named.
+pub(crate) fn named<'a>(paths: &[Option<&'a Path>]) -> Vec<&'a Path> {
+    paths.iter().copied().flatten().collect()
+}
+
+/// Removes the file `path` if there is one; devices and pipes stay.
+pub(crate) fn remove(path: &Path) -> Result<(), FileError> {
+    let attempt = || match fs::metadata(path) {
+        Ok(found) if found.is_file() => fs::remove_file(path),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    };
+    attempt().map_err(|source| FileError::Remove {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Where a file is or would be, however it is called; none for devices, pipes and what cannot
+/// exist.
+fn place(path: &Path) -> Option<PathBuf> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() => path.canonicalize().ok(),
+        Ok(_) => None,
+        Err(_) => Some(folder_of(path).canonicalize().ok()?.join(path.file_name()?)),
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or_else(|| Path::new("."))
 }
 
 /// What to rename over: the file that `path` leads to. None for devices and pipes, which are
@@ -159,10 +215,6 @@ fn replaceable(path: &Path) -> io::Result<Option<PathBuf>> {
 }
 
 fn temporary_beside(target: &Path) -> io::Result<NamedTempFile> {
-    let folder = target
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or_else(|| Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".tautline-").suffix(".tmp");
     #[cfg(unix)]
@@ -171,7 +223,7 @@ fn temporary_beside(target: &Path) -> io::Result<NamedTempFile> {
         // The user's mask applies, as to any other new file.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    builder.tempfile_in(folder)
+    builder.tempfile_in(folder_of(target))
 }
 
 #[cfg(test)]
@@ -217,5 +269,34 @@ mod tests {
     fn an_endless_file_is_refused_at_the_limit() {
         let error = read("model", Path::new("/dev/zero"), 1000).unwrap_err();
         assert!(matches!(error, FileError::TooLarge { limit: 1000, .. }));
+    }
+
+    #[test]
+    fn no_output_is_an_input_or_another_output_under_any_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        write(&path("model"), b"x").unwrap();
+        std::os::unix::fs::symlink(path("model"), path("link")).unwrap();
+        let (model, link, new) = (path("model"), path("link"), path("new"));
+        let same_new = folder.path().join(".").join("new");
+        check_apart(&[&new], &[&model, &link]).unwrap();
+        let error = check_apart(&[&new, &link], &[&model]).unwrap_err();
+        assert!(matches!(error, FileError::SameFile { .. }), "{error:?}");
+        let error = check_apart(&[&new, &same_new], &[]).unwrap_err();
+        assert!(matches!(error, FileError::TwoOutputs { .. }), "{error:?}");
+        let null = Path::new("/dev/null");
+        check_apart(&[null, null], &[null]).unwrap();
+    }
+
+    #[test]
+    fn what_is_removed_is_gone_and_nothing_is_no_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        write(&path, b"one").unwrap();
+        remove(&path).unwrap();
+        assert!(!path.exists());
+        remove(&path).unwrap();
+        remove(Path::new("/dev/null")).unwrap();
+        assert!(Path::new("/dev/null").exists());
     }
 }

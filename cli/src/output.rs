@@ -28,7 +28,7 @@ impl JsonTarget {
         }
         let extension = Path::new(text).extension().and_then(|it| it.to_str());
         match extension {
-            Some("tlm" | "tlc" | "toml") => Err(format!(
+            Some("tlm" | "tlc" | "tltc" | "toml") => Err(format!(
                 "`{text}` looks like an input; write `--json -` for standard output or \
                  `--json FILE.json`"
             )),
@@ -62,12 +62,17 @@ pub(crate) struct JsonArgs {
 }
 
 impl JsonArgs {
+    /// The file that will be written, if one will.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match &self.json {
+            Some(JsonTarget::File(path)) => Some(path),
+            Some(JsonTarget::Stdout) | None => None,
+        }
+    }
+
     /// Fails early where the file could not be written later.
     pub(crate) fn check_writable(&self) -> anyhow::Result<()> {
-        match &self.json {
-            Some(JsonTarget::File(path)) => Ok(files::check_writable(path)?),
-            Some(JsonTarget::Stdout) | None => Ok(()),
-        }
+        Ok(self.path().map_or(Ok(()), files::check_writable)?)
     }
 
     /// Writes the JSON where asked for, and `table` unless standard output holds the JSON.

@@ -100,7 +100,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let claims = read_claims(args.claims.as_deref())?;
     let out = args.out.clone();
     let out = out.unwrap_or_else(|| args.model.with_extension("tlc"));
-    files::check_distinct(&out, &[&args.model])?;
+    let inputs = [Some(args.model.as_path()), args.claims.as_deref()];
+    let outputs = [Some(out.as_path()), args.json.path()];
+    files::check_apart(&files::named(&outputs), &files::named(&inputs))?;
     files::check_writable(&out)?;
     args.json.check_writable()?;
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde::Serialize;
 use tautline_trainer::{Checkpoint, Outcome, Params, ParamsError, Report, ValidParams};
 
@@ -107,14 +107,10 @@ struct Certified {
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     interrupt::install()?;
+    let checkpoint = checkpoint(args)?;
     let params = params(args)?;
     let claims = read_claims(args.claims.as_deref())?;
     let resume = args.resume.as_deref().map(load_checkpoint).transpose()?;
-    let checkpoint = args.checkpoint.clone();
-    let checkpoint = checkpoint.unwrap_or_else(|| args.out.with_extension("tltc"));
-    files::check_writable(&args.out)?;
-    files::check_writable(&checkpoint)?;
-    args.json.check_writable()?;
 
     output::note(&format!(
         "training; Ctrl-C leaves a checkpoint in {}",
@@ -136,14 +132,52 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     };
     let model = Model::of_parts(&trained.header, &trained.parameters)?;
     files::write(&args.out, &model.bytes)?;
-    if args.checkpoint.is_none() {
-        // Nobody asked for it, and the model is done.
-        drop(std::fs::remove_file(&checkpoint));
+    if args.checkpoint.is_none() && !resumes_from(args, &checkpoint) {
+        // Nobody asked for it, this run made it, and the model is done.
+        files::remove(&checkpoint)?;
     }
     let seed = params.params().seed;
     let summary = summary(&args.out, &model, seed, &trained.report);
     args.json.finish(&summary, &text(&summary)?)?;
     Ok(Exit::Accepted)
+}
+
+/// Where the checkpoint goes, after a look at every place that will be written.
+///
+/// # Errors
+/// When an output is an input or another output, would replace a checkpoint that nobody named, or
+/// cannot be written.
+fn checkpoint(args: &Args) -> anyhow::Result<PathBuf> {
+    let by_default = || args.out.with_extension("tltc");
+    let checkpoint = args.checkpoint.clone().unwrap_or_else(by_default);
+    let continued = resumes_from(args, &checkpoint);
+    // Going on in the same checkpoint is what --resume is for.
+    let resume = args.resume.as_deref().filter(|_| !continued);
+    let inputs = [args.params.as_deref(), args.claims.as_deref(), resume];
+    let outputs = [
+        Some(args.out.as_path()),
+        Some(checkpoint.as_path()),
+        args.json.path(),
+    ];
+    files::check_apart(&files::named(&outputs), &files::named(&inputs))
+        .context("choose other places with --out and --checkpoint")?;
+    if args.checkpoint.is_none() && !continued && checkpoint.exists() {
+        bail!(
+            "{} exists, perhaps of an interrupted training: go on from it with --resume, remove \
+             it, or choose another place with --checkpoint",
+            checkpoint.display()
+        );
+    }
+    files::check_writable(&args.out)?;
+    files::check_writable(&checkpoint)?;
+    args.json.check_writable()?;
+    Ok(checkpoint)
+}
+
+/// True if `checkpoint` is the file that the run goes on from.
+fn resumes_from(args: &Args, checkpoint: &Path) -> bool {
+    let resume = args.resume.as_deref();
+    resume.is_some_and(|resume| files::check_apart(&[checkpoint], &[resume]).is_err())
 }
 
 fn params(args: &Args) -> anyhow::Result<ValidParams> {

@@ -149,9 +149,22 @@ fn outputs_that_cannot_be_written_leave_nothing_behind() {
         .complains_of(&["cannot write", "missing/a.tlc"]);
     run(["certify", text(&model), "--out", text(&model)])
         .exits(2)
-        .complains_of(&["both an input and the output"]);
+        .complains_of(&["both an input and an output"]);
     let before = std::fs::read(&model).unwrap();
     run(["certify", text(&model), "--json", text(&model)]).exits(2);
+    let claims = file(&folder, "claims.txt", NEVER);
+    let named = ["certify", text(&model), "--claims", text(&claims), "--out"];
+    run(named.into_iter().chain([text(&claims)]))
+        .exits(2)
+        .complains_of(&["claims.txt is both an input and an output"]);
+    let both = folder.path().join("both.json");
+    run(named
+        .into_iter()
+        .chain([text(&both), "--json", text(&both)]))
+    .exits(2)
+    .complains_of(&["both.json is the place of two outputs"]);
+    assert_eq!(std::fs::read_to_string(&claims).unwrap(), NEVER);
+    std::fs::remove_file(&claims).unwrap();
     assert_eq!(std::fs::read(&model).unwrap(), before);
     assert_eq!(names_in(folder.path()), Vec::<String>::new());
 }

@@ -89,6 +89,55 @@ fn an_output_that_cannot_be_written_fails_before_training() {
 }
 
 #[test]
+fn no_output_replaces_an_input_or_another_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let params = file(&folder, "tiny.toml", tiny());
+    let train = |more: &[&str]| {
+        let args = ["train", "--params", text(&params)];
+        run(args.iter().chain(more)).exits(2)
+    };
+    let one = folder.path().join("one.tltc");
+    let one = text(&one);
+    let twice = "one.tltc is the place of two outputs";
+    // The checkpoint of one.tltc would be one.tltc.
+    train(&["--out", one]).complains_of(&[twice, "--checkpoint"]);
+    let out = folder.path().join("model.tlm");
+    let out = text(&out);
+    train(&["--out", one, "--checkpoint", one]).complains_of(&[twice]);
+    let input = "tiny.toml is both an input and an output";
+    train(&["--out", text(&params)]).complains_of(&[input]);
+    train(&["--out", out, "--checkpoint", text(&params)]).complains_of(&[input]);
+    train(&["--out", out, "--claims", out]).complains_of(&["model.tlm is both"]);
+    let resume = file(&folder, "run.tltc", "junk");
+    train(&["--out", text(&resume), "--resume", text(&resume)])
+        .complains_of(&["run.tltc is the place"]);
+    assert_eq!(std::fs::read_to_string(&params).unwrap(), tiny());
+    assert_eq!(names_in(folder.path()), ["run.tltc", "tiny.toml"]);
+}
+
+#[test]
+fn only_a_checkpoint_of_this_run_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let params = file(&folder, "tiny.toml", tiny());
+    let out = folder.path().join("model.tlm");
+    let args = ["train", "--params", text(&params), "--out", text(&out)];
+    let earlier = file(&folder, "model.tltc", "an earlier run");
+    run(args)
+        .exits(2)
+        .complains_of(&["model.tltc exists", "--resume", "--checkpoint"]);
+    assert_eq!(names_in(folder.path()), ["model.tltc", "tiny.toml"]);
+    assert_eq!(std::fs::read(&earlier).unwrap(), b"an earlier run");
+
+    std::fs::remove_file(&earlier).unwrap();
+    run(args).exits(0);
+    assert_eq!(names_in(folder.path()), ["model.tlm", "tiny.toml"]);
+
+    run(args.into_iter().chain(["--checkpoint", text(&earlier)])).exits(0);
+    run(args.into_iter().chain(["--resume", text(&earlier)])).exits(0);
+    assert!(earlier.exists());
+}
+
+#[test]
 fn a_corrupt_or_foreign_checkpoint_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("model.tlm");
