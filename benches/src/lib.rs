@@ -1,1 +1,1 @@
-//! Under construction.
+//! An empty library: the benches are the targets in `benches/`, run by `cargo bench`.
