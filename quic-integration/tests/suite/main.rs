@@ -7,6 +7,8 @@ mod attribution;
 #[cfg(test)]
 mod certified;
 #[cfg(test)]
+mod endpoints;
+#[cfg(test)]
 mod learned;
 #[cfg(test)]
 mod mapping;

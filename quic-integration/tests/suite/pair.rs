@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use quinn_proto::congestion::ControllerFactory;
 use quinn_proto::{
-    ClientConfig, Connection, ConnectionHandle, DatagramEvent, Dir, EcnCodepoint, Endpoint,
-    EndpointConfig, EndpointEvent, Event, HashedConnectionIdGenerator, ServerConfig, StreamId,
-    TransportConfig,
+    Connection, ConnectionHandle, DatagramEvent, Dir, EcnCodepoint, Endpoint, EndpointEvent, Event,
+    StreamId,
 };
+
+use crate::endpoints::{client_config, endpoint_config, server_certificate, server_config};
 
 /// The path from client to server; the way back only has the delay.
 #[derive(Clone, Debug)]
@@ -362,59 +363,6 @@ impl Host {
 enum Side {
     Client,
     Server,
-}
-
-struct Certificate {
-    chain: rustls::pki_types::CertificateDer<'static>,
-    key: rustls::pki_types::PrivateKeyDer<'static>,
-}
-
-fn server_certificate() -> Certificate {
-    let signed = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
-    Certificate {
-        chain: signed.cert.der().clone(),
-        key: rustls::pki_types::PrivateKeyDer::Pkcs8(signed.signing_key.serialize_der().into()),
-    }
-}
-
-fn server_config(
-    certificate: &Certificate,
-    factory: Option<Arc<dyn ControllerFactory + Send + Sync>>,
-) -> ServerConfig {
-    let chain = vec![certificate.chain.clone()];
-    let mut config = ServerConfig::with_single_cert(chain, certificate.key.clone_key()).unwrap();
-    let mut transport = transport();
-    if let Some(factory) = factory {
-        transport.congestion_controller_factory(factory);
-    }
-    config.transport_config(Arc::new(transport));
-    config
-}
-
-fn client_config(
-    certificate: &Certificate,
-    factory: Arc<dyn ControllerFactory + Send + Sync>,
-) -> ClientConfig {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(certificate.chain.clone()).unwrap();
-    let mut config = ClientConfig::with_root_certificates(Arc::new(roots)).unwrap();
-    let mut transport = transport();
-    transport.congestion_controller_factory(factory);
-    config.transport_config(Arc::new(transport));
-    config
-}
-
-fn transport() -> TransportConfig {
-    let mut config = TransportConfig::default();
-    config.initial_mtu(MTU).mtu_discovery_config(None);
-    config
-}
-
-fn endpoint_config(seed: u8) -> Arc<EndpointConfig> {
-    let mut config = EndpointConfig::default();
-    config.rng_seed(Some([seed; 32]));
-    config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(seed.into())));
-    Arc::new(config)
 }
 
 /// UDP payload of every full packet.
