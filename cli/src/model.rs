@@ -104,6 +104,9 @@ pub(crate) struct CertifiedArgs {
     /// Certificate of the model; the checker must accept it before anything runs
     #[arg(long, value_name = "CERT.tlc", requires = "model")]
     pub(crate) certificate: Option<PathBuf>,
+    /// Claims that the certificate must prove; the standard claims by default
+    #[arg(long, value_name = "FILE.toml", requires = "certificate")]
+    pub(crate) claims: Option<PathBuf>,
 }
 
 /// A model with a certificate that the checker accepted.
@@ -116,7 +119,14 @@ pub(crate) struct Certified {
 }
 
 impl CertifiedArgs {
-    /// Reads and checks both files; none where they were not given.
+    /// The files that were named.
+    pub(crate) fn inputs(&self) -> Vec<&Path> {
+        let named = [&self.model, &self.certificate, &self.claims];
+        named.into_iter().flatten().map(PathBuf::as_path).collect()
+    }
+
+    /// Reads the model and checks its certificate against exactly the claims asked for; none where
+    /// no model was given.
     ///
     /// # Errors
     /// The checker's [`Rejection`] is in the chain of a refused certificate.
@@ -126,7 +136,8 @@ impl CertifiedArgs {
         };
         let model = Model::read(model)?;
         let bytes = read_certificate_bytes(path)?;
-        let certificate = check(&model.bytes, &bytes, None)
+        let claims = read_claims(self.claims.as_deref())?;
+        let certificate = check(&model.bytes, &bytes, Some(&claims))
             .map_err(Refused)
             .with_context(|| format!("cannot use certificate {}", path.display()))?;
         Ok(Some(Certified {

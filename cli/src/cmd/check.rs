@@ -13,7 +13,7 @@ use tautline_core::policy::Digest;
 use crate::exit::Exit;
 use crate::model::{read_certificate_bytes, read_claims, read_model_bytes};
 use crate::output::JsonArgs;
-use crate::{interrupt, words};
+use crate::{files, interrupt, words};
 
 /// Check certificates against a model, without trusting who made them.
 ///
@@ -87,6 +87,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let model = read_model_bytes(&args.model)?;
     let claims = args.claims.as_deref();
     let claims = claims.map(|path| read_claims(Some(path))).transpose()?;
+    let mut inputs = vec![Some(args.model.as_path()), args.claims.as_deref()];
+    inputs.extend(args.certificates.iter().map(|path| Some(path.as_path())));
+    files::check_apart(&files::named(&[args.json.path()]), &files::named(&inputs))?;
     args.json.check_writable()?;
     let mut certificates = Vec::new();
     for path in &args.certificates {

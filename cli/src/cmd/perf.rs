@@ -11,11 +11,11 @@ use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
 
 use crate::exit::Exit;
-use crate::interrupt;
 use crate::model::CertifiedArgs;
 use crate::net::endpoint::{CertifiedFactory, ControllerChoice, Trust};
 use crate::net::perf::{Amount, FetchSpec, ServeSpec, ServerEvent, fetch, read_certificate, serve};
-use crate::output::{self, JsonArgs};
+use crate::output::JsonArgs;
+use crate::{files, interrupt, output};
 
 /// Transfer bulk data over QUIC between two processes or machines.
 ///
@@ -115,6 +115,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
 }
 
 fn run_server(args: &ServerArgs) -> anyhow::Result<Exit> {
+    if let Some(identity) = &args.identity {
+        files::check_apart(&[identity], &args.certified.inputs())?;
+        files::check_writable(identity)?;
+    }
     let spec = ServeSpec {
         listen: args.listen,
         controller: controller(args)?,
@@ -181,6 +185,8 @@ fn describe(event: &ServerEvent) -> String {
 }
 
 fn run_client(args: &ClientArgs) -> anyhow::Result<Exit> {
+    let (output, input) = ([args.json.path()], [args.trust.as_deref()]);
+    files::check_apart(&files::named(&output), &files::named(&input))?;
     args.json.check_writable()?;
     let trust = match &args.trust {
         Some(path) => read_certificate(path)?,

@@ -109,10 +109,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let jobs = jobs(args, &scenarios);
     let names = jobs.iter().flat_map(Job::controller_names);
     let controllers = Controllers::load(&args.certified, names)?;
-    args.json.check_writable()?;
-    if let Some(folder) = &args.out {
-        files::create_folder(folder)?;
-    }
+    let places = args.out.as_deref().map(Places::in_folder);
+    check_places(args, places.as_ref())?;
     let bar = progress::bar(jobs.len() as u64, "simulating");
     let keep_timelines = args.out.is_some();
     let runs = jobs.par_iter().map(|job| {
@@ -124,11 +122,47 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let runs = runs.collect::<anyhow::Result<Vec<_>>>();
     bar.finish_and_clear();
     let results = Results { runs: runs? };
-    if let Some(folder) = &args.out {
-        write_folder(folder, &results)?;
+    if let Some(places) = &places {
+        write_folder(places, &results)?;
     }
     args.json.finish(&results, &table(&results))?;
     Ok(Exit::Accepted)
+}
+
+/// The files of a results folder.
+struct Places {
+    folder: PathBuf,
+    json: PathBuf,
+    runs: PathBuf,
+    timelines: PathBuf,
+}
+
+impl Places {
+    fn in_folder(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            json: folder.join("runs.json"),
+            runs: folder.join("runs.csv"),
+            timelines: folder.join("timelines.csv"),
+        }
+    }
+}
+
+/// Fails where a result could not be written after the work, or would replace an input or another
+/// result.
+fn check_places(args: &Args, places: Option<&Places>) -> anyhow::Result<()> {
+    let mut outputs: Vec<_> = args.json.path().into_iter().collect();
+    if let Some(places) = places {
+        files::create_folder(&places.folder)?;
+        outputs.extend([&*places.json, &*places.runs, &*places.timelines]);
+    }
+    let mut inputs = args.certified.inputs();
+    inputs.extend(args.scenarios.iter().map(PathBuf::as_path));
+    files::check_apart(&outputs, &inputs)?;
+    for output in outputs {
+        files::check_writable(output)?;
+    }
+    Ok(())
 }
 
 fn read_scenario(path: &Path) -> anyhow::Result<ValidScenario> {
@@ -279,8 +313,8 @@ fn table(results: &Results) -> String {
     table.to_string()
 }
 
-fn write_folder(folder: &Path, results: &Results) -> anyhow::Result<()> {
-    output::JsonTarget::File(folder.join("runs.json")).write(results)?;
+fn write_folder(places: &Places, results: &Results) -> anyhow::Result<()> {
+    output::JsonTarget::File(places.json.clone()).write(results)?;
     let mut runs = "scenario,controller,seed,duration_s,data_packets,flows,goodput_mbps,\
         utilisation,queue_delay_mean_ms,queue_delay_p95_ms,loss,jain,digest\n"
         .to_owned();
@@ -310,8 +344,8 @@ fn write_folder(folder: &Path, results: &Results) -> anyhow::Result<()> {
             write_timeline(&mut timelines, &key, timeline)?;
         }
     }
-    files::write(&folder.join("runs.csv"), runs.as_bytes())?;
-    files::write(&folder.join("timelines.csv"), timelines.as_bytes())?;
+    files::write(&places.runs, runs.as_bytes())?;
+    files::write(&places.timelines, timelines.as_bytes())?;
     Ok(())
 }
 

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use quinn::{Connection, RecvStream, SendStream, VarInt};
 use rustls::pki_types::CertificateDer;
 
+use crate::files;
 use crate::interrupt::Interrupted;
 
 use super::endpoint::{
@@ -22,6 +23,8 @@ use super::endpoint::{
     transport,
 };
 
+/// Largest TLS certificate that is read, bytes; ours have a few hundred.
+const MOST_CERTIFICATE: u64 = 64 << 10;
 /// A request for bytes without end.
 pub(crate) const UNTIL_STOPPED: u64 = u64::MAX;
 
@@ -70,8 +73,7 @@ pub(crate) fn serve(
         let transport = transport(spec.controller.factory(), DatagramSize::Discovered);
         let endpoint = listen(spec.listen, server_config(&identity, transport)?)?;
         if let Some(path) = &spec.certificate_path {
-            std::fs::write(path, identity.certificate())
-                .with_context(|| format!("cannot write the certificate to {}", path.display()))?;
+            files::write(path, identity.certificate())?;
         }
         report(ServerEvent::Listening(endpoint.local_addr()?));
         let report = Arc::new(report);
@@ -145,14 +147,10 @@ pub(crate) struct Fetched {
 /// Reads a certificate that a server wrote.
 ///
 /// # Errors
-/// When the file cannot be read.
+/// When the file cannot be read, or is too large to be a certificate.
 pub(crate) fn read_certificate(path: &std::path::Path) -> anyhow::Result<Trust> {
-    let bytes = std::fs::read(path).with_context(|| {
-        format!(
-            "cannot read the server's certificate from {}",
-            path.display()
-        )
-    })?;
+    let bytes = files::read("TLS certificate", path, MOST_CERTIFICATE)
+        .context("expected the certificate (DER) that `tautline perf server --identity` writes")?;
     Ok(Trust::Certificate(CertificateDer::from(bytes)))
 }
 
@@ -376,7 +374,7 @@ mod tests {
     #[test]
     fn a_missing_certificate_file_is_named() {
         let path = std::path::Path::new("no/such/certificate.der");
-        let error = read_certificate(path).unwrap_err().to_string();
+        let error = format!("{:#}", read_certificate(path).unwrap_err());
         assert!(error.contains("no/such/certificate.der"), "{error}");
     }
 }

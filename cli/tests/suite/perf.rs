@@ -123,6 +123,19 @@ fn a_port_in_use_is_reported_with_advice() {
 }
 
 #[test]
+fn tls_certificates_are_written_early_and_read_with_a_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = ["perf", "server", "--listen", "127.0.0.1:0", "--identity"];
+    let missing = folder.path().join("missing/server.der");
+    run(server.into_iter().chain([text(&missing)]))
+        .exits(2)
+        .complains_of(&["cannot write", "missing/server.der"]);
+    run(["perf", "client", "127.0.0.1:1", "--trust", "/dev/zero"])
+        .exits(2)
+        .complains_of(&["/dev/zero is larger than 65536 bytes"]);
+}
+
+#[test]
 fn wrong_usage_is_refused_before_anything_is_opened() {
     run(["perf", "client", "127.0.0.1:1"])
         .exits(2)

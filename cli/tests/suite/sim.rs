@@ -17,6 +17,16 @@ buffer_bdp = 2
 controller = "cubic"
 "#;
 
+const WEAK: &str = r#"version = 1
+feature_table = 1
+
+[[claim]]
+name = "not-absurd"
+kind = "point"
+says = "Hardly anything."
+then = ["rate <= 16"]
+"#;
+
 #[test]
 fn results_have_the_documented_shape() {
     let folder = tempfile::tempdir().unwrap();
@@ -106,6 +116,33 @@ fn the_certified_controller_runs_only_with_an_accepted_certificate() {
 }
 
 #[test]
+fn a_proof_of_other_claims_counts_only_where_they_are_asked_for() {
+    let model = Fixture::shared().model();
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = file(&folder, "short.toml", SCENARIO);
+    let claims = file(&folder, "weak.toml", WEAK);
+    let weak = folder.path().join("weak.tlc");
+    let named = ["--claims", text(&claims)];
+    let certify = ["certify", text(&model), "--out", text(&weak)];
+    run(certify.into_iter().chain(named)).exits(0);
+    let args = ["sim", text(&scenario), "--controllers", "certified"];
+    let with = |certificate: &str, more: &[&str]| {
+        let both = ["--model", text(&model), "--certificate", certificate];
+        run(args.into_iter().chain(both).chain(more.iter().copied()))
+    };
+    with(text(&weak), &[])
+        .exits(1)
+        .complains_of(&["weak.tlc", "certificate rejected"]);
+    with(text(&weak), &named).exits(0);
+    with(text(&Fixture::shared().certificate()), &named).exits(1);
+
+    let server = ["perf", "server", "--model", text(&model), "--certificate"];
+    run(server.into_iter().chain([text(&weak)]))
+        .exits(1)
+        .complains_of(&["weak.tlc", "certificate rejected"]);
+}
+
+#[test]
 fn malformed_scenarios_name_file_line_and_field() {
     let folder = tempfile::tempdir().unwrap();
     let cases = [
@@ -156,6 +193,18 @@ fn a_results_folder_holds_runs_and_timelines() {
     run(["sim", text(&scenario), "--out", text(&blocked)])
         .exits(2)
         .complains_of(&["cannot write", "blocked"]);
+
+    let taken = folder.path().join("taken");
+    std::fs::create_dir_all(taken.join("timelines.csv")).unwrap();
+    run(["sim", text(&scenario), "--out", text(&taken)])
+        .exits(2)
+        .complains_of(&["cannot write", "timelines.csv"]);
+    assert_eq!(names_in(&taken), ["timelines.csv"]);
+    let runs = out.join("runs.json");
+    let args = ["sim", text(&scenario), "--out", text(&out), "--json"];
+    run(args.into_iter().chain([text(&runs)]))
+        .exits(2)
+        .complains_of(&["runs.json is the place of two outputs"]);
 }
 
 #[test]
