@@ -8,6 +8,7 @@ use tautline_certificates::claim::ClaimSet;
 use tautline_certificates::{CheckedCertificate, Rejection, check};
 use tautline_core::policy::{self, ModelHeader, Policy};
 use tautline_quic_integration::SharedPolicy;
+use toml::de::{DeTable, DeValue};
 
 use crate::files;
 
@@ -93,6 +94,21 @@ pub(crate) fn key_on(text: &str, line: usize) -> Option<&str> {
     let key = line.split_once('=')?.0.trim();
     let named = |letter: char| letter.is_alphanumeric() || "_-.\"'".contains(letter);
     (!key.is_empty() && key.chars().all(named)).then_some(key)
+}
+
+/// The line, from one, on which a TOML text gives the dotted `key` its value.
+pub(crate) fn line_of(text: &str, key: &str) -> Option<usize> {
+    let document = DeTable::parse(text).ok()?;
+    let mut table = document.get_ref();
+    let mut start = 0;
+    for part in key.split('.') {
+        let (name, value) = table.get_key_value(part)?;
+        start = name.span().start;
+        if let DeValue::Table(inner) = value.get_ref() {
+            table = inner;
+        }
+    }
+    Some(text.get(..start)?.matches('\n').count() + 1)
 }
 
 /// What the controller `certified` is made of.

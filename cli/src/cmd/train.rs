@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use serde::Serialize;
+use tautline_trainer::network::LayoutError;
 use tautline_trainer::{Checkpoint, Outcome, Params, ParamsError, Report, ValidParams};
 
 use crate::exit::Exit;
 use crate::interrupt::{self, Interrupted};
-use crate::model::{Model, key_on, read_claims};
+use crate::model::{Model, key_on, line_of, read_claims};
 use crate::output::{JsonArgs, Table};
 use crate::training::{self, Saving};
 use crate::{files, output};
@@ -181,21 +182,42 @@ fn resumes_from(args: &Args, checkpoint: &Path) -> bool {
 }
 
 fn params(args: &Args) -> anyhow::Result<ValidParams> {
-    let (mut params, source) = match &args.params {
-        Some(path) => {
-            let name = path.display().to_string();
-            let text = files::read_text("training parameters", path)?;
-            (
-                Params::from_toml(&text, &name).map_err(|error| with_field(error, &text))?,
-                name,
-            )
-        }
-        None => (args.preset.params(), "training parameters".to_owned()),
-    };
+    let mut text = String::new();
+    let mut params = args.preset.params();
+    if let Some(path) = &args.params {
+        text = files::read_text("training parameters", path)?;
+        params = Params::from_toml(&text, &path.display().to_string())
+            .map_err(|error| with_field(error, &text))?;
+    }
     if let Some(seed) = args.seed {
         params.seed = seed;
     }
-    params.check().context(source)
+    params.check().map_err(|error| {
+        let place = match (field(&error), &args.params) {
+            (Some("seed"), _) if args.seed.is_some() => "--seed".to_owned(),
+            (field, Some(path)) => match field.and_then(|field| line_of(&text, field)) {
+                Some(line) => format!("{}:{line}", path.display()),
+                None => path.display().to_string(),
+            },
+            (_, None) => "training parameters".to_owned(),
+        };
+        anyhow::Error::new(error).context(place)
+    })
+}
+
+/// The dotted key of the field that is wrong.
+fn field(error: &ParamsError) -> Option<&'static str> {
+    match error {
+        ParamsError::Count { field, .. } | ParamsError::Real { field, .. } => Some(field),
+        ParamsError::UnknownHead { .. } => Some("network.heads"),
+        ParamsError::Layout(layout) => Some(match layout {
+            LayoutError::Layers { .. } | LayoutError::Width { .. } => "network.hidden",
+            LayoutError::Heads { .. } => "network.heads",
+            LayoutError::Shift { .. } => "network.weight_shift",
+            _ => "network",
+        }),
+        _ => None,
+    }
 }
 
 /// The same error with the key of its line, where it has one.

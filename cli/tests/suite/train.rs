@@ -70,12 +70,36 @@ fn malformed_parameters_name_file_line_and_field() {
     run(["train", "--params", text(&params)])
         .exits(2)
         .complains_of(&["type.toml:", "sigma: ", "expected"]);
+}
 
-    let out_of_range = tiny().replace("pairs = 1", "pairs = 0");
-    let params = file(&folder, "range.toml", out_of_range);
-    run(["train", "--params", text(&params)])
+#[test]
+fn parameters_out_of_range_name_file_line_and_field() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases = [
+        (
+            "pairs = ",
+            "pairs = 0 #",
+            "evolve.pairs is 0, expected 1 to 4096",
+        ),
+        ("sigma = ", "sigma = 5.0 #", "evolve.sigma is 5, expected"),
+        ("margin = ", "margin = nan #", "repair.margin is NaN"),
+        ("weight_shift = ", "weight_shift = 3 #", "weight shift 3"),
+        ("hidden = ", "hidden = [1] #", "has width 1"),
+        ("heads = ", "heads = [\"speed\"] #", "names \"speed\""),
+    ];
+    for (from, to, complaint) in cases {
+        let wrong = tiny().replace(from, to);
+        let line = wrong.lines().position(|line| line.starts_with(to));
+        let place = format!("range.toml:{}: ", line.unwrap() + 1);
+        let params = file(&folder, "range.toml", &wrong);
+        run(["train", "--params", text(&params)])
+            .exits(2)
+            .complains_of(&[&place, complaint]);
+    }
+    let (params, seed) = (file(&folder, "tiny.toml", tiny()), u64::MAX.to_string());
+    run(["train", "--params", text(&params), "--seed", &seed])
         .exits(2)
-        .complains_of(&["range.toml", "evolve.pairs is 0, expected 1 to 4096"]);
+        .complains_of(&["--seed: seed is"]);
 }
 
 #[test]
