@@ -1,6 +1,10 @@
 //! `tautline demo`, and what all commands share.
 
-use crate::run::{file, names_in, run, text};
+use std::io::{BufRead as _, BufReader};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::run::{file, names_in, run, tautline, text};
 
 #[test]
 #[ignore = "takes over a minute of real time; run with --ignored on a quiet machine"]
@@ -38,6 +42,21 @@ fn the_quick_demo_proves_checks_tampers_transfers_and_reports() {
         assert_eq!(run["valid"].as_bool().unwrap(), late <= 1000.0, "{run}");
         assert_eq!(run["goodput_mbps"].is_null(), late > 1000.0, "{run}");
     }
+    let figures = |controller| {
+        let mut runs = runs.iter();
+        let run = runs.find(|run| run["link"] == "fixed" && run["controller"] == controller);
+        run.filter(|run| run["valid"] == true)
+    };
+    if let Some(certified) = figures("certified") {
+        let figure = |name: &str| certified[name].as_f64().unwrap();
+        assert!(figure("utilisation") >= 0.85, "{certified}");
+        assert!(figure("certified_share") >= 0.95, "{certified}");
+        assert!(figure("lateness_p99_us") <= 1000.0, "{certified}");
+        if let Some(cubic) = figures("cubic") {
+            let delay = cubic["queue_delay_mean_ms"].as_f64().unwrap();
+            assert!(figure("queue_delay_mean_ms") < delay, "{certified} {cubic}");
+        }
+    }
     let page = std::fs::read_to_string(out.join("report.html")).unwrap();
     assert!(!page.contains("http://") && !page.contains("https://"));
     run([
@@ -46,6 +65,26 @@ fn the_quick_demo_proves_checks_tampers_transfers_and_reports() {
         text(&out.join("certificate.tlc")),
     ])
     .exits(0);
+}
+
+#[test]
+fn an_interrupted_demo_leaves_nothing_of_an_earlier_one() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["certificate.tlc", "demo.json", "model.tlm", "report.html"] {
+        file(&folder, name, "earlier");
+    }
+    file(&folder, "notes.txt", "mine");
+    let mut child = tautline(["demo", "--quick", "--out", text(folder.path())])
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    assert!(line.contains("1/6 training"), "{line}");
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    std::io::Read::read_to_string(&mut stderr, &mut line).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{line}");
+    assert_eq!(names_in(folder.path()), ["notes.txt"]);
 }
 
 #[test]

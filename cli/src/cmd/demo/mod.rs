@@ -68,15 +68,19 @@ impl Places {
             json: folder.join("demo.json"),
             report: folder.join("report.html"),
         };
-        for path in [
-            &places.model,
-            &places.certificate,
-            &places.json,
-            &places.report,
-        ] {
+        for path in places.all() {
             files::check_writable(path)?;
         }
         Ok(places)
+    }
+
+    /// Removes the results of an earlier demo, so that those of two never stand side by side.
+    fn clear(&self) -> Result<(), files::FileError> {
+        self.all().into_iter().try_for_each(files::remove)
+    }
+
+    fn all(&self) -> [&Path; 4] {
+        [&self.model, &self.certificate, &self.json, &self.report]
     }
 }
 
@@ -85,6 +89,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     interrupt::install()?;
     let places = Places::in_folder(&args.out)?;
     let claims = read_claims(None)?;
+    places.clear()?;
     let watch = Stopwatch::start();
     let step = |number: u32, what: &str| {
         let elapsed = watch.elapsed().as_secs_f64();
@@ -202,12 +207,7 @@ fn summary(demo: &DemoRecord, places: &Places) -> anyhow::Result<String> {
              percentile in every attempt, so their figures are withheld; is the machine busy?"
         )?;
     }
-    for path in [
-        &places.model,
-        &places.certificate,
-        &places.json,
-        &places.report,
-    ] {
+    for path in places.all() {
         writeln!(text, "wrote {}", path.display())?;
     }
     Ok(text)
