@@ -1,6 +1,7 @@
 //! Project automation without any tool beyond cargo: `cargo xtask test` is the whole gate.
 
 mod ci;
+mod demo;
 mod deps;
 mod examples;
 mod no_std;
@@ -44,6 +45,8 @@ enum Task {
         #[arg(long)]
         bless: bool,
     },
+    /// Run the quick demo in target/demo and check what it found: proofs, tampering, figures
+    Demo,
     /// Prove that the controller core links without std and without an allocator
     NoStd,
     /// Check the rules that no compiler holds: dependency edges, file lengths, who may use what
@@ -76,6 +79,7 @@ fn run(task: &Task) -> anyhow::Result<()> {
             };
             Steps::new(1).run("examples", || examples::run_all(&workspace, expected))
         }
+        Task::Demo => Steps::new(1).run("demo", || demo::run(&workspace)),
         Task::NoStd => Steps::new(1).run("no-std proof", || no_std::prove(&workspace)),
         Task::Tidy => Steps::new(1).run("tidy", || ci::tidy(&workspace)),
     }
