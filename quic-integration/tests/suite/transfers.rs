@@ -77,3 +77,19 @@ fn the_window_never_falls_below_two_datagrams_and_a_byte() {
     let adapter = adapter.clone_box().into_any();
     assert!(adapter.downcast::<Adapter<FixedWindow>>().is_ok());
 }
+
+#[test]
+fn quinns_bbr_loses_nothing_where_acknowledgements_do_not_bunch() {
+    // The demo's fixed link. In real time quinn's estimate follows bunched acknowledgements and
+    // floods the queue; here nothing bunches.
+    let link = Link {
+        rate_bits_per_sec: 20_000_000,
+        buffer_bytes: 200_000,
+        ..Link::ten_megabits()
+    };
+    let factory = Arc::new(quinn_proto::congestion::BbrConfig::default());
+    let mut pair = Pair::new(link, factory, Departures::Together);
+    let outcome = pair.upload(20_000_000, Duration::from_mins(1));
+    assert!(outcome.finished, "{outcome:?}");
+    assert_eq!(outcome.lost_packets, 0, "{outcome:?}");
+}
