@@ -107,6 +107,24 @@ fn a_settled_policy_decides_in_every_second_round() {
 }
 
 #[test]
+fn a_drain_leaves_no_trace_in_the_policys_memory() {
+    let seen = std::cell::RefCell::new(vec![]);
+    let mut path = Path::new(500_000, 40_000_000, 160);
+    let mut controller = learned(|features| {
+        let standing = features[index::STANDING_QUEUE];
+        seen.borrow_mut()
+            .push((standing, features[index::QUEUEING_EWMA]));
+        target_law(features)
+    });
+    path.run(&mut controller, 15 * SECOND);
+    assert!(controller.counters().drains >= 1);
+    for pair in seen.borrow().windows(2) {
+        let ((standing, average), (_, next)) = (pair[0], pair[1]);
+        assert_eq!(next, average + ((standing - average) >> 2));
+    }
+}
+
+#[test]
 fn the_minimum_round_trip_time_recovers_after_the_path_grows_longer() {
     let mut path = Path::new(500_000, 40_000_000, 400);
     let mut controller = learned(target_law);

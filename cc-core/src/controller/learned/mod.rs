@@ -153,6 +153,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
             return;
         }
         let features = self.memory.features(&view);
+        let by_policy = matches!(self.phase, Phase::Policy);
         self.counters.decisions = self.counters.decisions.saturating_add(1);
         let applied = match self.phase {
             Phase::Startup(_) => Q16::ZERO,
@@ -163,7 +164,8 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
                 Q16::ZERO
             }
         };
-        if matches!(self.phase, Phase::Policy) {
+        // What a drain or the fallback made of the window is nothing for the policy to remember.
+        if by_policy && matches!(self.phase, Phase::Policy) {
             let gain = self.proposer.header().step_gain;
             self.memory.end_round(&features, applied, gain);
         }
