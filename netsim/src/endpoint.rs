@@ -1,6 +1,11 @@
 //! The seam between the network and whatever stack stands at its edge.
 
-use tautline_core::units::Timestamp;
+use core::time::Duration;
+
+use tautline_core::controller::Counters;
+use tautline_core::units::{Bytes, Timestamp};
+
+use crate::transport::Ecn;
 
 /// One side of a connection, without input or output of its own.
 ///
@@ -32,4 +37,58 @@ pub trait Endpoint {
 
     /// When to call [`Endpoint::wake`]; [`Timestamp::MAX`] for never.
     fn next_wake(&self) -> Timestamp;
+}
+
+/// What a real stack sends: one UDP datagram.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Datagram {
+    /// The UDP payload.
+    pub payload: Vec<u8>,
+    /// The ECN field of its IP header.
+    pub ecn: Ecn,
+}
+
+/// A message that the receiving application sends back to the sending one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Chosen by the receiving application; a retry repeats it.
+    pub id: u64,
+    /// Payload of the request itself, in bytes.
+    pub bytes: u32,
+}
+
+/// What a real stack tells about its connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StackStatus {
+    /// Congestion window.
+    pub window: Bytes,
+    /// Packets that left this side, acknowledgements included.
+    pub sent_packets: u64,
+    /// Packets that this side declared lost.
+    pub lost_packets: u64,
+    /// Smoothed round-trip time; zero before the first sample.
+    pub smoothed_rtt: Duration,
+    /// Counters of its controller, all zero where it has none of ours.
+    pub counters: Counters,
+}
+
+/// One end of a connection of a real stack, with the application's bytes on top.
+///
+/// Bulk data flows from the sending end to the receiving one in a single ordered stream; requests
+/// flow back. Both ends implement the same trait and leave alone what is not theirs.
+pub trait StackEndpoint: Endpoint<Incoming = Datagram, Outgoing = Datagram> {
+    /// The sending application has written `total` bytes since the start; `total` never falls.
+    fn write_up_to(&mut self, now: Timestamp, total: u64);
+
+    /// Bytes that the receiving application has read in order since the start.
+    fn read_total(&self) -> u64;
+
+    /// The receiving application asks; the request travels reliably.
+    fn send_request(&mut self, now: Timestamp, request: Request);
+
+    /// The next request that arrived whole at the sending end.
+    fn next_request(&mut self) -> Option<Request>;
+
+    /// Figures of the connection as this end sees it.
+    fn status(&self) -> StackStatus;
 }

@@ -4,6 +4,28 @@
 /// receiver limit them.
 pub const MAX_RANGES: usize = 5;
 
+/// The ECN field of an IP header (RFC 3168 §5, RFC 9331 §4.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Ecn {
+    /// The transport does not understand marks: congested queues drop.
+    #[default]
+    NotEct,
+    /// ECT(0): classic marks, each worth a lost packet.
+    Ect0,
+    /// ECT(1): low latency, low loss, scalable throughput (L4S).
+    Ect1,
+    /// Congestion experienced: a queue marked it.
+    Ce,
+}
+
+impl Ecn {
+    /// Whether a queue may mark in place of dropping.
+    pub const fn is_capable(self) -> bool {
+        !matches!(self, Self::NotEct)
+    }
+}
+
 /// A data packet in the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet {

@@ -9,7 +9,7 @@ mod rtt;
 mod sender;
 mod sent;
 
-pub use ack::{Ack, MAX_RANGES, Packet, Range};
+pub use ack::{Ack, Ecn, MAX_RANGES, Packet, Range};
 pub use receiver::Receiver;
 pub use rtt::RttEstimator;
 pub use sender::{EventLog, Sender, SenderStats, Workload};
