@@ -29,18 +29,24 @@ impl Controllers {
             certified: args.load()?,
         };
         for name in names {
-            controllers.make(name, Bytes::new(1500))?;
+            controllers.make(name, Bytes::new(1500), 1)?;
         }
         Ok(controllers)
     }
 
-    /// A controller at the start of a connection with packets of `datagram` bytes.
+    /// A controller at the start of a connection with packets of `datagram` bytes, whose own
+    /// choices, if it makes any at random, follow `seed`.
     ///
     /// # Errors
     /// As for [`Controllers::load`].
-    pub(crate) fn make(&self, name: &str, datagram: Bytes) -> anyhow::Result<BoxedController> {
+    pub(crate) fn make(
+        &self,
+        name: &str,
+        datagram: Bytes,
+        seed: u64,
+    ) -> anyhow::Result<BoxedController> {
         if name != CERTIFIED {
-            let made = baseline::by_name(name, datagram).map_err(|error| {
+            let made = baseline::by_name(name, datagram, seed).map_err(|error| {
                 anyhow!("{error}, or `{CERTIFIED}` with --model and --certificate")
             })?;
             return Ok(made.into());

@@ -33,7 +33,8 @@ pub(crate) struct Args {
     /// Scenario files (TOML: links, flows, duration)
     #[arg(required = true, value_name = "FILE")]
     scenarios: Vec<PathBuf>,
-    /// Controllers that every flow gets in turn: newreno, cubic, fixed:BYTES, certified
+    /// Controllers that every flow gets in turn: newreno, cubic, copa, vegas, prague, fixed:BYTES,
+    /// certified
     #[arg(long, value_delimiter = ',', value_name = "A,B,…")]
     controllers: Vec<String>,
     /// Run each with the seeds 1 to N
@@ -226,7 +227,7 @@ impl Job<'_> {
         };
         let datagram = Bytes::new(scenario.transport().mtu_bytes.into());
         let flows = scenario.flows().iter();
-        let made = flows.map(|flow| controllers.make(&flow.controller, datagram));
+        let made = flows.map(|flow| controllers.make(&flow.controller, datagram, self.seed));
         let made = made.collect::<anyhow::Result<Vec<_>>>()?;
         let options = if keep_timeline {
             RunOptions::default().with_timeline(TIMELINE_BIN)

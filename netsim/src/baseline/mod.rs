@@ -6,15 +6,28 @@ use tautline_core::controller::{
 };
 use tautline_core::units::{Bytes, Timestamp};
 
-mod cubic;
+use crate::transport::Ecn;
 
+mod copa;
+mod cubic;
+mod extremum;
+mod fold;
+mod prague;
+mod vegas;
+
+pub use copa::{Copa, CopaMode};
 pub use cubic::Cubic;
+pub use prague::Prague;
+pub use vegas::Vegas;
+
+/// What [`by_name`] knows, for help and for errors.
+pub const NAMES: [&str; 6] = ["newreno", "cubic", "copa", "vegas", "prague", "fixed:BYTES"];
 
 /// A name that stands for no baseline.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BaselineError {
     /// No such controller.
-    #[error("unknown controller `{name}`: expected `newreno`, `cubic` or `fixed:BYTES`")]
+    #[error("unknown controller `{name}`: expected one of `{}`", NAMES.join("`, `"))]
     Unknown {
         /// What was asked for.
         name: String,
@@ -27,17 +40,23 @@ pub enum BaselineError {
     },
 }
 
-/// The baseline `newreno`, `cubic` or `fixed:BYTES` for packets of `max_datagram_size`.
+/// The baseline of that name, one of [`NAMES`], for packets of `max_datagram_size`. Only
+/// controllers with randomness of their own read the seed; flows of one run want different ones.
 ///
 /// # Errors
 /// [`BaselineError`] for every other name.
 pub fn by_name(
     name: &str,
     max_datagram_size: Bytes,
+    _seed: u64,
 ) -> Result<Box<dyn Controller + Send>, BaselineError> {
     match name {
         "newreno" => return Ok(Box::new(NewReno::new(max_datagram_size))),
         "cubic" => return Ok(Box::new(Cubic::new(max_datagram_size))),
+        "copa" => return Ok(Box::new(Copa::new(max_datagram_size))),
+        "vegas" => return Ok(Box::new(Vegas::new(max_datagram_size))),
+        "prague" => return Ok(Box::new(Prague::new(max_datagram_size))),
+        // None of these draws random numbers.
         _ => {}
     }
     let Some(window) = name.strip_prefix("fixed:") else {
@@ -56,6 +75,16 @@ pub fn by_name(
         Bytes::new(bytes),
         max_datagram_size,
     )))
+}
+
+/// The ECN field that flows of the controller of that name send: ECT(1) for those that answer
+/// each mark in proportion (RFC 9331 §4.1), else none.
+pub fn ecn_of(name: &str) -> Ecn {
+    if name == "prague" {
+        Ecn::Ect1
+    } else {
+        Ecn::NotEct
+    }
 }
 
 /// Any controller behind a pointer, so that one run can mix kinds.
@@ -123,25 +152,40 @@ mod tests {
     #[test]
     fn names_resolve_and_others_are_refused_by_name() {
         let mtu = Bytes::new(1500);
-        for name in ["newreno", "cubic"] {
-            let window = by_name(name, mtu).unwrap().decision().congestion_window;
-            assert_eq!(window, Bytes::new(14_720), "{name}");
+        for name in NAMES.iter().filter(|&&name| name != "fixed:BYTES") {
+            let window = by_name(name, mtu, 1).unwrap().decision().congestion_window;
+            assert!((14_720..=15_000).contains(&window.as_u64()), "{name}");
         }
-        let fixed = by_name("fixed:90000", mtu).unwrap().decision();
+        let fixed = by_name("fixed:90000", mtu, 1).unwrap().decision();
         assert_eq!(fixed.congestion_window, Bytes::new(90_000));
-        let unknown = by_name("vegas", mtu).err().unwrap();
+        let unknown = by_name("las vegas", mtu, 1).err().unwrap();
         assert_eq!(
             unknown,
             BaselineError::Unknown {
-                name: "vegas".to_owned()
+                name: "las vegas".to_owned()
             }
         );
-        let window = by_name("fixed:lots", mtu).err().unwrap();
+        for name in NAMES {
+            assert!(unknown.to_string().contains(name), "{unknown}");
+        }
+        let window = by_name("fixed:lots", mtu, 1).err().unwrap();
         assert_eq!(
             window,
             BaselineError::Window {
                 got: "lots".to_owned()
             }
         );
+    }
+
+    #[test]
+    fn only_scalable_controllers_send_ect_1() {
+        for name in NAMES {
+            let expected = if name == "prague" {
+                Ecn::Ect1
+            } else {
+                Ecn::NotEct
+            };
+            assert_eq!(ecn_of(name), expected, "{name}");
+        }
     }
 }

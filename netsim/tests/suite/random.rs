@@ -76,7 +76,7 @@ pub(crate) fn controllers(scenario: &ValidScenario) -> Vec<BoxedController> {
     let mtu = Bytes::new(u64::from(scenario.transport().mtu_bytes));
     let flows = scenario.flows().iter();
     flows
-        .map(|flow| by_name(&flow.controller, mtu).unwrap().into())
+        .map(|flow| by_name(&flow.controller, mtu, 1).unwrap().into())
         .collect()
 }
 

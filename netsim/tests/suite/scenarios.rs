@@ -16,7 +16,7 @@ fn outcome(name: &str) -> Outcome<BoxedController> {
     let scenario = ValidScenario::from_toml(&text, name).unwrap();
     let mtu = Bytes::new(u64::from(scenario.transport().mtu_bytes));
     let controllers = scenario.flows().iter();
-    let controllers = controllers.map(|flow| by_name(&flow.controller, mtu).unwrap().into());
+    let controllers = controllers.map(|flow| by_name(&flow.controller, mtu, 1).unwrap().into());
     let options = RunOptions::default().with_timeline(core::time::Duration::from_secs(1));
     run(&scenario, 1, controllers.collect(), &options)
 }
