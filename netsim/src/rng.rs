@@ -11,6 +11,8 @@ pub enum Component {
     Loss = 1,
     /// Extra delay behind the bottleneck.
     Jitter = 2,
+    /// A controller's own choices.
+    Controller = 3,
 }
 
 /// A stream of random numbers: xoshiro256++ seeded from (seed, component).

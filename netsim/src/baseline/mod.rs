@@ -8,6 +8,7 @@ use tautline_core::units::{Bytes, Timestamp};
 
 use crate::transport::Ecn;
 
+pub mod bbr;
 mod copa;
 mod cubic;
 mod extremum;
@@ -15,13 +16,22 @@ mod fold;
 mod prague;
 mod vegas;
 
+pub use bbr::Bbr;
 pub use copa::{Copa, CopaMode};
 pub use cubic::Cubic;
 pub use prague::Prague;
 pub use vegas::Vegas;
 
 /// What [`by_name`] knows, for help and for errors.
-pub const NAMES: [&str; 6] = ["newreno", "cubic", "copa", "vegas", "prague", "fixed:BYTES"];
+pub const NAMES: [&str; 7] = [
+    "newreno",
+    "cubic",
+    "bbr",
+    "copa",
+    "vegas",
+    "prague",
+    "fixed:BYTES",
+];
 
 /// A name that stands for no baseline.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,14 +51,14 @@ pub enum BaselineError {
 }
 
 /// The baseline of that name, one of [`NAMES`], for packets of `max_datagram_size`. Only
-/// controllers with randomness of their own read the seed; flows of one run want different ones.
+/// controllers with randomness of their own read `seed`; flows of one run want different ones.
 ///
 /// # Errors
 /// [`BaselineError`] for every other name.
 pub fn by_name(
     name: &str,
     max_datagram_size: Bytes,
-    _seed: u64,
+    seed: u64,
 ) -> Result<Box<dyn Controller + Send>, BaselineError> {
     match name {
         "newreno" => return Ok(Box::new(NewReno::new(max_datagram_size))),
@@ -56,7 +66,7 @@ pub fn by_name(
         "copa" => return Ok(Box::new(Copa::new(max_datagram_size))),
         "vegas" => return Ok(Box::new(Vegas::new(max_datagram_size))),
         "prague" => return Ok(Box::new(Prague::new(max_datagram_size))),
-        // None of these draws random numbers.
+        "bbr" => return Ok(Box::new(Bbr::new(max_datagram_size, seed))),
         _ => {}
     }
     let Some(window) = name.strip_prefix("fixed:") else {

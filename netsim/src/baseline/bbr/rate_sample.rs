@@ -1,0 +1,457 @@
+//! Delivery rate samples (draft-ietf-ccwg-bbr §4.1).
+
+use tautline_core::controller::{AckedPacket, SentPacket};
+
+/// What one acknowledgement says of the path ("RS" in the draft).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct RateSample {
+    /// Whether a packet that is still remembered was acknowledged.
+    pub(super) has_data: bool,
+    /// RS.rtt, of the newest packet.
+    pub(super) rtt_ns: u64,
+    /// RS.newly_acked, in bytes.
+    pub(super) newly_acked: u64,
+    /// RS.delivered: bytes delivered over the interval.
+    pub(super) delivered: u64,
+    /// RS.prior_delivered: bytes that were delivered when the newest packet left.
+    pub(super) prior_delivered: u64,
+    /// RS.delivery_rate in bytes per second; zero where the interval has no length.
+    pub(super) delivery_rate: u64,
+    /// What else is known of the newest packet.
+    pub(super) load: Load,
+    send_elapsed_ns: u64,
+    ack_elapsed_ns: u64,
+    number: u64,
+}
+
+/// What a settled packet says about the load under which it left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Load {
+    /// Bytes in flight just after it left.
+    pub(super) tx_in_flight: u64,
+    /// Bytes lost since it left.
+    pub(super) lost: u64,
+    /// Whether a rate measured with it is limited by the application.
+    pub(super) is_app_limited: bool,
+}
+
+/// A packet that was declared lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LostPacket {
+    /// Its bytes.
+    pub(super) bytes: u64,
+    /// Whether its predecessor by number was not lost.
+    pub(super) opens_range: bool,
+    /// The load under which it left; its own loss counts.
+    pub(super) load: Load,
+}
+
+/// Per-packet state (draft §4.1.2.1.2).
+#[derive(Clone, Copy, Debug, Default)]
+struct Sent {
+    number: u64,
+    delivered: u64,
+    delivered_ns: u64,
+    first_send_ns: u64,
+    tx_in_flight: u64,
+    lost: u64,
+    /// Bytes neither acknowledged nor lost; zero marks a free slot.
+    outstanding: u32,
+    is_app_limited: bool,
+}
+
+/// Per-connection state (draft §4.1.2.1.1), with the packets in flight in a ring by number.
+///
+/// A burst that is reported under one number has one entry, whose bytes are settled part by part.
+#[derive(Clone, Debug)]
+pub(super) struct Sampler {
+    ring: Vec<Sent>,
+    /// No smaller number is outstanding.
+    oldest: u64,
+    /// One more than the largest number sent.
+    next: u64,
+    delivered: u64,
+    delivered_ns: u64,
+    first_send_ns: u64,
+    lost: u64,
+    last_lost: Option<u64>,
+    /// C.app_limited: the samples stay limited until more than this is delivered; zero if not.
+    app_limited: u64,
+    pending: RateSample,
+}
+
+impl Sampler {
+    pub(super) fn new() -> Self {
+        Self {
+            ring: vec![Sent::default(); FIRST_CAPACITY],
+            oldest: 0,
+            next: 0,
+            delivered: 0,
+            delivered_ns: 0,
+            first_send_ns: 0,
+            lost: 0,
+            last_lost: None,
+            app_limited: 0,
+            pending: RateSample::default(),
+        }
+    }
+
+    /// C.delivered, in bytes.
+    pub(super) const fn delivered(&self) -> u64 {
+        self.delivered
+    }
+
+    /// Whether samples are limited by the application at present.
+    pub(super) const fn is_app_limited(&self) -> bool {
+        self.app_limited != 0
+    }
+
+    /// MarkConnectionAppLimited (§4.1.2.4).
+    pub(super) const fn mark_app_limited(&mut self, in_flight: u64) {
+        let until = self.delivered.saturating_add(in_flight);
+        self.app_limited = if until == 0 { 1 } else { until };
+    }
+
+    /// True before the first packet of an acknowledgement.
+    pub(super) const fn is_between_acks(&self) -> bool {
+        self.pending.newly_acked == 0
+    }
+
+    /// OnPacketSent (§4.1.2.2).
+    pub(super) fn send(&mut self, now_ns: u64, packet: &SentPacket) {
+        let (bytes, in_flight) = (packet.bytes.as_u64(), packet.bytes_in_flight.as_u64());
+        if in_flight <= bytes {
+            self.first_send_ns = now_ns;
+            self.delivered_ns = now_ns;
+        }
+        let number = packet.number.as_u64();
+        if number < self.next || bytes == 0 {
+            // Not the order of one packet number space: it counts when delivered, unsampled.
+            return;
+        }
+        self.make_room(number);
+        let sent = Sent {
+            number,
+            delivered: self.delivered,
+            delivered_ns: self.delivered_ns,
+            first_send_ns: self.first_send_ns,
+            tx_in_flight: in_flight,
+            lost: self.lost,
+            outstanding: u32::try_from(bytes).unwrap_or(u32::MAX),
+            is_app_limited: self.is_app_limited(),
+        };
+        *self.slot(number) = sent;
+        self.next = number.saturating_add(1);
+    }
+
+    /// UpdateRateSample (§4.1.2.3), for one packet of an acknowledgement.
+    pub(super) fn acknowledge(&mut self, now_ns: u64, packet: &AckedPacket) {
+        let bytes = packet.bytes.as_u64();
+        let sent_ns = packet.time_sent.as_nanos();
+        let number = packet.number.as_u64();
+        self.delivered += bytes;
+        self.delivered_ns = now_ns;
+        self.pending.newly_acked += bytes;
+        let sent = self.slot(number);
+        if sent.number != number || sent.outstanding == 0 {
+            return;
+        }
+        sent.outstanding = sent.outstanding.saturating_sub(bytes as u32);
+        let sent = *sent;
+        self.advance();
+        let newest = sent_ns > self.first_send_ns
+            || (sent_ns == self.first_send_ns && number > self.pending.number);
+        if self.pending.has_data && !newest {
+            return;
+        }
+        self.first_send_ns = sent_ns;
+        self.pending = RateSample {
+            has_data: true,
+            rtt_ns: now_ns.saturating_sub(sent_ns),
+            newly_acked: self.pending.newly_acked,
+            delivered: 0,
+            prior_delivered: sent.delivered,
+            delivery_rate: 0,
+            load: self.load(&sent),
+            send_elapsed_ns: sent_ns.saturating_sub(sent.first_send_ns),
+            ack_elapsed_ns: now_ns.saturating_sub(sent.delivered_ns),
+            number,
+        };
+    }
+
+    /// GenerateRateSample (§4.1.2.3), at the end of an acknowledgement.
+    ///
+    /// The draft drops intervals below the shortest round-trip time, which ambiguous
+    /// acknowledgements of retransmissions cause; packet numbers leave no such ambiguity, and an
+    /// interval is at least the packet's own round-trip time.
+    pub(super) fn finish(&mut self) -> RateSample {
+        let mut sample = core::mem::take(&mut self.pending);
+        self.pending.number = sample.number;
+        if self.app_limited != 0 && self.delivered > self.app_limited {
+            self.app_limited = 0;
+        }
+        if !sample.has_data {
+            return sample;
+        }
+        let interval_ns = sample.send_elapsed_ns.max(sample.ack_elapsed_ns);
+        sample.delivered = self.delivered - sample.prior_delivered;
+        if interval_ns != 0 {
+            let rate = u128::from(sample.delivered) * NANOS_PER_SEC / u128::from(interval_ns);
+            sample.delivery_rate = u64::try_from(rate).unwrap_or(u64::MAX);
+        }
+        sample
+    }
+
+    /// The next packet, in number order, of a detection of losses up to `number`.
+    ///
+    /// RFC 9002 §6.1 declares packets lost in number order, so everything outstanding up to the
+    /// largest lost one is lost; `None` when all of it was named. No more than `budget` bytes are
+    /// taken as lost; the rest of the entry is forgotten.
+    pub(super) fn next_lost(&mut self, number: u64, budget: u64) -> Option<LostPacket> {
+        self.advance();
+        let at = self.oldest;
+        if at > number || at >= self.next {
+            return None;
+        }
+        let sent = self.slot(at);
+        let bytes = u64::from(core::mem::take(&mut sent.outstanding)).min(budget);
+        let sent = *sent;
+        self.lost += bytes;
+        let opens_range = self.last_lost != at.checked_sub(1) || at == 0;
+        self.last_lost = Some(at);
+        Some(LostPacket {
+            bytes,
+            opens_range,
+            load: self.load(&sent),
+        })
+    }
+
+    /// Counts bytes as lost that belong to no remembered packet, or congestion marks in their
+    /// stead.
+    pub(super) const fn count_lost(&mut self, bytes: u64) {
+        self.lost = self.lost.saturating_add(bytes);
+    }
+
+    /// The load under which packet `number` left, if it is remembered, outstanding or not.
+    pub(super) fn load_of(&mut self, number: u64) -> Option<Load> {
+        let sent = *self.slot(number);
+        let known = sent.number == number && sent.tx_in_flight > 0;
+        known.then(|| self.load(&sent))
+    }
+
+    const fn load(&self, sent: &Sent) -> Load {
+        Load {
+            tx_in_flight: sent.tx_in_flight,
+            lost: self.lost - sent.lost,
+            is_app_limited: sent.is_app_limited,
+        }
+    }
+
+    fn slot(&mut self, number: u64) -> &mut Sent {
+        let mask = self.ring.len() - 1;
+        &mut self.ring[number as usize & mask]
+    }
+
+    /// Moves past everything that is settled.
+    fn advance(&mut self) {
+        while self.oldest < self.next {
+            let oldest = self.oldest;
+            let sent = self.slot(oldest);
+            if sent.number == oldest && sent.outstanding > 0 {
+                return;
+            }
+            self.oldest += 1;
+        }
+    }
+
+    /// Makes the slot of `number` free: by growing, or at the limit by forgetting the oldest.
+    #[inline]
+    fn make_room(&mut self, number: u64) {
+        if number - self.oldest < self.ring.len() as u64 {
+            return;
+        }
+        self.grow(number);
+    }
+
+    #[cold]
+    fn grow(&mut self, number: u64) {
+        self.advance();
+        if self.oldest == self.next {
+            self.oldest = number;
+        }
+        self.oldest = self.oldest.max(number.saturating_sub(MAX_CAPACITY - 1));
+        let span = number - self.oldest + 1;
+        if span <= self.ring.len() as u64 {
+            return;
+        }
+        let capacity = span.next_power_of_two() as usize;
+        let old = core::mem::replace(&mut self.ring, vec![Sent::default(); capacity]);
+        for sent in old.into_iter().filter(|sent| sent.outstanding > 0) {
+            if sent.number >= self.oldest {
+                *self.slot(sent.number) = sent;
+            }
+        }
+    }
+}
+
+/// Power of two; doubles as needed.
+const FIRST_CAPACITY: usize = 64;
+/// Packets that are remembered at most: 1.5 GB in flight at 1500 bytes.
+const MAX_CAPACITY: u64 = 1 << 20;
+const NANOS_PER_SEC: u128 = 1_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use tautline_core::units::{Bytes, PacketNumber, Timestamp};
+
+    use super::*;
+
+    fn send(sampler: &mut Sampler, now_ns: u64, number: u64, in_flight: u64) {
+        let packet = SentPacket {
+            number: PacketNumber::new(number),
+            bytes: Bytes::new(1000),
+            bytes_in_flight: Bytes::new(in_flight),
+        };
+        sampler.send(now_ns, &packet);
+    }
+
+    fn acknowledge(sampler: &mut Sampler, now_ns: u64, number: u64, sent_ns: u64) {
+        let packet = AckedPacket {
+            number: PacketNumber::new(number),
+            bytes: Bytes::new(1000),
+            time_sent: Timestamp::from_nanos(sent_ns),
+        };
+        sampler.acknowledge(now_ns, &packet);
+    }
+
+    #[test]
+    fn a_rate_is_what_was_delivered_over_the_longer_of_both_intervals() {
+        let mut sampler = Sampler::new();
+        send(&mut sampler, 0, 0, 1000);
+        send(&mut sampler, 4_000_000, 1, 2000);
+        acknowledge(&mut sampler, 10_000_000, 0, 0);
+        let first = sampler.finish();
+        assert_eq!(
+            (first.rtt_ns, first.delivered, first.delivery_rate),
+            (10_000_000, 1000, 100_000)
+        );
+        acknowledge(&mut sampler, 14_000_000, 1, 4_000_000);
+        let second = sampler.finish();
+        // Sent over 4 ms, acknowledged over 14 ms.
+        assert_eq!((second.delivered, second.prior_delivered), (2000, 0));
+        assert_eq!(second.delivery_rate, 2000 * 1000 / 14);
+        assert_eq!(second.load.tx_in_flight, 2000);
+    }
+
+    #[test]
+    fn compressed_acknowledgements_give_no_rate_above_that_of_sending() {
+        let mut sampler = Sampler::new();
+        for number in 0..10 {
+            send(
+                &mut sampler,
+                number * 1_000_000,
+                number,
+                (number + 1) * 1000,
+            );
+        }
+        for number in 0..10 {
+            acknowledge(&mut sampler, 10_000_000, number, number * 1_000_000);
+        }
+        sampler.finish();
+        for number in 10..20 {
+            send(
+                &mut sampler,
+                10_000_000 + number * 1_000_000,
+                number,
+                (number - 9) * 1000,
+            );
+        }
+        // All ten at once.
+        for number in 10..20 {
+            acknowledge(
+                &mut sampler,
+                31_000_000,
+                number,
+                10_000_000 + number * 1_000_000,
+            );
+        }
+        let sample = sampler.finish();
+        assert_eq!(sample.delivered, 10_000);
+        // The ten packets left over 9 ms and were acknowledged over 11 ms.
+        assert_eq!(sample.delivery_rate, 10_000 * 1000 / 11);
+    }
+
+    #[test]
+    fn samples_are_limited_until_the_bubble_has_left_the_pipe() {
+        let mut sampler = Sampler::new();
+        send(&mut sampler, 0, 0, 1000);
+        sampler.mark_app_limited(1000);
+        send(&mut sampler, 1_000_000, 1, 2000);
+        acknowledge(&mut sampler, 10_000_000, 0, 0);
+        assert!(!sampler.finish().load.is_app_limited);
+        assert!(sampler.is_app_limited());
+        acknowledge(&mut sampler, 11_000_000, 1, 1_000_000);
+        assert!(sampler.finish().load.is_app_limited);
+        assert!(!sampler.is_app_limited());
+    }
+
+    #[test]
+    fn losses_are_named_in_order_with_what_was_lost_since_they_left() {
+        let mut sampler = Sampler::new();
+        for number in 0..6 {
+            send(&mut sampler, number, number, (number + 1) * 1000);
+        }
+        acknowledge(&mut sampler, 100, 2, 2);
+        acknowledge(&mut sampler, 100, 5, 5);
+        sampler.finish();
+        let mut ranges = 0;
+        let mut seen = Vec::new();
+        while let Some(lost) = sampler.next_lost(4, u64::MAX) {
+            ranges += u32::from(lost.opens_range);
+            seen.push((lost.load.tx_in_flight, lost.load.lost));
+        }
+        assert_eq!(
+            seen,
+            [(1000, 1000), (2000, 2000), (4000, 3000), (5000, 4000)]
+        );
+        assert_eq!(ranges, 2);
+        assert_eq!(sampler.next_lost(4, u64::MAX), None);
+    }
+
+    #[test]
+    fn the_ring_grows_to_the_flight_and_forgets_nothing_in_it() {
+        let mut sampler = Sampler::new();
+        for number in 0..1000 {
+            send(&mut sampler, number, number, (number + 1) * 1000);
+        }
+        assert_eq!(sampler.ring.len(), 1024);
+        for number in 0..1000 {
+            acknowledge(&mut sampler, 10_000, number, number);
+            let sample = sampler.finish();
+            assert_eq!(sample.load.tx_in_flight, (number + 1) * 1000);
+        }
+        // A jump over many numbers costs nothing when all is settled.
+        send(&mut sampler, 20_000, 1 << 40, 1000);
+        assert_eq!(sampler.ring.len(), 1024);
+        acknowledge(&mut sampler, 30_000, 1 << 40, 20_000);
+        assert!(sampler.finish().has_data);
+    }
+
+    #[test]
+    fn the_parts_of_a_burst_settle_one_by_one() {
+        let mut sampler = Sampler::new();
+        let burst = SentPacket {
+            number: PacketNumber::new(3),
+            bytes: Bytes::new(3000),
+            bytes_in_flight: Bytes::new(3000),
+        };
+        sampler.send(0, &burst);
+        for part in 1..=2 {
+            acknowledge(&mut sampler, 10_000, 3, 0);
+            let sample = sampler.finish();
+            assert_eq!((sample.has_data, sample.delivered), (true, part * 1000));
+        }
+        let lost = sampler.next_lost(3, u64::MAX).unwrap();
+        assert_eq!((lost.bytes, lost.load.lost), (1000, 1000));
+    }
+}
