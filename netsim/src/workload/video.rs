@@ -1,0 +1,337 @@
+//! Video in chunks, whose rate is chosen by what is buffered.
+
+use core::time::Duration;
+
+use tautline_core::units::{Bandwidth, Timestamp, duration_nanos};
+
+use super::draw::as_megabits;
+use super::measure::Window;
+use super::{ApplicationReport, Behaviour, End, Span, VideoReport};
+use crate::endpoint::Request;
+
+/// A player with BBA-0 and the server that it asks.
+///
+/// One chunk is outstanding at a time. The player asks for the next as soon as the buffer has room
+/// for it, begins to play with the first chunk, and again with the next one after an interruption.
+/// The viewer leaves at the stop.
+///
+/// # Source
+/// Huang et al., "A Buffer-Based Approach to Rate Adaptation", SIGCOMM 2014, Algorithm 1, with its
+/// reservoir (90 s of 240 s) and its upper reservoir (24 s of 240 s) scaled to this buffer.
+#[derive(Clone, Debug)]
+pub(super) struct Video {
+    span: Span,
+    chunk: Duration,
+    ladder: Vec<Bandwidth>,
+    buffer: Duration,
+    player: Player,
+    rung: usize,
+    /// Chunks that came whole, and the bytes of all of them.
+    complete: u64,
+    complete_bytes: u64,
+    phase: Phase,
+    outbox: Option<Request>,
+    /// Chunks that the server has written, and the bytes of all of them.
+    served: u64,
+    written: u64,
+    window: Window,
+    counts: VideoReport,
+    sum_mbps: f64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    /// Asks for the next chunk at this time.
+    Full { until: Timestamp },
+    /// Waits for a chunk; asks again where nothing of it came by then.
+    Waiting { repeat: Timestamp, wait: Duration },
+    /// There is nothing to ask for.
+    Ended,
+}
+
+impl Video {
+    pub(super) fn new(span: Span, chunk: Duration, ladder: &[Bandwidth], buffer: Duration) -> Self {
+        let mut ladder = ladder.to_vec();
+        ladder.truncate(MAX_RUNGS);
+        ladder.sort_unstable();
+        let phase = if ladder.is_empty() {
+            Phase::Ended
+        } else {
+            Phase::Full { until: span.start }
+        };
+        let chunk = chunk.max(Duration::from_nanos(1));
+        Self {
+            span,
+            chunk,
+            ladder,
+            buffer: buffer.max(chunk),
+            player: Player::default(),
+            rung: 0,
+            complete: 0,
+            complete_bytes: 0,
+            phase,
+            outbox: None,
+            served: 0,
+            written: 0,
+            window: Window::default(),
+            counts: VideoReport::default(),
+            sum_mbps: 0.0,
+        }
+    }
+
+    fn rate(&self, rung: usize) -> Bandwidth {
+        self.ladder.get(rung).copied().unwrap_or_default()
+    }
+
+    fn chunk_bytes(&self, rung: usize) -> u64 {
+        self.rate(rung).bytes_in(self.chunk).as_u64().max(1)
+    }
+
+    /// Algorithm 1: the lowest rate in the reservoir, the highest in the upper one, and between
+    /// them the rate map, left only where it crosses a neighbour of the present rate.
+    fn choose(&self) -> usize {
+        let top = self.ladder.len().saturating_sub(1);
+        let level = duration_nanos(self.player.level);
+        let whole = duration_nanos(self.buffer);
+        let reservoir = share_of(whole, RESERVOIR);
+        let upper = share_of(whole, UPPER);
+        if level <= reservoir {
+            return 0;
+        }
+        if level >= upper {
+            return top;
+        }
+        let (low, high) = (self.rate(0), self.rate(top));
+        let width = u128::from((upper - reservoir).max(1));
+        let range = high.as_bytes_per_sec() - low.as_bytes_per_sec();
+        let above = u128::from(range) * u128::from(level - reservoir) / width;
+        let mapped = low.as_bytes_per_sec() + above as u64;
+        let rate = |rung| self.rate(rung).as_bytes_per_sec();
+        if mapped >= rate((self.rung + 1).min(top)) {
+            self.ladder
+                .iter()
+                .rposition(|step| step.as_bytes_per_sec() < mapped)
+                .unwrap_or(0)
+        } else if mapped <= rate(self.rung.saturating_sub(1)) {
+            self.ladder
+                .iter()
+                .position(|step| step.as_bytes_per_sec() > mapped)
+                .unwrap_or(top)
+        } else {
+            self.rung
+        }
+    }
+
+    fn ask(&mut self, at: Timestamp) {
+        self.player.advance(at, &self.window, &mut self.counts);
+        let before = self.rung;
+        self.rung = self.choose();
+        let end = self.complete_bytes.checked_add(self.chunk_bytes(self.rung));
+        if end.is_none_or(|end| end > self.span.limit) {
+            self.phase = Phase::Ended;
+            return;
+        }
+        self.window.begin(self.complete, at);
+        if self.window.covers(self.complete) {
+            self.counts.chunks += 1;
+            self.counts.switches += u64::from(self.complete > 0 && self.rung != before);
+        }
+        self.send(at, FIRST_REPEAT);
+    }
+
+    fn send(&mut self, at: Timestamp, wait: Duration) {
+        self.outbox = Some(Request {
+            id: (self.complete << RUNG_BITS) | self.rung as u64,
+            bytes: REQUEST_BYTES,
+        });
+        let repeat = at.saturating_add(wait);
+        self.phase = Phase::Waiting { repeat, wait };
+    }
+
+    fn on_chunk(&mut self, now: Timestamp) {
+        if self.window.covers(self.complete) {
+            self.counts.completed += 1;
+            self.sum_mbps += as_megabits(self.rate(self.rung));
+        }
+        self.complete_bytes = self
+            .complete_bytes
+            .saturating_add(self.chunk_bytes(self.rung));
+        self.complete += 1;
+        if now >= self.span.stop {
+            return;
+        }
+        if self.player.start(now, self.chunk) {
+            let delay = now.saturating_since(self.span.start);
+            self.player.startup = delay;
+        }
+        let full = self.player.level.saturating_add(self.chunk);
+        let until = now.saturating_add(full.saturating_sub(self.buffer));
+        self.phase = Phase::Full { until };
+    }
+
+    fn catch_up(&mut self, now: Timestamp) {
+        loop {
+            let due = self.next_wake();
+            if due >= now {
+                return;
+            }
+            self.step(due);
+        }
+    }
+
+    fn step(&mut self, due: Timestamp) {
+        match self.phase {
+            Phase::Full { .. } => self.ask(due),
+            Phase::Waiting { wait, .. } => {
+                let longer = wait.saturating_mul(2).min(LAST_REPEAT);
+                self.send(due, longer);
+            }
+            Phase::Ended => {}
+        }
+    }
+}
+
+impl Behaviour for Video {
+    fn waking_end(&self) -> End {
+        End::Receiving
+    }
+
+    fn next_wake(&self) -> Timestamp {
+        self.span.until_stop(match self.phase {
+            Phase::Full { until } => until,
+            Phase::Waiting { repeat, .. } => repeat,
+            Phase::Ended => Timestamp::MAX,
+        })
+    }
+
+    fn wake(&mut self, now: Timestamp) {
+        self.catch_up(now);
+        if self.next_wake() == now && now < Timestamp::MAX {
+            self.step(now);
+        }
+    }
+
+    fn written(&self) -> u64 {
+        self.written
+    }
+
+    fn on_delivered(&mut self, now: Timestamp, total: u64) {
+        self.catch_up(now);
+        let Phase::Waiting { wait, .. } = self.phase else {
+            return;
+        };
+        let end = self
+            .complete_bytes
+            .saturating_add(self.chunk_bytes(self.rung));
+        if total >= end {
+            let now = now.min(self.span.stop);
+            self.player.advance(now, &self.window, &mut self.counts);
+            self.on_chunk(now);
+        } else if total > self.complete_bytes {
+            // It is on its way; the transport sees to the rest.
+            let repeat = Timestamp::MAX;
+            self.phase = Phase::Waiting { repeat, wait };
+        }
+    }
+
+    fn next_request(&mut self) -> Option<Request> {
+        self.outbox.take()
+    }
+
+    fn on_request(&mut self, _now: Timestamp, request: Request) {
+        let rung = (request.id & (MAX_RUNGS as u64 - 1)) as usize;
+        if request.id >> RUNG_BITS != self.served || rung >= self.ladder.len() {
+            return;
+        }
+        self.served += 1;
+        self.written = self.written.saturating_add(self.chunk_bytes(rung));
+    }
+
+    fn start_measuring(&mut self, since: Timestamp) {
+        let until = since.min(self.span.stop);
+        self.player.advance(until, &self.window, &mut self.counts);
+        self.window = Window::from(since);
+        self.counts = VideoReport::default();
+        self.sum_mbps = 0.0;
+    }
+
+    fn report(&self, now: Timestamp) -> ApplicationReport {
+        let mut counts = self.counts;
+        let mut player = self.player.clone();
+        let until = now.min(self.span.stop);
+        player.advance(until, &self.window, &mut counts);
+        if counts.completed > 0 {
+            counts.bitrate_mbps = self.sum_mbps / counts.completed as f64;
+        }
+        counts.startup_s = self.player.startup.as_secs_f64();
+        ApplicationReport::Video(counts)
+    }
+}
+
+/// What is on the screen.
+#[derive(Clone, Debug, Default)]
+struct Player {
+    /// Playing time that is buffered, at `as_of`.
+    level: Duration,
+    as_of: Timestamp,
+    screen: Screen,
+    startup: Duration,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Screen {
+    #[default]
+    Dark,
+    Playing,
+    Interrupted,
+}
+
+impl Player {
+    /// Plays until `now`, and notes an interruption where the buffer runs dry before.
+    fn advance(&mut self, now: Timestamp, window: &Window, counts: &mut VideoReport) {
+        if now <= self.as_of {
+            return;
+        }
+        if self.screen == Screen::Playing {
+            let dry = self.as_of.saturating_add(self.level);
+            let end = dry.min(now);
+            counts.played_s += window.overlap(self.as_of, end).as_secs_f64();
+            self.level = dry.saturating_since(end);
+            self.as_of = end;
+            if dry < now {
+                self.screen = Screen::Interrupted;
+                counts.rebuffers += u64::from(dry >= window.since());
+            }
+        }
+        if self.screen == Screen::Interrupted {
+            counts.rebuffer_s += window.overlap(self.as_of, now).as_secs_f64();
+        }
+        self.as_of = now;
+    }
+
+    /// Adds a chunk at the time up to which it has played; returns whether it is the first.
+    fn start(&mut self, now: Timestamp, chunk: Duration) -> bool {
+        let first = self.screen == Screen::Dark;
+        self.as_of = self.as_of.max(now);
+        self.screen = Screen::Playing;
+        self.level = self.level.saturating_add(chunk);
+        first
+    }
+}
+
+const fn share_of(whole: u64, (numerator, denominator): (u64, u64)) -> u64 {
+    (whole as u128 * numerator as u128 / denominator as u128) as u64
+}
+
+/// The reservoir of 90 s in a buffer of 240 s.
+const RESERVOIR: (u64, u64) = (90, 240);
+/// Where the upper reservoir begins: 216 s in a buffer of 240 s.
+const UPPER: (u64, u64) = (216, 240);
+/// Low bits of a request's number, which say the rate of the chunk.
+const RUNG_BITS: u32 = 8;
+const MAX_RUNGS: usize = 1 << RUNG_BITS;
+/// An HTTP GET with its headers.
+const REQUEST_BYTES: u32 = 400;
+/// When a chunk of which nothing came is asked for again, at first and at most.
+const FIRST_REPEAT: Duration = Duration::from_secs(1);
+const LAST_REPEAT: Duration = Duration::from_secs(8);
