@@ -4,6 +4,9 @@
 //! [`quinn_proto::TransportConfig::congestion_controller_factory`]; the guard inside falls back to
 //! NewReno where the certificate does not hold. [`AdapterFactory`] drives any [`tautline_core::controller::Controller`] inside quinn. It
 //! targets the `Controller` trait of quinn-proto 0.11.
+//!
+//! With the feature `sim`, the module `sim` puts real quinn-proto endpoints into the network
+//! simulator, beside or against its model of a transport.
 
 mod adapter;
 mod certified;
@@ -12,6 +15,8 @@ mod factory;
 mod probe_timeout;
 mod recorder;
 mod sent_ring;
+#[cfg(feature = "sim")]
+pub mod sim;
 
 pub use adapter::{Adapter, SMALL_BURST, Tally};
 pub use certified::{

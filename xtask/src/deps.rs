@@ -9,6 +9,8 @@ struct Wall {
     inside: &'static [&'static str],
     /// Crates of this workspace that only its tests and examples may use.
     inside_dev: &'static [&'static str],
+    /// Crates of this workspace that it may use only behind a feature.
+    inside_optional: &'static [&'static str],
     outside: Outside,
 }
 
@@ -42,6 +44,7 @@ pub(crate) fn violations(packages: &[Package]) -> Vec<String> {
             let edge = Edge {
                 to: &dependency.name,
                 kind: dependency.kind,
+                optional: dependency.optional,
             };
             if !wall.allows(&edge, inside.contains(&edge.to)) {
                 violations.push(format!(
@@ -57,6 +60,7 @@ pub(crate) fn violations(packages: &[Package]) -> Vec<String> {
 struct Edge<'a> {
     to: &'a str,
     kind: DependencyKind,
+    optional: bool,
 }
 
 impl Wall {
@@ -64,7 +68,8 @@ impl Wall {
         let for_tests = edge.kind == DependencyKind::Development;
         if is_inside {
             return self.inside.contains(&edge.to)
-                || (for_tests && self.inside_dev.contains(&edge.to));
+                || (for_tests && self.inside_dev.contains(&edge.to))
+                || (edge.optional && self.inside_optional.contains(&edge.to));
         }
         for_tests
             || match self.outside {
@@ -95,12 +100,14 @@ const WALLS: &[Wall] = &[
         package: CORE,
         inside: &[],
         inside_dev: &[],
+        inside_optional: &[],
         outside: Outside::Only(&["sha2", "thiserror"]),
     },
     Wall {
         package: CERTIFICATES,
         inside: &[CORE],
         inside_dev: &[],
+        inside_optional: &[],
         // No prover, no solver, no floats, no threads: the trusted base decodes and checks.
         outside: Outside::Except(&[
             "ndarray",
@@ -122,12 +129,14 @@ const WALLS: &[Wall] = &[
         package: NETSIM,
         inside: &[CORE],
         inside_dev: &[],
+        inside_optional: &[],
         outside: Outside::Except(PROGRAMS_ONLY),
     },
     Wall {
         package: PROVER,
         inside: &[CORE, CERTIFICATES],
         inside_dev: &[],
+        inside_optional: &[],
         outside: Outside::Except(PROGRAMS_ONLY),
     },
     Wall {
@@ -135,30 +144,37 @@ const WALLS: &[Wall] = &[
         // The claim vocabulary reaches it through the prover.
         inside: &[CORE, NETSIM, PROVER],
         inside_dev: &[],
+        inside_optional: &[],
         outside: Outside::Except(PROGRAMS_ONLY),
     },
     Wall {
         package: QUIC,
         inside: &[CORE, CERTIFICATES],
-        inside_dev: &[NETSIM],
+        // Its tests turn on its own features.
+        inside_dev: &[NETSIM, QUIC],
+        // Feature `sim`: quinn as a stack of the simulator.
+        inside_optional: &[NETSIM],
         outside: Outside::Except(PROGRAMS_ONLY),
     },
     Wall {
         package: "tautline-cli",
         inside: &[CORE, NETSIM, PROVER, CERTIFICATES, TRAINER, QUIC],
         inside_dev: &[],
+        inside_optional: &[],
         outside: Outside::Except(&[]),
     },
     Wall {
         package: "tautline-benches",
         inside: &[CORE, NETSIM, PROVER, CERTIFICATES, TRAINER, QUIC],
         inside_dev: &[],
+        inside_optional: &[],
         outside: Outside::Except(&[]),
     },
     Wall {
         package: "xtask",
         inside: &[],
         inside_dev: &[],
+        inside_optional: &[],
         outside: Outside::Except(&[]),
     },
 ];
@@ -187,9 +203,19 @@ mod tests {
     }
 
     fn allowed(from: &str, to: &str, kind: DependencyKind) -> bool {
+        let optional = false;
+        allows(from, &Edge { to, kind, optional })
+    }
+
+    fn allowed_behind_a_feature(from: &str, to: &str) -> bool {
+        let (kind, optional) = (DependencyKind::Normal, true);
+        allows(from, &Edge { to, kind, optional })
+    }
+
+    fn allows(from: &str, edge: &Edge<'_>) -> bool {
         let wall = WALLS.iter().find(|wall| wall.package == from).unwrap();
-        let inside = WALLS.iter().any(|wall| wall.package == to);
-        wall.allows(&Edge { to, kind }, inside)
+        let inside = WALLS.iter().any(|wall| wall.package == edge.to);
+        wall.allows(edge, inside)
     }
 
     #[test]
@@ -218,9 +244,12 @@ mod tests {
     }
 
     #[test]
-    fn the_adapter_simulates_only_in_tests() {
+    fn the_adapter_simulates_only_in_tests_and_behind_a_feature() {
         assert!(!allowed(QUIC, NETSIM, DependencyKind::Normal));
         assert!(allowed(QUIC, NETSIM, DependencyKind::Development));
+        assert!(allowed_behind_a_feature(QUIC, NETSIM));
+        assert!(!allowed_behind_a_feature(QUIC, TRAINER));
+        assert!(!allowed_behind_a_feature(CERTIFICATES, NETSIM));
     }
 
     #[test]

@@ -33,7 +33,7 @@ fn in_the_simulator<C: Controller>(controller: C) -> Run {
     let witness = EventLog::default();
     let controllers = vec![Recorder::new(controller, witness.clone())];
     let options = RunOptions::default().with_log(0);
-    let outcome = run(&scenario, 1, controllers, &options);
+    let outcome = run(&scenario, 1, controllers, &options).unwrap();
     let records = witness.records();
     let log = outcome.log.unwrap();
     let witnessed: Vec<_> = records.iter().map(|r| (r.at, r.event)).collect();

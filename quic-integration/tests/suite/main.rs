@@ -17,4 +17,8 @@ mod pair;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]
+mod sim_path;
+#[cfg(test)]
+mod sim_transfers;
+#[cfg(test)]
 mod transfers;
