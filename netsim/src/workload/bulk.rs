@@ -76,3 +76,51 @@ impl Behaviour for Bulk {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::tests::{at_ms, span_ms};
+
+    #[test]
+    fn it_writes_as_much_as_fits_from_the_start_to_the_stop() {
+        let mut bulk = Bulk::new(span_ms(10, 20));
+        assert_eq!((bulk.next_wake(), bulk.unlimited()), (at_ms(10), false));
+        bulk.wake(at_ms(9));
+        assert!(!bulk.unlimited());
+        bulk.wake(at_ms(10));
+        assert_eq!((bulk.next_wake(), bulk.unlimited()), (at_ms(20), true));
+        bulk.on_taken(3000);
+        bulk.on_delivered(at_ms(15), 1500);
+        bulk.wake(at_ms(20));
+        assert_eq!(
+            (bulk.next_wake(), bulk.unlimited()),
+            (Timestamp::MAX, false)
+        );
+        assert_eq!(bulk.written(), 3000);
+    }
+
+    #[test]
+    fn it_never_takes_more_than_its_limit() {
+        let span = Span {
+            limit: 5000,
+            ..span_ms(0, 20)
+        };
+        let mut bulk = Bulk::new(span);
+        bulk.wake(at_ms(0));
+        bulk.on_taken(9000);
+        assert_eq!(bulk.written(), 5000);
+    }
+
+    #[test]
+    fn it_reports_what_the_window_delivered() {
+        let mut bulk = Bulk::new(span_ms(0, 20));
+        bulk.on_delivered(at_ms(5), 1000);
+        bulk.start_measuring(at_ms(6));
+        bulk.on_delivered(at_ms(7), 1700);
+        let expected = BulkReport {
+            delivered_bytes: 700,
+        };
+        assert_eq!(bulk.report(at_ms(8)), ApplicationReport::Bulk(expected));
+    }
+}

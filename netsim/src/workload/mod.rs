@@ -110,7 +110,7 @@ impl Application {
     /// It begins at `start` and begins nothing at or after `stop`; what it began before still
     /// arrives. Its stream never exceeds `limit` bytes: a message that would is not written, nor
     /// is any after it. [`Timestamp::MAX`] and [`Bytes::MAX`] stand for no end and no limit.
-    /// Every value of every field is safe; [`WorkloadSpec`] says which make sense.
+    /// No value of any field makes it panic; [`WorkloadSpec`] says which make sense.
     pub fn new(
         spec: &WorkloadSpec,
         start: Timestamp,
@@ -200,7 +200,8 @@ impl Application {
     ///
     /// That is the flow's limit while the application writes as much as fits, else
     /// [`Application::written`]. It falls when such a period ends: new data then stops at once,
-    /// and only what was sent before is sent again.
+    /// and only what was sent before is sent again. A stack with a send buffer of its own should
+    /// therefore be given such data in small pieces, and tell [`Application::on_taken`] of each.
     pub fn offered(&self) -> u64 {
         if self.unlimited() {
             self.limit

@@ -16,7 +16,12 @@ pub(super) struct RealTime {
     every_ns: u64,
     deadline: Duration,
     frames: u64,
+    written: u64,
+    /// Where the next frame will end in the stream.
+    next_end: u64,
     read: u64,
+    /// Where the next frame that is read ends.
+    read_end: u64,
     window: Window,
     late: u64,
     delay: Times,
@@ -29,17 +34,23 @@ impl RealTime {
         frame_every: Duration,
         deadline: Duration,
     ) -> Self {
-        Self {
+        let mut source = Self {
             span,
             rate,
             every_ns: duration_nanos(frame_every).max(1),
             deadline,
             frames: 0,
+            written: 0,
+            next_end: 0,
             read: 0,
+            read_end: 0,
             window: Window::default(),
             late: 0,
             delay: Times::default(),
-        }
+        };
+        source.next_end = source.end_of(1);
+        source.read_end = source.next_end;
+        source
     }
 
     /// When frame `index` is written.
@@ -71,7 +82,7 @@ impl RealTime {
 
 impl Behaviour for RealTime {
     fn next_wake(&self) -> Timestamp {
-        if self.end_of(self.frames.saturating_add(1)) > self.span.limit {
+        if self.next_end > self.span.limit {
             return Timestamp::MAX;
         }
         self.span.until_stop(self.written_at(self.frames))
@@ -85,21 +96,24 @@ impl Behaviour for RealTime {
             }
             self.window.begin(self.frames, due);
             self.frames += 1;
+            self.written = self.next_end;
+            self.next_end = self.end_of(self.frames + 1);
         }
     }
 
     fn written(&self) -> u64 {
-        self.end_of(self.frames)
+        self.written
     }
 
     fn on_delivered(&mut self, now: Timestamp, total: u64) {
-        while self.read < self.frames && self.end_of(self.read + 1) <= total {
+        while self.read < self.frames && self.read_end <= total {
             if self.window.covers(self.read) {
                 let delay = now.saturating_since(self.written_at(self.read));
                 self.delay.record(delay);
                 self.late += u64::from(delay > self.deadline);
             }
             self.read += 1;
+            self.read_end = self.end_of(self.read + 1);
         }
     }
 

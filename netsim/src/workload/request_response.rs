@@ -35,6 +35,8 @@ pub(super) struct RequestResponse {
     sizes: Draws,
     thoughts: Draws,
     next_id: u64,
+    /// Size of the response to it.
+    next_bytes: u64,
     phase: Phase,
     outbox: VecDeque<Request>,
     server: Server,
@@ -77,6 +79,7 @@ impl RequestResponse {
         let sizes = Draws::new(&mut stream);
         let thoughts = Draws::new(&mut stream);
         let jitter = Draws::new(&mut stream);
+        let next_bytes = sizes.size(0, &plan.response);
         Self {
             span,
             plan,
@@ -84,6 +87,7 @@ impl RequestResponse {
             sizes,
             thoughts,
             next_id: 0,
+            next_bytes,
             phase: Phase::Thinking { until: span.start },
             outbox: VecDeque::new(),
             server: Server::default(),
@@ -98,10 +102,10 @@ impl RequestResponse {
         self.sizes.size(id, &self.plan.response)
     }
 
-    /// Whether the stream has room for the response to `id`.
-    fn fits(&self, id: u64) -> bool {
-        let end = self.server.written.checked_add(self.response_bytes(id));
-        end.is_some_and(|end| end <= self.span.limit)
+    /// Where the stream ends behind a response of `bytes`, if it may be that long.
+    fn within_limit(&self, bytes: u64) -> Option<u64> {
+        let end = self.server.written.checked_add(bytes)?;
+        (end <= self.span.limit).then_some(end)
     }
 
     fn send(&mut self, id: u64) {
@@ -115,6 +119,7 @@ impl RequestResponse {
     fn ask(&mut self, at: Timestamp) {
         let id = self.next_id;
         self.next_id += 1;
+        self.next_bytes = self.response_bytes(self.next_id);
         self.window.begin(id, at);
         self.counts.requests += self.counted(id);
         self.policy.on_request();
@@ -206,8 +211,10 @@ impl Behaviour for RequestResponse {
 
     fn next_wake(&self) -> Timestamp {
         let due = match self.phase {
-            Phase::Thinking { .. } if !self.fits(self.next_id) => Timestamp::MAX,
-            Phase::Thinking { until } => until,
+            Phase::Thinking { until } => match self.within_limit(self.next_bytes) {
+                Some(_) => until,
+                None => Timestamp::MAX,
+            },
             Phase::Waiting(pending) => pending.until,
         };
         self.span.until_stop(due)
@@ -242,13 +249,14 @@ impl Behaviour for RequestResponse {
 
     fn on_request(&mut self, _now: Timestamp, request: Request) {
         let id = request.id;
-        if self.server.responses.len() >= MAX_RESPONSES || !self.fits(id) {
-            self.counts.turned_away += self.counted(id);
-            return;
+        let room = self.server.responses.len() < MAX_RESPONSES;
+        match self.within_limit(self.response_bytes(id)) {
+            Some(end) if room => {
+                self.server.written = end;
+                self.server.responses.push_back(Response { id, end });
+            }
+            _ => self.counts.turned_away += self.counted(id),
         }
-        self.server.written += self.response_bytes(id);
-        let end = self.server.written;
-        self.server.responses.push_back(Response { id, end });
     }
 
     fn start_measuring(&mut self, since: Timestamp) {

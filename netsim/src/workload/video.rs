@@ -29,6 +29,8 @@ pub(super) struct Video {
     /// Chunks that came whole, and the bytes of all of them.
     complete: u64,
     complete_bytes: u64,
+    /// Where the chunk that is waited for ends in the stream.
+    chunk_end: u64,
     phase: Phase,
     outbox: Option<Request>,
     /// Chunks that the server has written, and the bytes of all of them.
@@ -52,8 +54,9 @@ enum Phase {
 impl Video {
     pub(super) fn new(span: Span, chunk: Duration, ladder: &[Bandwidth], buffer: Duration) -> Self {
         let mut ladder = ladder.to_vec();
-        ladder.truncate(MAX_RUNGS);
         ladder.sort_unstable();
+        ladder.dedup();
+        ladder.truncate(MAX_RUNGS);
         let phase = if ladder.is_empty() {
             Phase::Ended
         } else {
@@ -69,6 +72,7 @@ impl Video {
             rung: 0,
             complete: 0,
             complete_bytes: 0,
+            chunk_end: 0,
             phase,
             outbox: None,
             served: 0,
@@ -107,12 +111,12 @@ impl Video {
         let above = u128::from(range) * u128::from(level - reservoir) / width;
         let mapped = low.as_bytes_per_sec() + above as u64;
         let rate = |rung| self.rate(rung).as_bytes_per_sec();
-        if mapped >= rate((self.rung + 1).min(top)) {
+        if self.rung < top && mapped >= rate(self.rung + 1) {
             self.ladder
                 .iter()
                 .rposition(|step| step.as_bytes_per_sec() < mapped)
                 .unwrap_or(0)
-        } else if mapped <= rate(self.rung.saturating_sub(1)) {
+        } else if self.rung > 0 && mapped <= rate(self.rung - 1) {
             self.ladder
                 .iter()
                 .position(|step| step.as_bytes_per_sec() > mapped)
@@ -122,15 +126,21 @@ impl Video {
         }
     }
 
+    /// Where a chunk that begins at `begin` ends, if the stream may be that long.
+    fn within_limit(&self, begin: u64, rung: usize) -> Option<u64> {
+        let end = begin.checked_add(self.chunk_bytes(rung))?;
+        (end <= self.span.limit).then_some(end)
+    }
+
     fn ask(&mut self, at: Timestamp) {
         self.player.advance(at, &self.window, &mut self.counts);
         let before = self.rung;
         self.rung = self.choose();
-        let end = self.complete_bytes.checked_add(self.chunk_bytes(self.rung));
-        if end.is_none_or(|end| end > self.span.limit) {
+        let Some(end) = self.within_limit(self.complete_bytes, self.rung) else {
             self.phase = Phase::Ended;
             return;
-        }
+        };
+        self.chunk_end = end;
         self.window.begin(self.complete, at);
         if self.window.covers(self.complete) {
             self.counts.chunks += 1;
@@ -153,16 +163,14 @@ impl Video {
             self.counts.completed += 1;
             self.sum_mbps += as_megabits(self.rate(self.rung));
         }
-        self.complete_bytes = self
-            .complete_bytes
-            .saturating_add(self.chunk_bytes(self.rung));
+        self.complete_bytes = self.chunk_end;
         self.complete += 1;
         if now >= self.span.stop {
+            self.phase = Phase::Ended;
             return;
         }
         if self.player.start(now, self.chunk) {
-            let delay = now.saturating_since(self.span.start);
-            self.player.startup = delay;
+            self.player.startup = now.saturating_since(self.span.start);
         }
         let full = self.player.level.saturating_add(self.chunk);
         let until = now.saturating_add(full.saturating_sub(self.buffer));
@@ -220,10 +228,7 @@ impl Behaviour for Video {
         let Phase::Waiting { wait, .. } = self.phase else {
             return;
         };
-        let end = self
-            .complete_bytes
-            .saturating_add(self.chunk_bytes(self.rung));
-        if total >= end {
+        if total >= self.chunk_end {
             let now = now.min(self.span.stop);
             self.player.advance(now, &self.window, &mut self.counts);
             self.on_chunk(now);
@@ -243,13 +248,14 @@ impl Behaviour for Video {
         if request.id >> RUNG_BITS != self.served || rung >= self.ladder.len() {
             return;
         }
-        self.served += 1;
-        self.written = self.written.saturating_add(self.chunk_bytes(rung));
+        if let Some(end) = self.within_limit(self.written, rung) {
+            self.served += 1;
+            self.written = end;
+        }
     }
 
     fn start_measuring(&mut self, since: Timestamp) {
-        let until = since.min(self.span.stop);
-        self.player.advance(until, &self.window, &mut self.counts);
+        // What has not been played yet is counted later, and only its part since then.
         self.window = Window::from(since);
         self.counts = VideoReport::default();
         self.sum_mbps = 0.0;
@@ -335,3 +341,165 @@ const REQUEST_BYTES: u32 = 400;
 /// When a chunk of which nothing came is asked for again, at first and at most.
 const FIRST_REPEAT: Duration = Duration::from_secs(1);
 const LAST_REPEAT: Duration = Duration::from_secs(8);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::tests::{at_ms, span_ms};
+
+    fn mbps(rate: u64) -> Bandwidth {
+        Bandwidth::from_bits_per_sec(rate * 1_000_000)
+    }
+
+    fn video(ladder: &[u64], chunk_s: u64, buffer_s: u64) -> Video {
+        let ladder: Vec<Bandwidth> = ladder.iter().map(|&rate| mbps(rate)).collect();
+        let chunk = Duration::from_secs(chunk_s);
+        Video::new(
+            span_ms(1000, 61_000),
+            chunk,
+            &ladder,
+            Duration::from_secs(buffer_s),
+        )
+    }
+
+    /// The whole round: the request leaves, is served, and its chunk is there at `millis`.
+    fn fetch(video: &mut Video, millis: u64) -> u64 {
+        video.wake(video.next_wake());
+        let request = video.next_request().expect("a chunk is due");
+        video.on_request(at_ms(millis), request);
+        video.on_delivered(at_ms(millis), video.written());
+        request.id
+    }
+
+    fn report(video: &Video, millis: u64) -> VideoReport {
+        match video.report(at_ms(millis)) {
+            ApplicationReport::Video(report) => report,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn rates_follow_algorithm_1() {
+        // f(B) = 1 + 4 · (B - 90) / 126 Mbit/s.
+        let mut video = video(&[1, 2, 3, 5], 4, 240);
+        for (rung, level_s, chosen) in [
+            (0, 0, 0),
+            (3, 90, 0),
+            (0, 100, 0),
+            (0, 125, 1),
+            (0, 160, 2),
+            (1, 95, 1),
+            (2, 95, 1),
+            (3, 150, 2),
+            (3, 200, 3),
+            (2, 200, 2),
+            (2, 216, 3),
+            (0, 240, 3),
+        ] {
+            video.rung = rung;
+            video.player.level = Duration::from_secs(level_s);
+            assert_eq!(video.choose(), chosen, "{rung} at {level_s} s");
+        }
+    }
+
+    #[test]
+    fn a_level_at_the_edge_of_the_reservoir_does_not_raise_the_rate() {
+        let mut video = video(&[1, 2, 3, 5], 4, 240);
+        video.player.level = Duration::from_secs(90) + Duration::from_nanos(1);
+        assert_eq!(video.choose(), 0);
+        video.rung = 3;
+        video.player.level = Duration::from_secs(216) - Duration::from_nanos(1);
+        assert_eq!(video.choose(), 3);
+    }
+
+    #[test]
+    fn an_empty_buffer_interrupts_and_a_full_one_waits() {
+        let mut video = video(&[1], 2, 6);
+        assert_eq!(video.next_wake(), at_ms(1000));
+        assert_eq!(fetch(&mut video, 1500), 0);
+        assert_eq!(video.written(), 250_000);
+        let found = report(&video, 1500);
+        assert_eq!((found.startup_s, found.rebuffers), (0.5, 0));
+        // Two seconds of video last until 3.5 s.
+        assert_eq!(report(&video, 3500).rebuffers, 0);
+        assert_eq!(report(&video, 3700).rebuffers, 1);
+        assert!((report(&video, 3700).rebuffer_s - 0.2).abs() < 1e-9);
+        assert_eq!(fetch(&mut video, 4000), 1 << 8);
+        assert_eq!(video.next_wake(), at_ms(4000));
+        fetch(&mut video, 4100);
+        assert_eq!(video.next_wake(), at_ms(4100));
+        fetch(&mut video, 4200);
+        // 5.8 s are buffered; there is room for two more at 4.0 s.
+        assert_eq!(video.next_wake(), at_ms(6000));
+        let found = report(&video, 6000);
+        assert_eq!((found.rebuffers, found.rebuffer_s), (1, 0.5));
+        assert_eq!((found.played_s, found.bitrate_mbps), (4.0, 1.0));
+        assert_eq!((found.chunks, found.completed, found.switches), (4, 4, 0));
+    }
+
+    #[test]
+    fn rates_rise_with_the_buffer_and_the_mean_tells() {
+        let mut video = video(&[1, 2], 2, 20);
+        // Reservoir 7.5 s, upper reservoir at 18 s.
+        let ids: Vec<u64> = (0..12)
+            .map(|_| {
+                let due = video.next_wake().as_nanos() / 1_000_000;
+                fetch(&mut video, due) & 255
+            })
+            .collect();
+        assert_eq!(ids, [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1]);
+        let found = report(&video, 1000);
+        assert_eq!(found.switches, 1);
+        assert!((found.bitrate_mbps - 15.0 / 12.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_lost_request_is_repeated_and_a_second_copy_is_not_served() {
+        let mut video = video(&[1], 2, 6);
+        let mut seen = Vec::new();
+        for _ in 0..6 {
+            let due = video.next_wake();
+            video.wake(due);
+            let request = video.next_request().expect("a request");
+            assert_eq!((request.id, request.bytes), (0, REQUEST_BYTES));
+            seen.push(due.as_nanos() / 1_000_000_000);
+        }
+        assert_eq!(seen, [1, 2, 4, 8, 16, 24]);
+        let request = Request { id: 0, bytes: 400 };
+        video.on_request(at_ms(24_000), request);
+        video.on_request(at_ms(24_001), request);
+        assert_eq!(video.written(), 250_000);
+        // Something came: there is nothing to repeat any more.
+        video.on_delivered(at_ms(24_100), 1);
+        assert_eq!(video.next_wake(), Timestamp::MAX);
+        assert_eq!(report(&video, 24_100).chunks, 1);
+    }
+
+    #[test]
+    fn the_viewer_leaves_at_the_stop() {
+        let mut video = video(&[1], 2, 6);
+        fetch(&mut video, 60_500);
+        video.wake(at_ms(60_600));
+        assert!(video.next_request().is_some());
+        let found = report(&video, 90_000);
+        assert_eq!((found.played_s, found.rebuffers), (0.5, 0));
+        assert_eq!(video.next_wake(), Timestamp::MAX);
+    }
+
+    #[test]
+    fn a_window_measures_its_part_of_an_interruption() {
+        let mut video = video(&[1], 2, 6);
+        video.start_measuring(at_ms(5000));
+        fetch(&mut video, 1500);
+        fetch(&mut video, 7000);
+        let found = report(&video, 7000);
+        // It began at 3.5 s, outside the window.
+        assert_eq!((found.rebuffers, found.rebuffer_s), (0, 2.0));
+        assert_eq!((found.chunks, found.startup_s), (0, 0.5));
+    }
+
+    #[test]
+    fn an_empty_ladder_asks_for_nothing() {
+        assert_eq!(video(&[], 2, 6).next_wake(), Timestamp::MAX);
+    }
+}
