@@ -16,8 +16,9 @@ use super::fold::{AckFold, Acknowledged, minimum_window, segments, window_bytes}
 
 /// Copa's state; the window is in segments of one maximum datagram.
 ///
-/// Beside the paper, as in its authors' implementations: a reversal resets the velocity at once
-/// and not only at the end of the window, and the window at most doubles per round trip.
+/// Beside the paper, as in implementations by its authors and users: a reversal resets the
+/// velocity at once and not only at the end of the window, the window at most doubles per round
+/// trip, and it falls where more than three in ten packets are lost.
 #[derive(Clone, Debug)]
 pub struct Copa {
     max_datagram_size: Bytes,
@@ -32,14 +33,17 @@ pub struct Copa {
     standing_rtt: WindowedMin,
     /// RTTmax (§2.2), over four round-trip times.
     max_rtt: WindowedMax,
-    /// When the queue was last seen nearly empty.
-    nearly_empty_ns: u64,
+    /// Whole round trips since the queue was last seen nearly empty.
+    rounds_with_queue: u32,
+    nearly_empty_in_round: bool,
     velocity: f64,
     direction: Direction,
     /// Consecutive windows in the same direction, after the first one.
     same_direction: u32,
     window_at_round_start: f64,
-    lost_in_round: bool,
+    congested_in_round: bool,
+    packets: u64,
+    lost_packets: u64,
 }
 
 /// What decides δ (§2.2).
@@ -77,12 +81,15 @@ impl Copa {
             min_rtt: WindowedMin::default(),
             standing_rtt: WindowedMin::default(),
             max_rtt: WindowedMax::default(),
-            nearly_empty_ns: 0,
+            rounds_with_queue: 0,
+            nearly_empty_in_round: false,
             velocity: 1.0,
             direction: Direction::Up,
             same_direction: 0,
             window_at_round_start: window,
-            lost_in_round: false,
+            congested_in_round: false,
+            packets: 0,
+            lost_packets: 0,
         }
     }
 
@@ -109,14 +116,25 @@ impl Copa {
     }
 
     /// §2.2: with Copa flows alone the queue is nearly empty at least once in five round trips.
-    fn choose_mode(&mut self, now_ns: u64, queueing_ns: u64, range_ns: u64) {
-        let rtt_ns = duration_nanos(self.smoothed_rtt.get());
-        if queueing_ns as f64 <= NEARLY_EMPTY * range_ns as f64 {
-            self.nearly_empty_ns = now_ns;
+    /// A queue of less than what one acknowledgement reports cannot be told from an empty one; at
+    /// low rates a tenth of the few packets that Copa itself keeps there would be less than one.
+    fn look_for_empty_queue(&mut self, acked: &Acknowledged, queueing_ns: u64, range_ns: u64) {
+        let grain_ns = acked.packets as f64 * acked.rtt_ns as f64 / self.window;
+        let range_ns = range_ns as f64;
+        let threshold_ns = (NEARLY_EMPTY * range_ns).max(grain_ns.min(MOST_GRAIN * range_ns));
+        if queueing_ns as f64 <= threshold_ns {
+            self.nearly_empty_in_round = true;
             self.mode = CopaMode::Default;
-        } else if now_ns - self.nearly_empty_ns > EMPTY_WITHIN_RTTS * rtt_ns
-            && self.mode == CopaMode::Default
-        {
+        }
+    }
+
+    fn choose_mode(&mut self) {
+        if core::mem::take(&mut self.nearly_empty_in_round) {
+            self.rounds_with_queue = 0;
+            return;
+        }
+        self.rounds_with_queue = self.rounds_with_queue.saturating_add(1);
+        if self.rounds_with_queue >= EMPTY_WITHIN_ROUNDS && self.mode == CopaMode::Default {
             self.mode = CopaMode::Competitive {
                 inverse_delta: DEFAULT_INVERSE_DELTA,
             };
@@ -125,9 +143,9 @@ impl Copa {
 
     /// Once per window: the velocity (§2.1) and δ of the competitive mode (§2.2).
     fn end_round(&mut self) {
-        let lost = core::mem::take(&mut self.lost_in_round);
+        let congested = core::mem::take(&mut self.congested_in_round);
         if let CopaMode::Competitive { inverse_delta } = &mut self.mode {
-            *inverse_delta = if lost {
+            *inverse_delta = if congested {
                 (*inverse_delta / 2.0).max(DEFAULT_INVERSE_DELTA)
             } else {
                 *inverse_delta + 1.0
@@ -148,7 +166,23 @@ impl Copa {
                 self.turn(direction);
             }
         }
+        self.yield_to_heavy_loss();
         self.window_at_round_start = self.window;
+    }
+
+    /// Where losses are no exception, the delay says nothing about the queue: without this a flow
+    /// that never saw the queue empty grows for ever.
+    fn yield_to_heavy_loss(&mut self) {
+        if self.packets + self.lost_packets <= LOSS_SAMPLE {
+            return;
+        }
+        let packets = core::mem::take(&mut self.packets);
+        let lost = core::mem::take(&mut self.lost_packets);
+        if lost as f64 > HEAVY_LOSS * (packets + lost) as f64 {
+            self.window = (self.window * HEAVY_LOSS_FACTOR).max(MINIMUM_SEGMENTS);
+            self.in_slow_start = false;
+            self.turn(Direction::Down);
+        }
     }
 
     const fn turn(&mut self, direction: Direction) {
@@ -159,13 +193,12 @@ impl Copa {
 
     /// §2.1, steps 2 and 3, for an acknowledgement under a queueing delay.
     fn steer(&mut self, acked: &Acknowledged, queueing_ns: u64, standing_ns: u64) {
-        let packets = segments(acked.growth_bytes, self.max_datagram_size);
         // λ ≤ λ_t, that is window / standing ≤ 1 / (δ · queueing).
         let below_target =
             self.window * queueing_ns as f64 <= self.inverse_delta() * standing_ns as f64;
         if self.in_slow_start && below_target {
             if acked.window_used {
-                self.window += packets;
+                self.window += acked.packets as f64;
             }
             return;
         }
@@ -186,7 +219,6 @@ impl Copa {
             .velocity
             .min(self.window / self.inverse_delta())
             .max(1.0);
-        // Lost packets and those acknowledged in recovery steer all the same: count them all.
         let packets = acked.packets as f64;
         let change = self.velocity * self.inverse_delta() * packets / self.window;
         if !below_target {
@@ -221,18 +253,24 @@ impl Controller for Copa {
             .max_rtt
             .update(now_ns, MAX_RTT_WINDOW_RTTS * smoothed_ns, rtt_ns);
         let queueing_ns = standing_ns.saturating_sub(min_ns);
-        self.choose_mode(now_ns, queueing_ns, max_ns.saturating_sub(min_ns));
+        self.look_for_empty_queue(&acked, queueing_ns, max_ns.saturating_sub(min_ns));
         self.steer(&acked, queueing_ns, standing_ns);
+        self.packets += acked.packets;
         if self.fold.round_is_over(&acked) {
             self.fold.begin_round();
             self.end_round();
+            self.choose_mode();
         }
     }
 
     fn on_congestion_event(&mut self, _now: Timestamp, event: CongestionEvent) {
         match event.trigger {
-            // §2.1: the default mode does not react to loss; the competitive one by its δ.
-            CongestionTrigger::Loss { .. } | CongestionTrigger::EcnCe => self.lost_in_round = true,
+            // §2.1: the default mode does not react to loss; the competitive one does by its δ.
+            CongestionTrigger::Loss { packets, .. } => {
+                self.congested_in_round = true;
+                self.lost_packets += packets;
+            }
+            CongestionTrigger::EcnCe => self.congested_in_round = true,
             CongestionTrigger::Persistent => {
                 // RFC 9002 §7.6.2: the minimum window, and slow start from there.
                 self.window = MINIMUM_SEGMENTS;
@@ -259,7 +297,7 @@ impl Controller for Copa {
         Decision {
             congestion_window,
             pacing_rate: pacing_rate(congestion_window, standing, PACING_GAIN),
-            send_quantum: self.max_datagram_size.saturating_mul(2),
+            send_quantum: self.max_datagram_size,
             buffer_cap: congestion_window.saturating_mul(2),
             retry: RetryTiming::RFC9002,
         }
@@ -274,10 +312,165 @@ const MIN_RTT_WINDOW_NS: u64 = 10_000_000_000;
 const MAX_RTT_WINDOW_RTTS: u64 = 4;
 /// §2.2: the queue is nearly empty below a tenth of RTTmax − RTTmin,
 const NEARLY_EMPTY: f64 = 0.1;
-/// and that once in five round-trip times.
-const EMPTY_WITHIN_RTTS: u64 = 5;
+/// or below one acknowledgement's packets, where these are less than a quarter of it,
+const MOST_GRAIN: f64 = 0.25;
+/// and that at least once in five whole round trips.
+const EMPTY_WITHIN_ROUNDS: u32 = 5;
 /// §2.1: the velocity doubles only after the direction stayed for three round-trip times.
 const ROUNDS_BEFORE_DOUBLING: u32 = 3;
+/// A loss rate is judged from more packets than these.
+const LOSS_SAMPLE: u64 = 20;
+const HEAVY_LOSS: f64 = 0.3;
+const HEAVY_LOSS_FACTOR: f64 = 0.7;
 /// §2.1: pacing at 2 · window / RTTstanding.
 const PACING_GAIN: Q16 = Q16::from_units(2 << 16);
 const MINIMUM_SEGMENTS: f64 = 2.0;
+
+#[cfg(test)]
+mod tests {
+    use super::super::path::{MTU, Path};
+    use super::*;
+
+    const EMPTY: Duration = Duration::from_millis(40);
+
+    /// Out of slow start at its end, with a minimum of 40 ms and the queue just empty again.
+    fn steady() -> Path<Copa> {
+        let mut path = Path::new(Copa::new(MTU));
+        path.round(EMPTY);
+        path.round(Duration::from_millis(80));
+        assert!(!path.controller.in_slow_start());
+        path.round(EMPTY);
+        path.controller.turn(Direction::Up);
+        path
+    }
+
+    #[test]
+    fn slow_start_doubles_until_the_rate_exceeds_its_target() {
+        let mut path = Path::new(Copa::new(MTU));
+        let first = path.segments();
+        path.round(EMPTY);
+        assert!((path.segments() - 2.0 * first).abs() < 1.0);
+        // 2 · 41 / 1 = 82 packets are still more than the window.
+        path.round(Duration::from_millis(41));
+        assert!((path.segments() - 4.0 * first).abs() < 3.0);
+        assert!(path.controller.in_slow_start());
+        // 2 · 60 / 20 = 6 are not.
+        path.round(Duration::from_millis(60));
+        assert!(!path.controller.in_slow_start());
+        assert!(path.segments() < 4.0 * first);
+    }
+
+    #[test]
+    fn the_window_moves_by_one_over_delta_per_round_trip() {
+        let mut path = steady();
+        path.controller.window = 40.0;
+        path.round(EMPTY);
+        assert!((path.segments() - 42.0).abs() < 0.2, "{}", path.segments());
+        // 2 · 50 / 10 = 10 packets.
+        path.controller.window = 40.0;
+        path.round(Duration::from_millis(50));
+        path.controller.window = 40.0;
+        path.round(Duration::from_millis(50));
+        assert!((path.segments() - 38.0).abs() < 0.2, "{}", path.segments());
+    }
+
+    #[test]
+    fn the_velocity_doubles_from_the_third_round_in_one_direction_and_a_turn_resets_it() {
+        let mut path = steady();
+        let velocities: Vec<f64> = (0..6)
+            .map(|_| {
+                path.controller.window = path.controller.window.max(100.0);
+                path.round(EMPTY);
+                path.controller.velocity
+            })
+            .collect();
+        assert_eq!(velocities, [1.0, 1.0, 2.0, 4.0, 8.0, 16.0]);
+        path.round(Duration::from_millis(60));
+        assert!(path.controller.velocity < 2.0);
+        path.round(Duration::from_millis(60));
+        assert_eq!(path.controller.direction, Direction::Down);
+    }
+
+    #[test]
+    fn the_window_at_most_doubles_per_round_trip() {
+        let mut path = steady();
+        for _ in 0..20 {
+            let before = path.segments();
+            path.round(EMPTY);
+            assert!(
+                path.segments() <= 2.1 * before,
+                "{before} {}",
+                path.segments()
+            );
+        }
+    }
+
+    #[test]
+    fn five_round_trips_with_a_queue_begin_the_competitive_mode_and_an_empty_one_ends_it() {
+        let mut path = steady();
+        path.controller.window = 40.0;
+        // Between 50 and 60 ms, never below a tenth of 20 ms.
+        for number in 0..6 {
+            assert_eq!(path.controller.mode(), CopaMode::Default, "{number}");
+            path.round(Duration::from_millis(50 + 10 * (number % 2)));
+        }
+        let inverse = |path: &Path<Copa>| path.controller.inverse_delta();
+        assert_ne!(path.controller.mode(), CopaMode::Default);
+        assert_eq!(inverse(&path), 2.0);
+        for expected in [3.0, 4.0, 5.0, 6.0] {
+            path.round(Duration::from_millis(55));
+            assert_eq!(inverse(&path), expected);
+        }
+        path.lose(1);
+        path.lose(1);
+        path.round(Duration::from_millis(55));
+        assert_eq!(inverse(&path), 3.0);
+        path.lose(1);
+        path.round(Duration::from_millis(55));
+        assert_eq!(inverse(&path), 2.0, "never below the default");
+        path.round(EMPTY);
+        assert_eq!(path.controller.mode(), CopaMode::Default);
+    }
+
+    #[test]
+    fn the_default_mode_ignores_loss_unless_it_is_heavy() {
+        let mut path = steady();
+        path.controller.window = 40.0;
+        path.lose(4);
+        assert!((path.segments() - 40.0).abs() < 0.01);
+        path.round(EMPTY);
+        assert!(path.segments() > 41.0);
+        path.controller.window = 40.0;
+        path.lose(30);
+        path.round(EMPTY);
+        assert!(
+            (28.0..31.0).contains(&path.segments()),
+            "{}",
+            path.segments()
+        );
+    }
+
+    #[test]
+    fn persistent_congestion_falls_to_the_minimum_window_and_slow_start() {
+        let mut path = steady();
+        path.persist();
+        assert_eq!(path.controller.window(), Bytes::new(3001));
+        assert!(path.controller.in_slow_start());
+    }
+
+    #[test]
+    fn pacing_takes_twice_the_window_per_standing_round_trip() {
+        let path = steady();
+        let expected = 2.0 * path.segments() * 1500.0 / 0.04;
+        let rate = path.controller.decision().pacing_rate.as_bytes_per_sec() as f64;
+        assert!((rate / expected - 1.0).abs() < 0.01, "{rate} {expected}");
+    }
+
+    #[test]
+    fn an_unused_window_does_not_grow() {
+        let mut path = steady();
+        path.controller.window = 100.0;
+        path.idle_round(EMPTY, 3);
+        assert!((path.segments() - 100.0).abs() < 0.01);
+    }
+}

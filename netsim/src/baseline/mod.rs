@@ -13,6 +13,8 @@ mod copa;
 mod cubic;
 mod extremum;
 mod fold;
+#[cfg(test)]
+mod path;
 mod prague;
 mod vegas;
 

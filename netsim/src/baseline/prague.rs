@@ -236,3 +236,161 @@ const LOSS_FACTOR: f64 = 0.5;
 const BURST: Duration = Duration::from_micros(250);
 const SLOW_START_PACING_GAIN: Q16 = Q16::from_units(2 << 16);
 const MINIMUM_SEGMENTS: f64 = 2.0;
+
+#[cfg(test)]
+mod tests {
+    use super::super::path::{MTU, Path};
+    use super::*;
+
+    const RTT: Duration = Duration::from_millis(40);
+
+    /// In congestion avoidance with a window of `segments` and an average of `alpha`.
+    fn steady(segments: f64, alpha: f64) -> Path<Prague> {
+        let mut path = Path::new(Prague::new(MTU));
+        path.round(RTT);
+        path.controller.window = segments;
+        path.controller.ssthresh = 2.0;
+        path.controller.alpha = alpha;
+        path.controller.has_seen_marks = true;
+        path.controller.update_average(path.now_ns);
+        path.controller.alpha = alpha;
+        path
+    }
+
+    #[test]
+    fn slow_start_doubles_until_the_first_mark_and_that_halves() {
+        let mut path = Path::new(Prague::new(MTU));
+        path.round(RTT);
+        path.round(RTT);
+        let window = path.controller.window;
+        assert!((36.0..=40.0).contains(&window), "{window}");
+        assert!(
+            (path.controller.alpha() - 1.0).abs() < 1e-12,
+            "no mark, no average"
+        );
+        path.marked_round(RTT, 1);
+        assert!(!path.controller.in_slow_start());
+        let doubled = 2.0 * window;
+        assert!((path.controller.window - doubled / 2.0).abs() < 2.0);
+    }
+
+    #[test]
+    fn the_average_follows_the_marked_fraction_with_a_gain_of_a_sixteenth() {
+        let mut path = steady(100.0, 0.5);
+        path.controller.update_average(path.now_ns + 1);
+        assert!((path.controller.alpha() - 0.5 * 15.0 / 16.0).abs() < 1e-12);
+        let mut path = steady(100.0, 0.0);
+        path.controller.round_packets = 80;
+        path.controller.round_marks = 20;
+        path.controller.update_average(path.now_ns + 1);
+        assert!((path.controller.alpha() - 0.25 / 16.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn marks_reduce_by_half_the_average_once_per_round_trip() {
+        let mut path = steady(100.0, 0.2);
+        // Ten marks, one reduction; nine tenths of a segment from the packets without a mark.
+        path.marked_round(RTT, 10);
+        let window = path.controller.window;
+        // The round before had no marks: 15 / 16 of 0.2.
+        let expected = 100.9 * (1.0 - 0.1875 / 2.0);
+        assert!((window - expected).abs() < 0.1, "{window}");
+        path.marked_round(RTT, 1);
+        let expected = (window + 1.0) * (1.0 - path.controller.alpha() / 2.0);
+        let again = path.controller.window;
+        assert!((again - expected).abs() < 0.1, "{again} {expected}");
+    }
+
+    #[test]
+    fn a_round_without_marks_adds_one_segment_and_marked_packets_add_nothing() {
+        let mut path = steady(100.0, 0.0);
+        path.round(RTT);
+        assert!((path.controller.window - 101.0).abs() < 0.05);
+        path.controller.window = 100.0;
+        path.marked_round(RTT, 100);
+        // The average was zero at the one reduction of this round.
+        assert!((path.controller.window - 100.0).abs() < 0.05);
+    }
+
+    #[test]
+    fn short_round_trips_imitate_25_ms_after_500_rounds() {
+        let short = Duration::from_millis(5);
+        let growth = |rounds: u32| {
+            let mut path = steady(100.0, 0.0);
+            for _ in 0..40 {
+                path.controller.window = 100.0;
+                path.round(short);
+            }
+            path.controller.rounds = rounds;
+            path.controller.window = 100.0;
+            path.round(short);
+            path.controller.window - 100.0
+        };
+        assert!((growth(0) - 1.0).abs() < 0.05, "{}", growth(0));
+        // (5 / 25)² of a segment per round trip.
+        assert!((growth(500) - 0.04).abs() < 0.01, "{}", growth(500));
+        let mut path = steady(100.0, 0.5);
+        path.controller.rounds = 500;
+        path.controller.update_average(path.now_ns + 24_000_000);
+        assert!((path.controller.alpha() - 0.5).abs() < 1e-12, "too early");
+        path.controller.update_average(path.now_ns + 25_000_000);
+        assert!(path.controller.alpha() < 0.5);
+    }
+
+    #[test]
+    fn loss_halves_once_per_recovery_period_and_marks_wait_for_its_end() {
+        let mut path = steady(100.0, 1.0);
+        path.lose(1);
+        path.lose(1);
+        assert!((path.controller.window - 50.0).abs() < 1e-9);
+        let acked = Acknowledged {
+            packets: 1,
+            time_sent: Timestamp::from_nanos(path.now_ns - 1),
+            ..Acknowledged::default()
+        };
+        let now = Timestamp::from_nanos(path.now_ns + 1);
+        path.controller.reduce_for_marks(now, &acked);
+        assert!((path.controller.window - 50.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_classic_event_of_a_mark_changes_nothing() {
+        let mut path = steady(100.0, 1.0);
+        let event = CongestionEvent {
+            trigger: CongestionTrigger::EcnCe,
+            number: tautline_core::units::PacketNumber::new(1),
+            time_sent: Timestamp::from_nanos(path.now_ns),
+            bytes_in_flight: Bytes::ZERO,
+        };
+        let before = path.controller.decision();
+        let now = Timestamp::from_nanos(path.now_ns);
+        path.controller.on_congestion_event(now, event);
+        assert_eq!(path.controller.decision(), before);
+    }
+
+    #[test]
+    fn persistent_congestion_falls_to_the_minimum_window_and_slow_start() {
+        let mut path = steady(100.0, 0.1);
+        path.lose(1);
+        path.persist();
+        assert_eq!(path.controller.window(), Bytes::new(3001));
+        assert!(path.controller.in_slow_start());
+    }
+
+    #[test]
+    fn pacing_follows_the_fraction_and_bursts_last_a_quarter_of_a_millisecond() {
+        let mut path = steady(100.5, 0.0);
+        path.controller.ssthresh = 100.0;
+        let decision = path.controller.decision();
+        assert_eq!(decision.congestion_window, Bytes::new(101 * 1500));
+        let rate = decision.pacing_rate.as_bytes_per_sec() as f64;
+        assert!(
+            (rate / (100.5 * 1500.0 / 0.04) - 1.0).abs() < 0.01,
+            "{rate}"
+        );
+        assert_eq!(decision.send_quantum, MTU);
+        path.controller.window = 1000.0;
+        let burst = path.controller.decision().send_quantum.as_u64();
+        assert!((9000..=9500).contains(&burst), "{burst}");
+    }
+}

@@ -17,7 +17,7 @@ use super::fold::{AckFold, Acknowledged, minimum_window, segments, window_bytes}
 ///
 /// Once per round trip it compares the window with what the smallest round-trip time ever seen
 /// (`base_rtt`) would have carried; the difference is its own packets in the queue. As in Linux
-/// the comparison takes the smallest sample of the round and needs three of them.
+/// congestion avoidance compares the smallest sample of the round and needs three of them.
 #[derive(Clone, Debug)]
 pub struct Vegas {
     max_datagram_size: Bytes,
@@ -72,9 +72,9 @@ impl Vegas {
 
     /// Own packets in the queue: window · (rtt − base) / base, as in Linux (expected minus actual
     /// rate, times the base round-trip time).
-    fn queued(&self) -> f64 {
+    fn queued(&self, rtt_ns: u64) -> f64 {
         let base = self.base_rtt_ns as f64;
-        self.window * (self.round_min_ns as f64 - base) / base
+        self.window * (rtt_ns as f64 - base) / base
     }
 
     /// Once per round trip.
@@ -86,9 +86,9 @@ impl Vegas {
             }
             self.alternate();
         } else if self.in_slow_start() {
-            self.judge_slow_start();
+            self.judge_slow_start(acked.rtt_ns);
         } else {
-            let queued = self.queued();
+            let queued = self.queued(self.round_min_ns);
             if queued > BETA {
                 self.window = (self.window - 1.0).max(MINIMUM_SEGMENTS);
                 self.cap_threshold();
@@ -99,13 +99,15 @@ impl Vegas {
         self.begin_round();
     }
 
-    fn judge_slow_start(&mut self) {
-        if self.queued() <= GAMMA {
+    /// By the packet that ends the round: it left when the window was full grown (the
+    /// "distinguished segment" of §4.2), while the first ones of the round met a shorter queue.
+    fn judge_slow_start(&mut self, rtt_ns: u64) {
+        if self.slow_start_round == SlowStartRound::Growing || self.queued(rtt_ns) <= GAMMA {
             self.alternate();
             return;
         }
         // Linux: down to what the path carries and one more, then linear.
-        let carried = self.window * self.base_rtt_ns as f64 / self.round_min_ns as f64;
+        let carried = self.window * self.base_rtt_ns as f64 / rtt_ns as f64;
         self.window = self.window.min(carried + 1.0).max(MINIMUM_SEGMENTS);
         self.cap_threshold();
     }
@@ -214,3 +216,108 @@ const MINIMUM_SAMPLES: u32 = 3;
 const MINIMUM_SEGMENTS: f64 = 2.0;
 /// RFC 9002 §7.7 suggests 1.25.
 const PACING_GAIN: Q16 = Q16::from_units(5 << 14);
+
+#[cfg(test)]
+mod tests {
+    use super::super::path::{MTU, Path};
+    use super::*;
+
+    const BASE: Duration = Duration::from_millis(40);
+
+    /// In congestion avoidance with a window of `segments` and a base round-trip time of 40 ms.
+    fn steady(segments: f64) -> Path<Vegas> {
+        let mut path = Path::new(Vegas::new(MTU));
+        path.round(BASE);
+        path.controller.ssthresh = 2.0;
+        path.controller.window = segments;
+        path.controller.begin_round();
+        // The first packet ends a round of one sample, too few to judge.
+        path
+    }
+
+    #[test]
+    fn slow_start_doubles_every_other_round_trip() {
+        let mut path = Path::new(Vegas::new(MTU));
+        let first = path.segments();
+        let mut ratios = Vec::new();
+        for _ in 0..6 {
+            path.round(BASE);
+            ratios.push(libm::round(libm::log2(path.segments() / first)));
+        }
+        assert_eq!(ratios, [1.0, 1.0, 2.0, 2.0, 3.0, 3.0]);
+    }
+
+    #[test]
+    fn slow_start_ends_above_one_packet_in_the_queue() {
+        let mut path = Path::new(Vegas::new(MTU));
+        path.round(BASE);
+        path.round(Duration::from_millis(44));
+        // 18.8 · 4 / 40 = 1.9 packets.
+        let window = path.segments();
+        path.round(Duration::from_millis(44));
+        assert!(!path.controller.in_slow_start());
+        let carried = window * 40.0 / 44.0 + 1.0;
+        assert!(
+            (path.segments() - carried).abs() < 0.5,
+            "{}",
+            path.segments()
+        );
+    }
+
+    #[test]
+    fn two_to_four_packets_stay_in_the_queue() {
+        // A window of 41 at 40 ms carries 40: one packet in the queue, so one more.
+        for (rtt_us, change) in [(41_000, 1.0), (43_000, 0.0), (44_500, -1.0)] {
+            let mut path = steady(40.0);
+            path.round(Duration::from_micros(rtt_us));
+            path.round(Duration::from_micros(rtt_us));
+            let expected = 40.0 + change;
+            let window = path.segments();
+            assert!((window - expected).abs() < 0.05, "{rtt_us}: {window}");
+        }
+    }
+
+    #[test]
+    fn the_smallest_sample_of_the_round_counts() {
+        let mut path = steady(40.0);
+        path.controller.round_min_ns = 41_000_000;
+        path.controller.round_samples = 9;
+        path.round(Duration::from_millis(60));
+        assert!((path.segments() - 41.0).abs() < 0.01, "{}", path.segments());
+    }
+
+    #[test]
+    fn fewer_than_three_samples_grow_like_reno() {
+        let mut path = steady(2.0);
+        path.round(Duration::from_millis(80));
+        path.round(Duration::from_millis(80));
+        let window = path.controller.window;
+        assert!((2.3..3.1).contains(&window), "{window}");
+    }
+
+    #[test]
+    fn loss_halves_the_window_once_per_recovery_period() {
+        let mut path = steady(40.0);
+        path.lose(1);
+        path.lose(1);
+        assert!((path.segments() - 20.0).abs() < 0.01);
+        assert!(!path.controller.in_slow_start());
+    }
+
+    #[test]
+    fn persistent_congestion_falls_to_the_minimum_window_and_slow_start() {
+        let mut path = steady(40.0);
+        path.lose(1);
+        path.persist();
+        assert_eq!(path.controller.window(), Bytes::new(3001));
+        assert!(path.controller.in_slow_start());
+    }
+
+    #[test]
+    fn an_unused_window_does_not_grow() {
+        let mut path = steady(100.0);
+        path.idle_round(BASE, 5);
+        path.idle_round(BASE, 5);
+        assert!((path.segments() - 100.0).abs() < 0.01);
+    }
+}
