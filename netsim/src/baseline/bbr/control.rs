@@ -39,18 +39,44 @@ impl Control {
     }
 }
 
-/// Since when the sender could send and does not, as far as events tell.
+/// What a sender with data would have sent by now and this one did not: the transport's token
+/// bucket, filled only while the window is open.
+///
+/// A sender with data takes every token as soon as there is one datagram of them, so it never
+/// leaves more than a datagram here.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct SendingGap {
-    /// When the next departure is overdue; none while the window is closed or before the first.
-    overdue_ns: Option<u64>,
-    pacing_rate: u64,
+    /// Whether the window admits another datagram; false before the first departure.
+    is_open: bool,
+    /// Billionths of a byte.
+    tokens: u64,
+    filled_ns: u64,
+    bytes_per_sec: u64,
 }
 
 impl SendingGap {
-    /// Whether a sender with data would have sent before `now_ns`.
-    pub(super) fn is_open_since(&self, now_ns: u64) -> bool {
-        self.overdue_ns.is_some_and(|due_ns| now_ns > due_ns)
+    fn fill(&mut self, now_ns: u64) {
+        let elapsed_ns = now_ns.saturating_sub(self.filled_ns);
+        self.filled_ns = now_ns;
+        if self.is_open {
+            let earned = elapsed_ns.saturating_mul(self.bytes_per_sec);
+            self.tokens = self.tokens.saturating_add(earned);
+        }
+    }
+
+    const fn spend(&mut self, bytes: u64) {
+        self.tokens = self
+            .tokens
+            .saturating_sub(bytes.saturating_mul(NANOS_PER_SEC));
+    }
+
+    /// Window or rate changed; a window that opens starts anew.
+    const fn follow(&mut self, is_open: bool, bytes_per_sec: u64) {
+        self.bytes_per_sec = bytes_per_sec;
+        if !is_open {
+            self.tokens = 0;
+        }
+        self.is_open = is_open;
     }
 }
 
@@ -164,42 +190,34 @@ impl Bbr {
         self.control.window = self.control.window.max(self.control.prior_window);
     }
 
-    /// A packet left: the next one is overdue after a quantum's and its own time, if the window
-    /// admits one.
-    pub(super) fn note_departure(&mut self, now_ns: u64) {
-        let open = self.has_room();
-        self.control.limited[0] |= !open;
-        self.gap.pacing_rate = self.control.pacing_rate;
-        self.gap.overdue_ns = open.then(|| self.overdue_ns(now_ns));
+    /// CheckIfApplicationLimited (§4.1.2.4), at the moments that the draft names: more than a
+    /// quantum and a datagram could have left and did not.
+    pub(super) fn check_if_app_limited(&mut self, now_ns: u64) {
+        self.gap.fill(now_ns);
+        let slack = self.control.send_quantum + self.max_datagram_size;
+        let limit = slack.saturating_mul(NANOS_PER_SEC);
+        if self.gap.tokens > limit {
+            self.gap.tokens = limit;
+            self.sampler.mark_app_limited(self.in_flight);
+        }
     }
 
-    /// Window, rate or flight changed: a window that opens, or a slower rate, postpones.
+    /// A packet of `bytes` left.
+    pub(super) fn note_departure(&mut self, bytes: u64) {
+        let is_open = self.has_room();
+        self.control.limited[0] |= !is_open;
+        self.gap.spend(bytes);
+        self.gap.follow(is_open, self.control.pacing_rate);
+    }
+
+    /// Window, rate or bytes in flight changed.
     pub(super) fn note_window(&mut self, now_ns: u64) {
-        if self.round.count == 0 && self.gap.pacing_rate == 0 {
-            return;
-        }
-        if !self.has_room() {
-            self.gap.overdue_ns = None;
-            return;
-        }
-        let slower = self.control.pacing_rate < self.gap.pacing_rate;
-        let due_ns = self.gap.overdue_ns;
-        if due_ns.is_none() || slower {
-            self.gap.pacing_rate = self.control.pacing_rate;
-            let due_ns = due_ns.unwrap_or(0).max(self.overdue_ns(now_ns));
-            self.gap.overdue_ns = Some(due_ns);
-        }
+        self.gap.fill(now_ns);
+        self.gap.follow(self.has_room(), self.control.pacing_rate);
     }
 
     const fn has_room(&self) -> bool {
         self.in_flight.saturating_add(self.max_datagram_size) <= self.control.window
-    }
-
-    fn overdue_ns(&self, now_ns: u64) -> u64 {
-        let slack = self.control.send_quantum + self.max_datagram_size;
-        let wait = u128::from(slack) * u128::from(NANOS_PER_SEC);
-        let wait_ns = wait / u128::from(self.control.pacing_rate.max(1));
-        now_ns.saturating_add(u64::try_from(wait_ns).unwrap_or(u64::MAX))
     }
 }
 

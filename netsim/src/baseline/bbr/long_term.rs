@@ -64,6 +64,12 @@ impl Bbr {
         self.control.is_window_limited() && self.control.window >= self.inflight_longterm
     }
 
+    /// Whether the acknowledgement found as much in flight as the long-term bound admits.
+    pub(super) const fn has_reached_inflight_longterm(&self) -> bool {
+        let before = self.in_flight.saturating_add(self.sample.newly_acked);
+        before.saturating_add(self.max_datagram_size) > self.inflight_longterm
+    }
+
     /// HandleInflightTooHigh (§5.5.10.2).
     pub(super) fn handle_inflight_too_high(&mut self, now_ns: u64, load: Load) {
         self.cycle.was_too_high = true;

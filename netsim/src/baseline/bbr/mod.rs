@@ -5,8 +5,11 @@
 //! and how it is answered here:
 //!
 //! - *Application-limited phases* (§4.1.2.4): the events do not say whether unsent data exists. A
-//!   phase starts when the window had room for a datagram and the pacing rate allowed one, and yet
-//!   for a quantum and a datagram longer nothing left. A full receive window looks the same.
+//!   phase starts when, with room in the window all the time, the sender left unused what the
+//!   pacing rate allows by more than a quantum and a datagram. A full receive window looks the
+//!   same.
+//! - *In flight at the long-term bound* (§5.3.3.7): judged before the acknowledgement, and reached
+//!   where not one more datagram fits under it.
 //! - *Per-packet losses* (§5.2.4): losses arrive as one event per detection. RFC 9002 §6.1
 //!   declares packets lost in number order, so the packets meant are all that were outstanding up
 //!   to the largest lost one, and each is handled by itself, in order. The event comes after the
@@ -107,7 +110,7 @@ impl Bbr {
             bw: 0,
             full_pipe: FullPipe::default(),
             startup: Startup::default(),
-            cycle: Cycle::default(),
+            cycle: Cycle::new(),
             min_rtt: MinRtt::new(window),
             aggregation: Aggregation::default(),
             congestion: Congestion::new(),
@@ -225,13 +228,6 @@ impl Bbr {
         self.leave_recovery();
         self.update_control();
     }
-
-    /// §4.1.2.4, at the moments that the draft names.
-    fn check_if_app_limited(&mut self, now_ns: u64) {
-        if self.gap.is_open_since(now_ns) {
-            self.sampler.mark_app_limited(self.in_flight);
-        }
-    }
 }
 
 impl Controller for Bbr {
@@ -244,7 +240,7 @@ impl Controller for Bbr {
         }
         self.sampler.send(now_ns, &packet);
         self.in_flight = in_flight;
-        self.note_departure(now_ns);
+        self.note_departure(bytes);
     }
 
     fn on_packet_acked(&mut self, now: Timestamp, packet: AckedPacket) {

@@ -3,7 +3,7 @@
 use super::{Bbr, NANOS_PER_SEC, Phase, UNBOUNDED};
 
 /// Where the probe of bandwidth stands (§2.11).
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Cycle {
     /// BBR.cycle_stamp.
     stamp_ns: u64,
@@ -28,10 +28,9 @@ pub(super) struct Cycle {
 }
 
 /// BBR.ack_phase: what acknowledgements say about the probe of bandwidth.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AckPhase {
     /// ACKS_INIT: nothing.
-    #[default]
     Idle,
     /// ACKS_REFILLING: the pipe is being filled.
     Refilling,
@@ -41,6 +40,23 @@ pub(super) enum AckPhase {
     ProbeFeedback,
     /// ACKS_PROBE_STOPPING: the probe is over, its last answers arrive.
     ProbeStopping,
+}
+
+impl Cycle {
+    pub(super) const fn new() -> Self {
+        Self {
+            stamp_ns: 0,
+            wait_ns: 0,
+            rounds_since_probe_up: 0,
+            acks: AckPhase::Idle,
+            up_rounds: 0,
+            up_acked: 0,
+            acked_per_increase: UNBOUNDED,
+            is_probe_sample: false,
+            was_too_high: false,
+            was_precautionary: false,
+        }
+    }
 }
 
 impl Bbr {
@@ -135,7 +151,7 @@ impl Bbr {
 
     /// IsTimeToGoDown (§5.3.3.7, §5.3.3.9).
     fn is_time_to_go_down(&mut self) -> bool {
-        if self.cycle.was_too_high && self.in_flight >= self.inflight_longterm {
+        if self.cycle.was_too_high && self.has_reached_inflight_longterm() {
             self.cycle.was_precautionary = true;
             return true;
         }

@@ -202,22 +202,28 @@ impl Sampler {
         sample
     }
 
-    /// The next packet, in number order, of a detection of losses up to `number`.
+    /// The next packet, in number order, of a detection of losses up to `number` that has `budget`
+    /// bytes left to explain.
     ///
-    /// RFC 9002 §6.1 declares packets lost in number order, so everything outstanding up to the
-    /// largest lost one is lost; `None` when all of it was named. No more than `budget` bytes are
-    /// taken as lost; the rest of the entry is forgotten.
+    /// RFC 9002 §6.1 declares packets lost in number order, so everything outstanding before the
+    /// largest lost one is lost, and of that one (a burst, perhaps) what the budget covers. `None`
+    /// when all of it was named.
     pub(super) fn next_lost(&mut self, number: u64, budget: u64) -> Option<LostPacket> {
         self.advance();
         let at = self.oldest;
-        if at > number || at >= self.next {
+        if at > number || at >= self.next || (at == number && budget == 0) {
             return None;
         }
         let sent = self.slot(at);
-        let bytes = u64::from(core::mem::take(&mut sent.outstanding)).min(budget);
+        let bytes = u64::from(sent.outstanding).min(budget);
+        if at == number {
+            sent.outstanding -= bytes as u32;
+        } else {
+            sent.outstanding = 0;
+        }
         let sent = *sent;
         self.lost += bytes;
-        let opens_range = self.last_lost != at.checked_sub(1) || at == 0;
+        let opens_range = self.last_lost.is_none_or(|last| last + 1 != at);
         self.last_lost = Some(at);
         Some(LostPacket {
             bytes,
@@ -264,6 +270,24 @@ impl Sampler {
         }
     }
 
+    /// Frees what was outstanding while many flights were delivered: its stack gave it up without
+    /// a word, as with a discarded packet number space.
+    fn forget_abandoned(&mut self) {
+        loop {
+            self.advance();
+            if self.oldest == self.next {
+                return;
+            }
+            let (oldest, delivered) = (self.oldest, self.delivered);
+            let sent = self.slot(oldest);
+            let patience = sent.tx_in_flight.saturating_mul(ABANDONED_FLIGHTS);
+            if delivered - sent.delivered <= patience {
+                return;
+            }
+            sent.outstanding = 0;
+        }
+    }
+
     /// Makes the slot of `number` free: by growing, or at the limit by forgetting the oldest.
     #[inline]
     fn make_room(&mut self, number: u64) {
@@ -273,9 +297,10 @@ impl Sampler {
         self.grow(number);
     }
 
+    /// Doubles as far as needed, after forgetting packets that can no longer be acknowledged.
     #[cold]
     fn grow(&mut self, number: u64) {
-        self.advance();
+        self.forget_abandoned();
         if self.oldest == self.next {
             self.oldest = number;
         }
@@ -298,6 +323,8 @@ impl Sampler {
 const FIRST_CAPACITY: usize = 64;
 /// Packets that are remembered at most: 1.5 GB in flight at 1500 bytes.
 const MAX_CAPACITY: u64 = 1 << 20;
+/// A flight may double every round trip, and a loss takes a few of those to be noticed.
+const ABANDONED_FLIGHTS: u64 = 64;
 const NANOS_PER_SEC: u128 = 1_000_000_000;
 
 #[cfg(test)]
@@ -438,6 +465,19 @@ mod tests {
     }
 
     #[test]
+    fn what_a_stack_abandoned_without_a_word_is_forgotten() {
+        let mut sampler = Sampler::new();
+        send(&mut sampler, 0, 0, 1000);
+        for number in 1..10_000 {
+            send(&mut sampler, number, number, 2000);
+            acknowledge(&mut sampler, number + 1, number, number);
+            sampler.finish();
+        }
+        assert!(sampler.ring.len() <= 128, "{}", sampler.ring.len());
+        assert!(sampler.oldest > 9_000);
+    }
+
+    #[test]
     fn the_parts_of_a_burst_settle_one_by_one() {
         let mut sampler = Sampler::new();
         let burst = SentPacket {
@@ -451,7 +491,11 @@ mod tests {
             let sample = sampler.finish();
             assert_eq!((sample.has_data, sample.delivered), (true, part * 1000));
         }
-        let lost = sampler.next_lost(3, u64::MAX).unwrap();
-        assert_eq!((lost.bytes, lost.load.lost), (1000, 1000));
+        // Half of the last part is lost, the other half still arrives.
+        let lost = sampler.next_lost(3, 500).unwrap();
+        assert_eq!((lost.bytes, lost.load.lost), (500, 500));
+        assert_eq!(sampler.next_lost(3, 0), None);
+        acknowledge(&mut sampler, 20_000, 3, 0);
+        assert!(sampler.finish().has_data);
     }
 }
