@@ -8,7 +8,11 @@ mod raw;
 mod spec;
 mod valid;
 
-pub use error::{Place, ScenarioError};
-pub use raw::{RawFlow, RawLink, RawRateStep, RawTransport, Scenario};
-pub use spec::{Buffer, FlowSpec, LinkSpec, RateStep, Stack, TransportSpec};
-pub use valid::ValidScenario;
+pub use error::{Place, Problem, ScenarioError};
+pub use raw::{Cell, Scenario};
+pub use spec::{
+    Blacked, Blackout, Buffer, CapacitySpec, CellularSpec, EcnSpec, FlowSpec, JitterSpec, LeoSpec,
+    Limit, LinkSpec, LossSpec, Order, Pacing, PolicerSpec, QueueSpec, RateStep, RetrySpec,
+    RouteSpec, SizeSpec, Stack, TraceSpec, TransportSpec, WifiSpec, WorkloadSpec,
+};
+pub use valid::{REVERSE, Route, ValidScenario};

@@ -4,95 +4,139 @@ use core::time::Duration;
 
 use tautline_core::units::{Bandwidth, Bytes, Timestamp};
 
-use crate::transport::Workload;
+pub use crate::link::capacity::{
+    CapacitySpec, CellularSpec, LeoSpec, RateStep, TraceSpec, WifiSpec,
+};
+pub use crate::link::impair::{Blacked, Blackout, JitterSpec, LossSpec, Order, PolicerSpec};
+pub use crate::link::queue::{Limit, QueueSpec};
+pub use crate::workload::{RetrySpec, SizeSpec, WorkloadSpec};
 
-/// A rate from a given time on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RateStep {
-    /// Start.
-    pub at: Timestamp,
-    /// Rate of the link; 1 kbit/s to 1 Tbit/s.
-    pub rate: Bandwidth,
-}
-
-impl RateStep {
-    /// A rate from the start on.
-    pub const fn from_start(rate: Bandwidth) -> Self {
-        Self {
-            at: Timestamp::ZERO,
-            rate,
-        }
-    }
-}
-
-/// Size of the bottleneck's queue.
+/// Size of a queue.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Buffer {
     /// In bytes; at least one packet.
     Bytes(Bytes),
-    /// In products of the first rate and the link's base round-trip time; above 0, at most 1000.
+    /// In packets; at least one.
+    Packets(u32),
+    /// In products of the nominal rate and the link's base round-trip time; above 0, at most 1000.
     BandwidthDelayProducts(f64),
+    /// What the nominal rate transmits in this time.
+    Time(Duration),
 }
 
-/// The bottleneck and the path behind it.
+/// A link: a queue, a transmitter with a capacity, impairments and propagation behind it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinkSpec {
-    /// Rates; the first from time zero, times increasing.
-    pub rates: Vec<RateStep>,
-    /// Round-trip propagation time, both directions together, without transmission and queueing;
-    /// 0 to 60 s.
+    /// What routes call it; empty for the only link of a dumbbell.
+    pub name: String,
+    /// Node where it starts; empty where the graph is not named.
+    pub from: String,
+    /// Node where it ends.
+    pub to: String,
+    /// What it carries.
+    pub capacity: CapacitySpec,
+    /// Round-trip propagation time of flows over this link alone, both directions together,
+    /// without transmission and queueing; 0 to 60 s.
     pub base_rtt: Duration,
-    /// Size of the drop-tail queue.
+    /// Propagation towards the next link; 0 to 60 s. Zero in a dumbbell, where each flow has its
+    /// share of the base round-trip time behind the link.
+    pub delay: Duration,
+    /// Size of its queue.
     pub buffer: Buffer,
-    /// Probability that a packet is lost behind the queue, independent of all others; 0 to 1.
-    pub loss: f64,
-    /// Largest extra delay, uniform from zero on, order kept; 0 to 10 s.
-    pub jitter: Duration,
+    /// Discipline of its queue.
+    pub queue: QueueSpec,
+    /// A policer before the queue.
+    pub policer: Option<PolicerSpec>,
+    /// Random loss behind the queue.
+    pub loss: LossSpec,
+    /// Random delay behind the queue.
+    pub jitter: JitterSpec,
+    /// Packets come out together at multiples of this time, as acknowledgements do behind an
+    /// aggregating medium.
+    pub aggregation: Option<Duration>,
+    /// Times in which nothing passes, disjoint and increasing.
+    pub blackouts: Vec<Blackout>,
 }
 
 impl LinkSpec {
-    /// A link of constant `rate` without loss and jitter.
+    /// A link of constant `rate` without impairments, for a dumbbell with `base_rtt`.
     pub fn new(rate: Bandwidth, base_rtt: Duration, buffer: Buffer) -> Self {
         Self {
-            rates: vec![RateStep::from_start(rate)],
+            name: String::new(),
+            from: String::new(),
+            to: String::new(),
+            capacity: CapacitySpec::Rates(vec![RateStep::from_start(rate)]),
             base_rtt,
+            delay: Duration::ZERO,
             buffer,
-            loss: 0.0,
-            jitter: Duration::ZERO,
+            queue: QueueSpec::DropTail,
+            policer: None,
+            loss: LossSpec::default(),
+            jitter: JitterSpec::default(),
+            aggregation: None,
+            blackouts: Vec::new(),
+        }
+    }
+
+    /// A link of a graph: `delay` of propagation one way.
+    pub fn between(name: &str, rate: Bandwidth, delay: Duration, buffer: Buffer) -> Self {
+        Self {
+            name: name.to_owned(),
+            delay,
+            ..Self::new(rate, delay.saturating_mul(2), buffer)
         }
     }
 
     /// The same link with other rates.
     #[must_use]
     pub fn with_rates(self, rates: Vec<RateStep>) -> Self {
-        Self { rates, ..self }
+        self.with_capacity(CapacitySpec::Rates(rates))
+    }
+
+    /// The same link with another capacity.
+    #[must_use]
+    pub fn with_capacity(self, capacity: CapacitySpec) -> Self {
+        Self { capacity, ..self }
+    }
+
+    /// The same link with another queue.
+    #[must_use]
+    pub fn with_queue(self, queue: QueueSpec) -> Self {
+        Self { queue, ..self }
     }
 
     /// The same link with random loss of probability `loss`.
     #[must_use]
     pub fn with_loss(self, loss: f64) -> Self {
+        let loss = LossSpec::Bernoulli(loss);
         Self { loss, ..self }
     }
 
-    /// The same link with up to `jitter` extra delay.
+    /// The same link with up to `jitter` extra delay, order kept.
     #[must_use]
     pub fn with_jitter(self, jitter: Duration) -> Self {
+        let jitter = JitterSpec {
+            max: jitter,
+            ..JitterSpec::default()
+        };
         Self { jitter, ..self }
     }
 
-    /// The first rate.
+    /// The nominal rate.
     pub fn first_rate(&self) -> Bandwidth {
-        self.rates.first().map_or(Bandwidth::ZERO, |step| step.rate)
+        self.capacity.nominal()
     }
 
-    /// The queue's limit in bytes.
-    pub fn buffer_bytes(&self) -> Bytes {
+    /// The queue's limit.
+    pub fn limit(&self) -> Limit {
         match self.buffer {
-            Buffer::Bytes(bytes) => bytes,
+            Buffer::Bytes(bytes) => Limit::Bytes(bytes.as_u64()),
+            Buffer::Packets(packets) => Limit::Packets(u64::from(packets)),
             Buffer::BandwidthDelayProducts(products) => {
                 let one = self.first_rate().bytes_in(self.base_rtt).as_u64() as f64;
-                Bytes::new((one * products) as u64)
+                Limit::Bytes((one * products) as u64)
             }
+            Buffer::Time(time) => Limit::Bytes(self.first_rate().bytes_in(time).as_u64()),
         }
     }
 }
@@ -103,11 +147,40 @@ pub enum Stack {
     /// This crate's transport model.
     #[default]
     Model,
+    /// Two quinn-proto endpoints in virtual time, made by whoever runs the scenario.
+    Quinn,
+}
+
+/// Whether a flow's packets may be marked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EcnSpec {
+    /// As the controller wants it ([`crate::baseline::ecn_of`]).
+    #[default]
+    Auto,
+    /// No.
+    Off,
+    /// ECT(0) (RFC 3168).
+    Classic,
+    /// ECT(1) (RFC 9331).
+    L4s,
+}
+
+/// The links that a flow takes from a time on, by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteSpec {
+    /// When it comes into force; the first at zero, times increasing.
+    pub at: Timestamp,
+    /// Links towards the receiver; at least one.
+    pub forward: Vec<String>,
+    /// Links back; none for a way back without queues.
+    pub backward: Vec<String>,
 }
 
 /// One flow, or several alike.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FlowSpec {
+    /// What outputs call it; empty for a label of theirs. Numbered where there are several.
+    pub name: String,
     /// When it starts; within the scenario's duration.
     pub start: Timestamp,
     /// When it stops offering data; [`Timestamp::MAX`] for never.
@@ -118,10 +191,17 @@ pub struct FlowSpec {
     pub stack: Stack,
     /// Name of the controller, resolved by whoever runs the scenario.
     pub controller: String,
+    /// What its application does.
+    pub workload: WorkloadSpec,
+    /// Whether its packets may be marked.
+    pub ecn: EcnSpec,
+    /// Its way; empty for the first link, and the way back over the link called `reverse` where
+    /// there is one.
+    pub routes: Vec<RouteSpec>,
     /// Delay added towards the receiver only, so that the flow's base round-trip time grows by
     /// just that; 0 to 60 s.
     pub extra_one_way_delay: Duration,
-    /// Base round-trip time in place of the link's.
+    /// Base round-trip time in place of the link's or of the sum over its links.
     pub base_rtt: Option<Duration>,
     /// Number of such flows; 1 to 100 000.
     pub count: u32,
@@ -131,11 +211,15 @@ impl FlowSpec {
     /// A bulk flow from the start on.
     pub fn new(controller: impl Into<String>) -> Self {
         Self {
+            name: String::new(),
             start: Timestamp::ZERO,
             stop: Timestamp::MAX,
             limit: Bytes::MAX,
             stack: Stack::Model,
             controller: controller.into(),
+            workload: WorkloadSpec::Bulk,
+            ecn: EcnSpec::Auto,
+            routes: Vec::new(),
             extra_one_way_delay: Duration::ZERO,
             base_rtt: None,
             count: 1,
@@ -184,13 +268,40 @@ impl FlowSpec {
         Self { count, ..self }
     }
 
-    /// What the flow's application does.
-    pub const fn workload(&self) -> Workload {
-        Workload {
-            start: self.start,
-            stop: self.stop,
-            limit: self.limit,
-        }
+    /// The same flow with another application.
+    #[must_use]
+    pub fn with_workload(self, workload: WorkloadSpec) -> Self {
+        Self { workload, ..self }
+    }
+
+    /// The same flow carried by `stack`.
+    #[must_use]
+    pub fn over(self, stack: Stack) -> Self {
+        Self { stack, ..self }
+    }
+
+    /// The same flow with its marks allowed or not.
+    #[must_use]
+    pub fn with_ecn(self, ecn: EcnSpec) -> Self {
+        Self { ecn, ..self }
+    }
+
+    /// The same flow over the links named `forward` and back over those named `backward`.
+    #[must_use]
+    pub fn along(self, forward: &[&str], backward: &[&str]) -> Self {
+        self.rerouted_at(Timestamp::ZERO, forward, backward)
+    }
+
+    /// The same flow on another way from `at` on.
+    #[must_use]
+    pub fn rerouted_at(mut self, at: Timestamp, forward: &[&str], backward: &[&str]) -> Self {
+        let names = |links: &[&str]| links.iter().map(|&link| link.to_owned()).collect();
+        self.routes.push(RouteSpec {
+            at,
+            forward: names(forward),
+            backward: names(backward),
+        });
+        self
     }
 }
 
@@ -207,6 +318,20 @@ pub struct TransportSpec {
     pub max_ack_delay: Duration,
     /// Most bytes in flight, whatever the controller says; two packets to 4 GiB.
     pub receive_window: Bytes,
+    /// Size of an acknowledgement on the wire, which matters on links of the way back; 1 to 65 535.
+    pub ack_bytes: u32,
+    /// Whether the controller's pacing rate is followed.
+    pub pacing: Pacing,
+}
+
+/// Whether departures are spread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pacing {
+    /// As the controller says (RFC 9002 §7.7).
+    #[default]
+    Controller,
+    /// At once, as window and acknowledgements allow: TCP without a pacing queue.
+    Off,
 }
 
 impl Default for TransportSpec {
@@ -219,6 +344,8 @@ impl Default for TransportSpec {
             ack_every: 2,
             max_ack_delay: Duration::from_millis(25),
             receive_window: Bytes::new(256 << 20),
+            ack_bytes: 60,
+            pacing: Pacing::Controller,
         }
     }
 }
