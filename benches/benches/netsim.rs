@@ -40,12 +40,14 @@ fn bench_one<C: Controller>(
         return;
     };
     let controllers = || (0..load.flows).map(|_| controller()).collect::<Vec<C>>();
-    let packets = run(&scenario, 1, controllers(), options).data_packets;
+    let Ok(first) = run(&scenario, 1, controllers(), options) else {
+        return;
+    };
     let mut group = criterion.benchmark_group("netsim");
-    group.throughput(Throughput::Elements(packets));
+    group.throughput(Throughput::Elements(first.data_packets));
     group.sample_size(20);
     group.bench_function(name, |bencher| {
-        bencher.iter(|| run(&scenario, 1, controllers(), options).digest);
+        bencher.iter(|| run(&scenario, 1, controllers(), options).map(|outcome| outcome.digest));
     });
     group.finish();
 }

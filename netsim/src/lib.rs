@@ -10,10 +10,10 @@
 //!
 //! use tautline_core::controller::NewReno;
 //! use tautline_core::units::{Bandwidth, Bytes};
-//! use tautline_netsim::scenario::{Buffer, FlowSpec, LinkSpec, ScenarioError, ValidScenario};
+//! use tautline_netsim::scenario::{Buffer, FlowSpec, LinkSpec, ValidScenario};
 //! use tautline_netsim::sim::{RunOptions, run};
 //!
-//! # fn main() -> Result<(), ScenarioError> {
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let rate = Bandwidth::from_bits_per_sec(20_000_000);
 //! let buffer = Buffer::BandwidthDelayProducts(2.0);
 //! let link = LinkSpec::new(rate, Duration::from_millis(40), buffer).with_loss(0.001);
@@ -21,7 +21,7 @@
 //! let scenario = ValidScenario::new(link, flows, Duration::from_secs(10))?;
 //!
 //! let controllers = vec![NewReno::new(Bytes::new(1500)); 2];
-//! let outcome = run(&scenario, 1, controllers, &RunOptions::default());
+//! let outcome = run(&scenario, 1, controllers, &RunOptions::default())?;
 //! assert!(outcome.link.utilisation > 0.8);
 //! # Ok(())
 //! # }
@@ -35,3 +35,4 @@ pub mod rng;
 pub mod scenario;
 pub mod sim;
 pub mod transport;
+pub mod workload;

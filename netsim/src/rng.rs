@@ -7,12 +7,20 @@ use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u64)]
 pub enum Component {
-    /// Random loss on the bottleneck.
+    /// Random loss behind a queue.
     Loss = 1,
-    /// Extra delay behind the bottleneck.
+    /// Extra delay behind a queue.
     Jitter = 2,
     /// A controller's own choices.
     Controller = 3,
+    /// A link's rate.
+    Capacity = 4,
+    /// Random drops and marks of a queue.
+    Queue = 5,
+    /// Packets that are held back.
+    Reorder = 6,
+    /// An application's arrivals and sizes.
+    Workload = 7,
 }
 
 /// A stream of random numbers: xoshiro256++ seeded from (seed, component).
@@ -25,6 +33,12 @@ impl Stream {
         // SplitMix64 inside `seed_from_u64` mixes the two once more.
         let mixed = seed ^ (component as u64).wrapping_mul(GOLDEN_GAMMA);
         Self(Xoshiro256PlusPlus::seed_from_u64(mixed))
+    }
+
+    /// The stream of `component` at the place with number `index`: a link or a flow. Place zero has
+    /// the stream of [`Stream::new`].
+    pub fn at_place(seed: u64, component: Component, index: u32) -> Self {
+        Self::new(seed ^ u64::from(index).wrapping_mul(PLACE_GAMMA), component)
     }
 
     /// The next 64 bits.
@@ -62,6 +76,8 @@ impl Bernoulli {
 
 /// The increment of SplitMix64: 2⁶⁴ over the golden ratio.
 const GOLDEN_GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
+/// An odd constant, so that places never share a seed (the multiplier of PCG64).
+const PLACE_GAMMA: u64 = 0x5851_F42D_4C95_7F2D;
 const TWO_TO_THE_64: f64 = 18_446_744_073_709_552_000.0;
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use tautline_abstract_interp::ProveError;
 use tautline_core::controller::ForeignEnvelope;
 use tautline_core::policy::{Digest, HeadKind, ModelError};
 use tautline_netsim::scenario::ScenarioError;
+use tautline_netsim::sim::RunError;
 
 use crate::checkpoint::Phase;
 
@@ -17,6 +18,9 @@ pub enum TrainError {
     /// A drawn scenario is invalid; the environment parameters are at fault.
     #[error("environment parameters give an invalid scenario: {0}")]
     Scenario(#[from] ScenarioError),
+    /// A simulation could not be run.
+    #[error("a rollout failed: {0}")]
+    Run(#[from] RunError),
     /// A controller refused its envelope.
     #[error(transparent)]
     Envelope(#[from] ForeignEnvelope),

@@ -37,7 +37,7 @@ pub(crate) fn reward<P: Proposer + Clone>(
         .map(|_| controller(proposer.clone(), episode))
         .collect::<Result<Vec<_>, _>>()?;
     let options = RunOptions::default().with_timeline(BIN);
-    let outcome = sim::run(&episode.scenario, episode.seed, controllers, &options);
+    let outcome = sim::run(&episode.scenario, episode.seed, controllers, &options)?;
     Ok(task::reward(&episode.scenario, &outcome))
 }
 
@@ -72,7 +72,7 @@ pub(crate) fn record<P: Proposer + Clone + Send + Sync>(
                 .map(|_| controller(Recording::new(proposer.clone(), 1), episode))
                 .collect::<Result<Vec<_>, TrainError>>()?;
             let options = RunOptions::default();
-            let outcome = sim::run(&episode.scenario, episode.seed, controllers, &options);
+            let outcome = sim::run(&episode.scenario, episode.seed, controllers, &options)?;
             let seen = outcome
                 .controllers
                 .into_iter()

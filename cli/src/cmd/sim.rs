@@ -235,7 +235,7 @@ impl Job<'_> {
             RunOptions::default()
         };
         let started = clock::processor_time();
-        let outcome = sim::run(&scenario, self.seed, made, &options);
+        let outcome = sim::run(&scenario, self.seed, made, &options)?;
         let cpu = clock::processor_time().saturating_sub(started);
         Ok(self.report(&scenario, outcome, cpu))
     }

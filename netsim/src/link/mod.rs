@@ -1,57 +1,84 @@
-//! The bottleneck: a queue, a transmitter with a rate, and the path behind it.
+//! Links: a policer, a queue, a transmitter with a capacity, impairments, and propagation.
 
-mod drop_tail;
-mod path;
-mod rate;
+pub mod capacity;
+pub mod impair;
+pub mod queue;
 
-pub use drop_tail::DropTail;
-pub use path::Path;
-pub use rate::RateSchedule;
+mod pipe;
 
+pub(crate) use pipe::Pipe;
+
+use capacity::{AnyCapacity, Capacity as _};
+use impair::{Impairments, Policer};
+use queue::{AnyQueue, Queue as _};
+use tautline_core::units::duration_nanos;
+
+use crate::rng::{Component, Stream};
+use crate::scenario::LinkSpec;
 use crate::transport::Packet;
 
-/// What stands before a transmitter.
-pub trait Queue {
-    /// Takes `packet` in, or hands it back where it is dropped.
-    ///
-    /// # Errors
-    /// The packet that does not fit.
-    fn enqueue(&mut self, packet: Packet) -> Result<(), Packet>;
-
-    /// The packet that is transmitted next.
-    fn dequeue(&mut self) -> Option<Packet>;
-
-    /// The packets that wait, in order.
-    fn waiting(&self) -> impl Iterator<Item = &Packet>;
-}
-
-/// A transmitter that serves one packet at a time from a queue.
+/// A transmitter that serves one packet at a time from a queue, and the way behind it.
 #[derive(Debug)]
-pub struct Bottleneck<Q> {
-    queue: Q,
-    rates: RateSchedule,
+pub struct Link {
+    policer: Option<Policer>,
+    queue: AnyQueue,
+    capacity: AnyCapacity,
+    impairments: Impairments,
+    delay_ns: u64,
     in_service: Option<Packet>,
     departure_ns: u64,
+    /// Packets that propagate towards the next link.
+    pipe: Pipe,
+    /// Packets that the queue dropped in the call that is going on.
+    dropped: Vec<Packet>,
 }
 
 /// A packet whose transmission began, and how long it had waited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServiceStart {
-    /// The flow of the packet.
-    pub flow: u32,
+    /// The packet.
+    pub packet: Packet,
     /// Time between its arrival and the start of its transmission.
     pub waited_ns: u64,
 }
 
-impl<Q: Queue> Bottleneck<Q> {
-    /// An idle transmitter.
-    pub const fn new(queue: Q, rates: RateSchedule) -> Self {
+/// Where a packet that arrives goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// To the queue, which may still drop it.
+    Queued,
+    /// Nowhere: the policer has no tokens for it.
+    Policed,
+}
+
+impl Link {
+    /// The link number `number` of a scenario, idle, in a run with `seed`.
+    pub fn new(spec: &LinkSpec, number: u32, seed: u64) -> Self {
+        let stream = |component| Stream::at_place(seed, component, number);
+        let capacity = AnyCapacity::new(&spec.capacity, stream(Component::Capacity));
         Self {
-            queue,
-            rates,
+            policer: spec.policer.as_ref().map(Policer::new),
+            queue: AnyQueue::new(&spec.queue, spec.limit(), stream(Component::Queue)),
+            capacity: capacity.with_blackouts(&spec.blackouts),
+            impairments: Impairments::new(
+                &spec.loss,
+                &spec.jitter,
+                spec.aggregation,
+                &spec.blackouts,
+                (seed, number),
+            ),
+            delay_ns: duration_nanos(spec.delay),
             in_service: None,
             departure_ns: u64::MAX,
+            pipe: Pipe::default(),
+            dropped: Vec::new(),
         }
+    }
+
+    /// When something happens here; `u64::MAX` for never.
+    #[inline]
+    pub fn next_ns(&self) -> u64 {
+        self.departure_ns.min(self.pipe.next_ns())
     }
 
     /// When the packet in transmission leaves; `u64::MAX` while idle.
@@ -60,80 +87,123 @@ impl<Q: Queue> Bottleneck<Q> {
         self.departure_ns
     }
 
-    /// Packets in transmission and in the queue.
+    /// Packets in the queue, in transmission and in propagation to the next link.
     pub fn backlog(&self) -> impl Iterator<Item = &Packet> {
-        self.in_service.iter().chain(self.queue.waiting())
+        let waiting = self.in_service.iter().chain(self.queue.waiting());
+        waiting.chain(self.pipe.packets())
     }
 
-    /// A packet arrives: it starts transmission at once where the transmitter is idle.
-    ///
-    /// # Errors
-    /// The packet itself where the queue drops it.
+    /// Whether packets may come out in another order than they went in.
+    pub fn reorders(&self) -> bool {
+        self.impairments.reorders()
+    }
+
+    /// Bytes that would pass between two times at full use.
+    pub fn capacity_bytes(&self, from_ns: u64, until_ns: u64) -> u64 {
+        self.capacity.capacity_bytes(from_ns, until_ns)
+    }
+
+    /// Why the capacity ended early, if it did.
+    pub fn failure(&self) -> Option<String> {
+        self.capacity.failure().map(ToString::to_string)
+    }
+
+    /// A packet arrives. [`Link::take_dropped`] tells what the queue dropped, and
+    /// [`Link::serve`] starts a transmission where the transmitter is idle.
     #[inline]
-    pub fn arrive(&mut self, now_ns: u64, packet: Packet) -> Result<Option<ServiceStart>, Packet> {
+    pub fn arrive(&mut self, now_ns: u64, packet: Packet) -> Admission {
+        if let Some(policer) = &mut self.policer
+            && !policer.admits(now_ns, packet.bytes)
+        {
+            return Admission::Policed;
+        }
+        self.queue.enqueue(now_ns, packet, &mut self.dropped);
+        Admission::Queued
+    }
+
+    /// Starts the next transmission where the transmitter is idle and something waits.
+    #[inline]
+    pub fn serve(&mut self, now_ns: u64) -> Option<ServiceStart> {
         if self.in_service.is_some() {
-            return self.queue.enqueue(packet).map(|()| None);
+            return None;
         }
-        Ok(Some(self.serve(now_ns, packet)))
-    }
-
-    /// The packet in transmission leaves at [`Bottleneck::departure_ns`], and the next one starts.
-    #[inline]
-    pub fn depart(&mut self) -> Option<(Packet, Option<ServiceStart>)> {
-        let packet = self.in_service.take()?;
-        let now_ns = self.departure_ns;
-        self.departure_ns = u64::MAX;
-        let next = self.queue.dequeue().map(|next| self.serve(now_ns, next));
-        Some((packet, next))
-    }
-
-    #[inline]
-    fn serve(&mut self, now_ns: u64, packet: Packet) -> ServiceStart {
-        self.departure_ns = self.rates.finish_ns(now_ns, packet.bytes);
+        let packet = self.queue.dequeue(now_ns, &mut self.dropped)?;
+        self.departure_ns = self.capacity.finish_ns(now_ns, packet.bytes);
         self.in_service = Some(packet);
-        ServiceStart {
-            flow: packet.flow,
+        Some(ServiceStart {
+            packet,
             waited_ns: now_ns - packet.enqueued_ns,
-        }
+        })
+    }
+
+    /// The packet in transmission leaves at [`Link::departure_ns`].
+    #[inline]
+    pub fn depart(&mut self) -> Option<Packet> {
+        self.departure_ns = u64::MAX;
+        self.in_service.take()
+    }
+
+    /// When a packet that left the transmitter now reaches the end of the link; `None` where it is
+    /// lost on the way.
+    #[inline]
+    pub fn exit_ns(&mut self, now_ns: u64) -> Option<u64> {
+        let exit_ns = self.impairments.exit_ns(now_ns)?;
+        Some(exit_ns.saturating_add(self.delay_ns))
+    }
+
+    /// Whether the queue dropped something since the last call of [`Link::take_dropped`].
+    #[inline]
+    pub fn has_dropped(&self) -> bool {
+        !self.dropped.is_empty()
+    }
+
+    /// One of the packets that the queue dropped.
+    #[inline]
+    pub fn take_dropped(&mut self) -> Option<Packet> {
+        self.dropped.pop()
+    }
+
+    /// Lets `packet` propagate to the next link, where it arrives at `exit_ns`.
+    #[inline]
+    pub(crate) fn propagate(&mut self, exit_ns: u64, packet: Packet) {
+        self.pipe.push(exit_ns, packet);
+    }
+
+    /// The packet that reached the end of the link by `now_ns`.
+    #[inline]
+    pub(crate) fn take_exited(&mut self, now_ns: u64) -> Option<Packet> {
+        self.pipe.pop_due(now_ns)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::scenario::RateStep;
+    use core::time::Duration;
+
     use tautline_core::units::{Bandwidth, Bytes};
 
-    fn packet(number: u64, enqueued_ns: u64) -> Packet {
-        Packet {
-            number,
-            floor: 0,
-            enqueued_ns,
-            bytes: 1500,
-            flow: 0,
-        }
-    }
+    use super::*;
+    use crate::scenario::Buffer;
+    use crate::transport::Direction;
 
     #[test]
     fn the_packet_in_transmission_does_not_occupy_the_queue() {
-        let rates = RateSchedule::new(&[RateStep::from_start(Bandwidth::from_bits_per_sec(
-            12_000_000,
-        ))]);
-        let mut link = Bottleneck::new(DropTail::new(Bytes::new(3000)), rates);
-        assert!(link.arrive(0, packet(0, 0)).unwrap().is_some());
-        assert_eq!(link.arrive(0, packet(1, 0)), Ok(None));
-        assert_eq!(link.arrive(0, packet(2, 0)), Ok(None));
-        assert_eq!(link.arrive(0, packet(3, 0)), Err(packet(3, 0)));
-        assert_eq!(link.departure_ns(), 1_000_000);
-        let (left, next) = link.depart().unwrap();
-        assert_eq!(left.number, 0);
-        assert_eq!(
-            next,
-            Some(ServiceStart {
-                flow: 0,
-                waited_ns: 1_000_000
+        let rate = Bandwidth::from_bits_per_sec(12_000_000);
+        let spec = LinkSpec::new(rate, Duration::ZERO, Buffer::Bytes(Bytes::new(3000)));
+        let mut link = Link::new(&spec, 0, 1);
+        let packet = |number| Packet::new(0, Direction::Forward, number, 1500);
+        let starts: Vec<bool> = (0..4)
+            .map(|number| {
+                link.arrive(0, packet(number));
+                link.serve(0).is_some()
             })
-        );
+            .collect();
+        assert_eq!(starts, [true, false, false, false]);
+        assert_eq!(link.take_dropped(), Some(packet(3)));
+        assert_eq!(link.departure_ns(), 1_000_000);
+        assert_eq!(link.depart(), Some(packet(0)));
+        let start = link.serve(1_000_000).unwrap();
+        assert_eq!((start.packet.number, start.waited_ns), (1, 1_000_000));
         assert_eq!(
             (link.departure_ns(), link.backlog().count()),
             (2_000_000, 2)

@@ -105,6 +105,30 @@ pub struct LinkReport {
     pub jain: f64,
 }
 
+/// One link. Figures are over the measurement window unless they say otherwise.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinkUse {
+    /// Its name in the scenario; may be empty.
+    pub name: String,
+    /// Packets of the whole run, in both directions; `sent` counts arrivals at the queue and
+    /// `delivered` what left the transmitter and was not lost.
+    pub packets: PacketCounts,
+    /// Packets of the window; `in_network` is left zero.
+    pub measured: PacketCounts,
+    /// Packets that its queue marked, in the window.
+    pub marked: u64,
+    /// Mean capacity.
+    pub capacity_mbps: f64,
+    /// Bytes on the wire that left the transmitter, per capacity; 0 to 1 up to one packet.
+    pub utilisation: f64,
+    /// Mean time between arrival at the queue and start of transmission.
+    pub queue_delay_mean_ms: f64,
+    /// 95th percentile of the same, to 1/64.
+    pub queue_delay_p95_ms: f64,
+    /// 99th percentile of the same, to 1/64.
+    pub queue_delay_p99_ms: f64,
+}
+
 /// Jain's fairness index (Jain, Chiu, Hawe 1984).
 pub fn jain(shares: impl IntoIterator<Item = f64>) -> f64 {
     let (mut count, mut sum, mut squares) = (0_u32, 0.0, 0.0);

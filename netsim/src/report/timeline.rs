@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use tautline_core::units::duration_nanos;
 
-use crate::link::RateSchedule;
+use crate::link::Link;
 
 /// One flow over time, one entry per bin.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,6 +13,8 @@ pub struct FlowTimeline {
     pub goodput_mbps: Vec<f64>,
     /// Window in force at the last acknowledgement or timer in or before the bin.
     pub window_bytes: Vec<u64>,
+    /// Latest round-trip time sample at the same instant; zero before the first.
+    pub rtt_ms: Vec<f64>,
 }
 
 /// A run over time, from its start to its end; the last bin may be shorter.
@@ -36,7 +38,8 @@ pub(crate) struct Recorder {
     bin_ns: u64,
     end_ns: u64,
     delivered: Vec<Vec<u64>>,
-    windows: Vec<Vec<u64>>,
+    /// Window and round-trip time in nanoseconds.
+    windows: Vec<Vec<(u64, u64)>>,
     waits: Vec<(u64, u64)>,
     drops: Vec<u64>,
 }
@@ -52,7 +55,7 @@ impl Recorder {
             bin_ns,
             end_ns,
             delivered: vec![vec![0; bins]; flows],
-            windows: vec![vec![NO_WINDOW; bins]; flows],
+            windows: vec![vec![(NO_WINDOW, 0); bins]; flows],
             waits: vec![(0, 0); bins],
             drops: vec![0; bins],
         }
@@ -69,9 +72,9 @@ impl Recorder {
         }
     }
 
-    pub(crate) fn window(&mut self, flow: usize, now_ns: u64, window: u64) {
+    pub(crate) fn window(&mut self, flow: usize, now_ns: u64, window: u64, rtt_ns: u64) {
         let bin = self.bin(now_ns);
-        self.windows[flow][bin] = window;
+        self.windows[flow][bin] = (window, rtt_ns);
     }
 
     pub(crate) fn waited(&mut self, now_ns: u64, waited_ns: u64) {
@@ -86,7 +89,7 @@ impl Recorder {
         self.drops[bin] += 1;
     }
 
-    pub(crate) fn finish(self, rates: &RateSchedule) -> Timeline {
+    pub(crate) fn finish(self, link: &Link) -> Timeline {
         let span = |bin: usize| {
             let from_ns = bin as u64 * self.bin_ns;
             (from_ns, (from_ns + self.bin_ns).min(self.end_ns))
@@ -104,14 +107,19 @@ impl Recorder {
                     .iter()
                     .enumerate()
                     .map(|(bin, &bytes)| rate_mbps(bytes, bin));
+                let seen = carried_forward(windows);
                 FlowTimeline {
                     goodput_mbps: goodput.collect(),
-                    window_bytes: carried_forward(windows),
+                    window_bytes: seen.iter().map(|&(window, _)| window).collect(),
+                    rtt_ms: seen
+                        .iter()
+                        .map(|&(_, rtt_ns)| rtt_ns as f64 / 1e6)
+                        .collect(),
                 }
             });
         let capacity = (0..self.drops.len()).map(|bin| {
             let (from_ns, until_ns) = span(bin);
-            rate_mbps(rates.capacity_bytes(from_ns, until_ns), bin)
+            rate_mbps(link.capacity_bytes(from_ns, until_ns), bin)
         });
         let delays = self.waits.iter().map(|&(sum, count)| {
             if count == 0 {
@@ -131,11 +139,11 @@ impl Recorder {
 }
 
 /// Bins without an entry repeat the one before; zero before the first.
-fn carried_forward(windows: &[u64]) -> Vec<u64> {
-    let mut last = 0;
-    let carried = windows.iter().map(|&window| {
-        if window != NO_WINDOW {
-            last = window;
+fn carried_forward(windows: &[(u64, u64)]) -> Vec<(u64, u64)> {
+    let mut last = (0, 0);
+    let carried = windows.iter().map(|&seen| {
+        if seen.0 != NO_WINDOW {
+            last = seen;
         }
         last
     });

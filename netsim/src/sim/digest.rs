@@ -29,6 +29,12 @@ impl Digest {
         self.0 ^= self.0 >> 32;
     }
 
+    /// Takes another fingerprint in.
+    pub(super) const fn absorb(&mut self, other: Self) {
+        self.0 = (self.0 ^ other.0).wrapping_mul(PRIME);
+        self.0 ^= self.0 >> 32;
+    }
+
     pub(super) const fn value(self) -> u64 {
         self.0
     }

@@ -1,19 +1,24 @@
-//! One flow while a run goes on: both of its ends and the way back.
+//! One flow while a run goes on: both of its ends and its way through the network.
 
 use std::collections::VecDeque;
 
 use tautline_core::controller::Controller;
 use tautline_core::units::{Timestamp, duration_nanos};
 
-use crate::endpoint::Endpoint as _;
+use super::digest::Digest;
+use super::parcels::Parcels;
+use crate::endpoint::{Datagram, Endpoint as _, Request, StackEndpoint};
+use crate::link::Pipe;
 use crate::report::PacketCounts;
-use crate::scenario::{FlowSpec, ValidScenario};
-use crate::transport::{Ack, EventLog, Packet, Receiver, Sender, SenderStats};
+use crate::scenario::{FlowSpec, Route, ValidScenario};
+use crate::transport::{Ack, Direction, Packet, Receiver, Sender, SenderStats};
 
 /// What is counted per flow, separately before and in the measurement window.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tally {
+    pub(super) sent: u64,
     pub(super) delivered: u64,
+    /// Payload that arrived for the first time.
     pub(super) delivered_bytes: u64,
     pub(super) dropped: u64,
     pub(super) random_lost: u64,
@@ -21,60 +26,167 @@ pub(super) struct Tally {
     pub(super) waited_ns: u64,
 }
 
-/// A sender, its receiver, and the acknowledgements between them.
-///
-/// The receiver's path is private to the flow and keeps order, so what it does on an arrival is
-/// computed when the arrival is certain, ahead of time; only its acknowledgements are events.
+/// A flow: what stands at its ends, and how packets get from one to the other.
 #[derive(Debug)]
 pub(super) struct Flow<C> {
-    pub(super) sender: Sender<C>,
-    receiver: Receiver,
-    /// Acknowledgements with the time of their arrival at the sender, which never decreases.
-    acks: VecDeque<(u64, Ack)>,
-    forward_ns: u64,
-    backward_ns: u64,
+    pub(super) ends: Ends<C>,
+    pub(super) way: Way,
     pub(super) tallies: [Tally; 2],
-    pub(super) stats_at_warmup: SenderStats,
-    /// Packets still on their way when the run ends.
+    /// What the sender had done when the measurement began.
+    pub(super) at_warmup: SenderStats,
+    /// Data packets still on their way when the run ends.
     pub(super) in_network: u64,
+    /// Arrivals at the receiver, in their order.
+    pub(super) arrivals: Digest,
 }
 
-/// What a flow does next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Action {
-    /// An acknowledgement arrived.
-    Acked(Ack),
-    /// The receiver's delayed acknowledgement left.
-    Receiver,
-    /// A timer of the sender expired.
-    Timer,
+/// What stands at the ends of a flow.
+#[derive(Debug)]
+pub(super) enum Ends<C> {
+    /// The transport model.
+    Model(Box<Model<C>>),
+    /// Two endpoints of a real stack.
+    Real(Real),
 }
 
-impl<C: Controller> Flow<C> {
-    pub(super) fn new(
-        number: u32,
-        controller: C,
-        spec: &FlowSpec,
-        scenario: &ValidScenario,
-        log: EventLog,
-    ) -> Self {
+/// A sender, its receiver, and the acknowledgements between them.
+#[derive(Debug)]
+pub(super) struct Model<C> {
+    pub(super) sender: Sender<C>,
+    pub(super) receiver: Receiver,
+    /// Acknowledgements on a way back without links, with the time of their arrival, which never
+    /// decreases.
+    pub(super) acks: VecDeque<(u64, Ack)>,
+    /// What travels back as packets.
+    pub(super) parcels: Parcels<Parcel>,
+}
+
+/// What a packet on the way back carries.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Parcel {
+    Ack(Ack),
+    Request(Request),
+}
+
+/// Two endpoints of a real stack.
+pub(super) struct Real {
+    pub(super) sender: Box<dyn StackEndpoint>,
+    pub(super) receiver: Box<dyn StackEndpoint>,
+    /// Datagrams in the network, by direction.
+    pub(super) datagrams: [Parcels<Datagram>; 2],
+    /// Bytes that the receiver had read at the last look.
+    pub(super) read: u64,
+    /// Sum and number of smoothed round-trip times in the measurement window.
+    pub(super) rtt_sum_ns: u64,
+    pub(super) rtt_samples: u64,
+}
+
+impl core::fmt::Debug for Real {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Real").finish_non_exhaustive()
+    }
+}
+
+/// How a flow's packets get from end to end.
+#[derive(Debug)]
+pub(super) struct Way {
+    routes: Vec<Route>,
+    current: u16,
+    change_ns: u64,
+    /// Propagation behind the last link, by direction.
+    tail_ns: [u64; 2],
+    /// Packets behind the last link, by direction.
+    pub(super) arriving: [Pipe; 2],
+    /// What the receiver does on an arrival is computed when the arrival is certain, ahead of time:
+    /// nothing can overtake a packet behind its last link, and acknowledgements meet nobody on
+    /// their way back. Everything else is then known without an event of its own.
+    pub(super) express: bool,
+}
+
+impl Way {
+    pub(super) fn new(spec: &FlowSpec, scenario: &ValidScenario, express: bool) -> Self {
+        let routes = scenario.routes(spec);
         let (forward, backward) = scenario.one_way_delays(spec);
-        let transport = scenario.transport();
+        let change_ns = routes.get(1).map_or(u64::MAX, |route| route.at.as_nanos());
         Self {
-            sender: Sender::new(number, controller, &spec.workload(), transport, log),
-            receiver: Receiver::new(transport),
-            acks: VecDeque::new(),
-            forward_ns: duration_nanos(forward),
-            backward_ns: duration_nanos(backward),
-            tallies: [Tally::default(); 2],
-            stats_at_warmup: SenderStats::default(),
-            in_network: 0,
+            routes,
+            current: 0,
+            change_ns,
+            tail_ns: [duration_nanos(forward), duration_nanos(backward)],
+            arriving: [Pipe::default(), Pipe::default()],
+            express,
         }
     }
 
-    /// The earliest of all that can happen here.
+    /// The route in force now.
     #[inline]
-    pub(super) fn next_ns(&self) -> u64 {
+    pub(super) fn route_at(&mut self, now_ns: u64) -> u16 {
+        while now_ns >= self.change_ns {
+            self.current += 1;
+            let next = self.routes.get(usize::from(self.current) + 1);
+            self.change_ns = next.map_or(u64::MAX, |route| route.at.as_nanos());
+        }
+        self.current
+    }
+
+    /// The link that `packet` enters next; `None` behind its last.
+    #[inline]
+    pub(super) fn next_link(&self, packet: &Packet) -> Option<u16> {
+        let route = self.routes.get(usize::from(packet.route))?;
+        let links = match packet.direction {
+            Direction::Forward => &route.forward,
+            Direction::Backward => &route.backward,
+        };
+        links.get(usize::from(packet.hop)).copied()
+    }
+
+    /// Propagation behind the last link.
+    #[inline]
+    pub(super) const fn tail_ns(&self, direction: Direction) -> u64 {
+        self.tail_ns[direction as usize]
+    }
+
+    /// Whether the way back has no links at `now_ns`.
+    #[inline]
+    pub(super) fn returns_freely(&mut self, now_ns: u64) -> bool {
+        let route = self.route_at(now_ns);
+        self.routes
+            .get(usize::from(route))
+            .is_none_or(|route| route.backward.is_empty())
+    }
+
+    fn next_ns(&self) -> u64 {
+        let [forward, backward] = &self.arriving;
+        forward.next_ns().min(backward.next_ns())
+    }
+}
+
+impl<C: Controller> Model<C> {
+    /// A packet is certain to arrive at `arrival_ns`; the receiver answers ahead of time. Answers
+    /// how much of its payload is new.
+    #[inline]
+    pub(super) fn deliver(&mut self, arrival_ns: u64, packet: Packet, back_ns: u64) -> u64 {
+        let due = self.receiver.next_wake();
+        if due.as_nanos() < arrival_ns {
+            // The delayed acknowledgement leaves before this packet arrives.
+            self.answer(due, back_ns);
+        }
+        let arrival = Timestamp::from_nanos(arrival_ns);
+        let fresh = self.receiver.accept(arrival, packet);
+        self.answer(arrival, back_ns);
+        fresh
+    }
+
+    /// Acknowledgements that are due leave on a way back without links.
+    #[inline]
+    pub(super) fn answer(&mut self, now: Timestamp, back_ns: u64) {
+        while let Some(ack) = self.receiver.transmit(now) {
+            self.acks.push_back((now.as_nanos() + back_ns, ack));
+        }
+    }
+
+    #[inline]
+    fn next_ns(&self) -> u64 {
         let ack_ns = self
             .acks
             .front()
@@ -82,64 +194,30 @@ impl<C: Controller> Flow<C> {
         let timers = self.receiver.next_wake().min(self.sender.next_wake());
         ack_ns.min(timers.as_nanos())
     }
+}
 
-    /// A packet leaves the bottleneck's path at `exit_ns`; answers when it arrives.
+impl<C: Controller> Flow<C> {
+    /// The earliest of all that can happen here.
     #[inline]
-    pub(super) fn deliver(&mut self, exit_ns: u64, packet: Packet) -> u64 {
-        let arrival_ns = exit_ns + self.forward_ns;
-        let due = self.receiver.next_wake();
-        if due.as_nanos() < arrival_ns {
-            // The delayed acknowledgement leaves before this packet arrives.
-            self.answer(due);
+    pub(super) fn next_ns(&self) -> u64 {
+        let own_ns = match &self.ends {
+            Ends::Model(model) => model.next_ns(),
+            Ends::Real(real) => {
+                let (sender, receiver) = (real.sender.next_wake(), real.receiver.next_wake());
+                sender.min(receiver).as_nanos()
+            }
+        };
+        if self.way.express {
+            return own_ns;
         }
-        let arrival = Timestamp::from_nanos(arrival_ns);
-        self.receiver.receive(arrival, packet);
-        self.answer(arrival);
-        arrival_ns
-    }
-
-    #[inline]
-    fn answer(&mut self, now: Timestamp) {
-        while let Some(ack) = self.receiver.transmit(now) {
-            self.acks
-                .push_back((now.as_nanos() + self.backward_ns, ack));
-        }
-    }
-
-    /// Takes what happens at `now_ns`: acknowledgements first, then the receiver's timer, then
-    /// the sender's.
-    #[inline]
-    pub(super) fn act(&mut self, now_ns: u64) -> Action {
-        let now = Timestamp::from_nanos(now_ns);
-        if let Some(&(arrival_ns, ack)) = self.acks.front()
-            && arrival_ns <= now_ns
-        {
-            self.acks.pop_front();
-            self.sender.receive(now, ack);
-            return Action::Acked(ack);
-        }
-        if self.receiver.next_wake() <= now {
-            self.receiver.wake(now);
-            self.answer(now);
-            return Action::Receiver;
-        }
-        self.sender.wake(now);
-        Action::Timer
+        own_ns.min(self.way.next_ns())
     }
 
     /// Packets of the measurement window.
     pub(super) fn measured(&self) -> PacketCounts {
-        let tally = &self.tallies[1];
         PacketCounts {
-            sent: self
-                .sender
-                .stats()
-                .since(&self.stats_at_warmup)
-                .sent_packets,
-            delivered: tally.delivered,
-            dropped: tally.dropped,
-            random_lost: tally.random_lost,
             in_network: 0,
+            ..counts(&self.tallies[1])
         }
     }
 
@@ -147,11 +225,18 @@ impl<C: Controller> Flow<C> {
     pub(super) fn totals(&self) -> PacketCounts {
         let [before, window] = &self.tallies;
         PacketCounts {
-            sent: self.sender.stats().sent_packets,
-            delivered: before.delivered + window.delivered,
-            dropped: before.dropped + window.dropped,
-            random_lost: before.random_lost + window.random_lost,
             in_network: self.in_network,
+            ..counts(before).plus(&counts(window))
         }
+    }
+}
+
+fn counts(tally: &Tally) -> PacketCounts {
+    PacketCounts {
+        sent: tally.sent,
+        delivered: tally.delivered,
+        dropped: tally.dropped,
+        random_lost: tally.random_lost,
+        in_network: 0,
     }
 }

@@ -26,20 +26,59 @@ impl Ecn {
     }
 }
 
-/// A data packet in the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which way a packet goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Direction {
+    /// From the sending application to the receiving one: data.
+    #[default]
+    Forward,
+    /// Back: acknowledgements and requests.
+    Backward,
+}
+
+/// A packet in the network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Packet {
-    /// Its number within its flow.
+    /// Its number within its flow and direction.
     pub number: u64,
     /// Packets below this one are settled at the sender; the receiver may forget them, as it would
     /// after its acknowledgement was acknowledged (RFC 9000 §13.2.4).
     pub floor: u64,
-    /// When it entered the bottleneck's queue, in nanoseconds.
+    /// Where its payload starts in the stream of the flow; data of the transport model only.
+    pub offset: u64,
+    /// When it entered the queue that it is in, in nanoseconds.
     pub enqueued_ns: u64,
     /// Size on the wire.
     pub bytes: u32,
     /// The flow that it belongs to.
     pub flow: u32,
+    /// Links of its route that it has entered, the one that it is on included.
+    pub hop: u16,
+    /// Which of the flow's routes it takes.
+    pub route: u16,
+    /// Which way.
+    pub direction: Direction,
+    /// Its ECN field.
+    pub ecn: Ecn,
+}
+
+impl Packet {
+    /// A packet at the start of its way.
+    pub const fn new(flow: u32, direction: Direction, number: u64, bytes: u32) -> Self {
+        Self {
+            number,
+            floor: 0,
+            offset: 0,
+            enqueued_ns: 0,
+            bytes,
+            flow,
+            hop: 0,
+            route: 0,
+            direction,
+            ecn: Ecn::NotEct,
+        }
+    }
 }
 
 /// Packet numbers `start..=end`.
@@ -57,7 +96,9 @@ pub struct Ack {
     largest: u64,
     /// How long the receiver held the largest packet back, in nanoseconds.
     pub delay_ns: u32,
-    count: u32,
+    /// Marked packets that arrived since the start (RFC 9000 §19.3.2), modulo 2¹⁶.
+    pub ce_count: u16,
+    count: u16,
     /// (distance of the end from the largest, length − 1) of each range.
     ranges: [(u32, u32); MAX_RANGES],
 }
@@ -80,9 +121,16 @@ impl Ack {
         Self {
             largest,
             delay_ns: u32::try_from(delay_ns).unwrap_or(u32::MAX),
+            ce_count: 0,
             count,
             ranges: encoded,
         }
+    }
+
+    /// The same with the count of marks.
+    #[must_use]
+    pub const fn with_ce_count(self, ce_count: u16) -> Self {
+        Self { ce_count, ..self }
     }
 
     /// The largest packet number acknowledged.
@@ -94,7 +142,7 @@ impl Ack {
     pub fn ascending(&self) -> impl Iterator<Item = Range> + '_ {
         self.ranges
             .iter()
-            .take(self.count as usize)
+            .take(usize::from(self.count))
             .rev()
             .map(|&(distance, length)| {
                 let end = self.largest - u64::from(distance);

@@ -4,12 +4,13 @@
 mod ack;
 mod pacer;
 mod persistent;
+mod reassembly;
 mod receiver;
 mod rtt;
 mod sender;
 mod sent;
 
-pub use ack::{Ack, Ecn, MAX_RANGES, Packet, Range};
+pub use ack::{Ack, Direction, Ecn, MAX_RANGES, Packet, Range};
 pub use receiver::Receiver;
 pub use rtt::RttEstimator;
 pub use sender::{EventLog, Sender, SenderStats, Workload};

@@ -2,7 +2,8 @@
 
 use tautline_core::units::Timestamp;
 
-use super::{Ack, MAX_RANGES, NEVER, Packet, Range};
+use super::reassembly::Reassembly;
+use super::{Ack, Ecn, MAX_RANGES, NEVER, Packet, Range};
 use crate::endpoint::Endpoint;
 use crate::scenario::TransportSpec;
 
@@ -20,11 +21,14 @@ pub struct Receiver {
     ack_every: u32,
     max_ack_delay_ns: u64,
     duplicates: u64,
+    overhead: u64,
+    ce_count: u16,
+    stream: Reassembly,
 }
 
 impl Receiver {
     /// A receiver that has seen nothing.
-    pub const fn new(transport: &TransportSpec) -> Self {
+    pub fn new(transport: &TransportSpec) -> Self {
         Self {
             ranges: [Range { start: 0, end: 0 }; MAX_RANGES],
             count: 0,
@@ -34,12 +38,41 @@ impl Receiver {
             ack_every: transport.ack_every,
             max_ack_delay_ns: tautline_core::units::duration_nanos(transport.max_ack_delay),
             duplicates: 0,
+            overhead: u64::from(transport.overhead_bytes),
+            ce_count: 0,
+            stream: Reassembly::default(),
         }
     }
 
     /// Packets that arrived more than once.
     pub const fn duplicates(&self) -> u64 {
         self.duplicates
+    }
+
+    /// Payload that arrived without a gap since the start.
+    pub const fn read_total(&self) -> u64 {
+        self.stream.contiguous()
+    }
+
+    /// Takes a packet in; answers how much of its payload is new.
+    #[inline]
+    pub fn accept(&mut self, now: Timestamp, packet: Packet) -> u64 {
+        let now_ns = now.as_nanos();
+        let in_order = self.insert(now_ns, packet.number);
+        if self.count > 1 {
+            self.forget_below(packet.floor);
+        }
+        self.unacknowledged += 1;
+        // RFC 9000 §13.2.1: gaps and marks are reported at once.
+        let marked = packet.ecn == Ecn::Ce;
+        self.ce_count = self.ce_count.wrapping_add(u16::from(marked));
+        if !in_order || marked || self.unacknowledged >= self.ack_every {
+            self.due_ns = now_ns;
+        } else if self.due_ns == NEVER {
+            self.due_ns = now_ns.saturating_add(self.max_ack_delay_ns);
+        }
+        let payload = u64::from(packet.bytes).saturating_sub(self.overhead);
+        self.stream.insert(packet.offset, payload)
     }
 
     /// Adds `number` to the ranges; true where it continues what arrived before.
@@ -114,17 +147,7 @@ impl Endpoint for Receiver {
 
     #[inline]
     fn receive(&mut self, now: Timestamp, incoming: Packet) {
-        let now_ns = now.as_nanos();
-        let in_order = self.insert(now_ns, incoming.number);
-        if self.count > 1 {
-            self.forget_below(incoming.floor);
-        }
-        self.unacknowledged += 1;
-        if !in_order || self.unacknowledged >= self.ack_every {
-            self.due_ns = now_ns;
-        } else if self.due_ns == NEVER {
-            self.due_ns = now_ns.saturating_add(self.max_ack_delay_ns);
-        }
+        self.accept(now, incoming);
     }
 
     fn wake(&mut self, _now: Timestamp) {
@@ -140,7 +163,7 @@ impl Endpoint for Receiver {
         self.due_ns = NEVER;
         self.unacknowledged = 0;
         let delay_ns = now_ns.saturating_sub(self.largest_arrival_ns);
-        Some(Ack::new(&self.ranges[..self.count], delay_ns))
+        Some(Ack::new(&self.ranges[..self.count], delay_ns).with_ce_count(self.ce_count))
     }
 
     #[inline]
@@ -152,15 +175,13 @@ impl Endpoint for Receiver {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::Direction;
 
     fn receive(receiver: &mut Receiver, now_ns: u64, number: u64) -> Option<Ack> {
         let now = Timestamp::from_nanos(now_ns);
         let packet = Packet {
-            number,
-            floor: 0,
-            enqueued_ns: 0,
-            bytes: 1500,
-            flow: 0,
+            offset: number * 1448,
+            ..Packet::new(0, Direction::Forward, number, 1500)
         };
         receiver.receive(now, packet);
         receiver.transmit(now)

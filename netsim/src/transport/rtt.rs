@@ -75,6 +75,11 @@ impl RttEstimator {
         self.smoothed
     }
 
+    /// Its variation (RFC 9002 §5.3); half of the initial 333 ms before the first sample.
+    pub const fn variation_ns(&self) -> u64 {
+        self.variation
+    }
+
     /// The smallest sample, if there was one.
     pub fn min_sample_ns(&self) -> Option<u64> {
         self.first_sample.map(|_| self.min)

@@ -13,6 +13,8 @@ pub(super) enum Fate {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
     pub(super) time_ns: u64,
+    /// Where its payload starts in the stream.
+    pub(super) offset: u64,
     pub(super) bytes: u32,
     pub(super) fate: Fate,
 }
@@ -49,13 +51,14 @@ impl SentPackets {
 
     /// Records a departure and names it.
     #[inline]
-    pub(super) fn push(&mut self, time_ns: u64, bytes: u32) -> u64 {
+    pub(super) fn push(&mut self, time_ns: u64, offset: u64, bytes: u32) -> u64 {
         if self.next - self.base > self.mask {
             self.grow();
         }
         let number = self.next;
         self.slots[(number & self.mask) as usize] = Sent {
             time_ns,
+            offset,
             bytes,
             fate: Fate::Outstanding,
         };
@@ -95,6 +98,7 @@ impl SentPackets {
 
 const EMPTY: Sent = Sent {
     time_ns: 0,
+    offset: 0,
     bytes: 0,
     fate: Fate::Settled,
 };
@@ -108,13 +112,13 @@ mod tests {
     fn the_ring_keeps_packets_while_it_grows() {
         let mut sent = SentPackets::new();
         for number in 0..10 {
-            assert_eq!(sent.push(number, 1500), number);
+            assert_eq!(sent.push(number, 0, 1500), number);
             sent.at(number).fate = Fate::Settled;
         }
         sent.advance();
         assert_eq!(sent.base(), 10);
         for number in 10..300 {
-            assert_eq!(sent.push(number * 7, 1), number);
+            assert_eq!(sent.push(number * 7, 0, 1), number);
         }
         for number in 10..300 {
             assert_eq!(sent.at(number).time_ns, number * 7);

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use tautline_core::controller::{Controller as _, Event};
-use tautline_core::units::Timestamp;
+use tautline_core::units::{Bytes, Timestamp};
+use tautline_netsim::scenario::{CapacitySpec, Limit, LossSpec};
 
 use crate::random::{controllers, outcome, scenario};
 
@@ -20,7 +21,7 @@ proptest! {
         }
         prop_assert_eq!(outcome.data_packets, sent);
         prop_assert_eq!(outcome.link.packets.sent, sent);
-        if scenario.link().loss <= 0.0 {
+        if scenario.link().loss == LossSpec::default() {
             prop_assert_eq!(outcome.link.packets.random_lost, 0);
         }
     }
@@ -88,8 +89,14 @@ proptest! {
         let link = outcome(&scenario, seed).link;
         let one_packet = 1500.0 * 8e-6 / (link.capacity_mbps * 1.7);
         prop_assert!(link.utilisation <= 1.0 + one_packet, "{:?}", link);
-        let slowest = scenario.link().rates.iter().map(|step| step.rate).min().unwrap();
-        let longest = slowest.time_for(scenario.link().buffer_bytes()).as_secs_f64() * 1e3;
+        let CapacitySpec::Rates(rates) = &scenario.link().capacity else {
+            return Err(TestCaseError::fail("a schedule of rates"));
+        };
+        let slowest = rates.iter().map(|step| step.rate).min().unwrap();
+        let Limit::Bytes(buffer) = scenario.link().limit() else {
+            return Err(TestCaseError::fail("a limit in bytes"));
+        };
+        let longest = slowest.time_for(Bytes::new(buffer)).as_secs_f64() * 1e3;
         // One more packet may be in transmission.
         let longest = longest + 1500.0 * 8e3 / slowest.as_bits_per_sec() as f64;
         prop_assert!(link.queue_delay_p99_ms <= longest * 1.02, "{:?}, {}", link, longest);

@@ -88,4 +88,5 @@ pub(crate) fn outcome(scenario: &ValidScenario, seed: u64) -> Outcome<BoxedContr
         controllers(scenario),
         &RunOptions::default().with_log(0),
     )
+    .unwrap()
 }

@@ -24,7 +24,9 @@ fn dumbbell<C: Controller>(rate_mbps: u64, flows: u32, controller: impl Fn() -> 
         .and_then(|scenario| scenario.with_warmup(Duration::from_secs(10)))
         .unwrap();
     let controllers = (0..flows).map(|_| controller()).collect();
-    let link = run(&scenario, 1, controllers, &RunOptions::default()).link;
+    let link = run(&scenario, 1, controllers, &RunOptions::default())
+        .unwrap()
+        .link;
     println!("{rate_mbps} Mbit/s, {flows} flows: {link:#?}");
     link
 }

@@ -11,7 +11,7 @@ use tautline_core::units::{Bytes, Timestamp};
 use tautline_netsim::endpoint::Endpoint as _;
 use tautline_netsim::scenario::{Buffer, FlowSpec, LinkSpec, TransportSpec, ValidScenario};
 use tautline_netsim::sim::{RunOptions, run};
-use tautline_netsim::transport::{Ack, EventLog, Range, Sender};
+use tautline_netsim::transport::{Ack, EventLog, Range, Sender, Workload};
 
 const MTU: Bytes = Bytes::new(1500);
 type Log = Vec<(Timestamp, Event)>;
@@ -21,7 +21,7 @@ fn ms(millis: u64) -> Timestamp {
 }
 
 fn sender<C: Controller>(controller: C) -> Sender<C> {
-    let workload = FlowSpec::new("").workload();
+    let workload = Workload::of(&FlowSpec::new(""));
     Sender::new(
         0,
         controller,
@@ -282,7 +282,7 @@ fn a_dead_link_is_probed_ever_more_rarely() {
         ValidScenario::new(link, vec![FlowSpec::new("")], Duration::from_mins(2)).unwrap();
     let options = RunOptions::default().with_log(0);
     let controllers = vec![FixedWindow::new(MTU.saturating_mul(10), MTU)];
-    let outcome = run(&scenario, 1, controllers, &options);
+    let outcome = run(&scenario, 1, controllers, &options).unwrap();
     let times: Vec<Timestamp> = timeouts(&outcome.log.unwrap())
         .iter()
         .map(|&(at, _)| at)

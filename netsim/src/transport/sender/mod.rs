@@ -1,5 +1,7 @@
 //! The sending side: what may leave when, and what is lost (RFC 9002 §6, §7).
 
+use std::collections::VecDeque;
+
 use tautline_core::controller::{
     AckBatch, Controller, Counters, Decision, Event, RetryTiming, SentPacket,
 };
@@ -8,9 +10,10 @@ use tautline_core::units::{Bytes, PacketNumber, Timestamp, duration_nanos};
 use super::pacer::Pacer;
 use super::persistent::LossRun;
 use super::sent::SentPackets;
-use super::{Ack, NEVER, Packet, RttEstimator};
+use super::{Ack, Direction, Ecn, NEVER, Packet, RttEstimator};
+use crate::baseline;
 use crate::endpoint::Endpoint;
-use crate::scenario::TransportSpec;
+use crate::scenario::{EcnSpec, FlowSpec, Pacing, TransportSpec};
 
 mod recovery;
 mod stats;
@@ -26,11 +29,30 @@ pub struct Workload {
     pub stop: Timestamp,
     /// Payload in total; [`Bytes::MAX`] without a limit.
     pub limit: Bytes,
+    /// The ECN field of its packets.
+    pub ecn: Ecn,
+}
+
+impl Workload {
+    /// What `flow` sends as bulk data.
+    pub fn of(flow: &FlowSpec) -> Self {
+        Self {
+            start: flow.start,
+            stop: flow.stop,
+            limit: flow.limit,
+            ecn: match flow.ecn {
+                EcnSpec::Auto => baseline::ecn_of(&flow.controller),
+                EcnSpec::Off => Ecn::NotEct,
+                EcnSpec::Classic => Ecn::Ect0,
+                EcnSpec::L4s => Ecn::Ect1,
+            },
+        }
+    }
 }
 
 /// A sender under the control of `C`.
 ///
-/// Without reordering no loss is declared in error, so every delivered packet brings new payload.
+/// Lost payload leaves again before new payload, as often as it is lost (RFC 9000 §13.3).
 #[derive(Debug)]
 pub struct Sender<C> {
     controller: C,
@@ -51,8 +73,12 @@ pub struct Sender<C> {
     run: LossRun,
     start_ns: u64,
     stop_ns: u64,
+    /// New payload that waits.
     unsent: u64,
-    resend: u64,
+    /// Where new payload starts in the stream.
+    next_offset: u64,
+    /// Payload that was lost: offsets and lengths, at most a packet's each.
+    resend: VecDeque<(u64, u64)>,
     completed_ns: Option<u64>,
     wake_ns: u64,
     mtu: u64,
@@ -60,7 +86,13 @@ pub struct Sender<C> {
     receive_window: u64,
     max_ack_delay_ns: u64,
     flow: u32,
+    ecn: Ecn,
+    /// Marks reported so far, modulo 2¹⁶.
+    ce_count: u16,
+    pacing: Pacing,
     stats: SenderStats,
+    /// Numbers of lost packets that nobody has asked for yet, where they are wanted.
+    lost_numbers: Option<Vec<u64>>,
     log: Option<Vec<(Timestamp, Event)>>,
 }
 
@@ -101,7 +133,8 @@ impl<C: Controller> Sender<C> {
             start_ns: workload.start.as_nanos(),
             stop_ns: workload.stop.as_nanos(),
             unsent: workload.limit.as_u64(),
-            resend: 0,
+            next_offset: 0,
+            resend: VecDeque::new(),
             completed_ns: None,
             wake_ns: workload.start.as_nanos(),
             mtu: u64::from(transport.mtu_bytes),
@@ -109,11 +142,51 @@ impl<C: Controller> Sender<C> {
             receive_window: transport.receive_window.as_u64(),
             max_ack_delay_ns: duration_nanos(transport.max_ack_delay),
             flow,
+            ecn: workload.ecn,
+            ce_count: 0,
+            pacing: transport.pacing,
             stats: SenderStats::default(),
+            lost_numbers: None,
             log: (log == EventLog::Keep).then(Vec::new),
         };
         sender.refresh(0);
         sender
+    }
+
+    /// The application has written `total` bytes since the start; payload that left stays.
+    pub fn offer(&mut self, total: u64) {
+        self.unsent = total.saturating_sub(self.next_offset);
+        if self.unsent > 0 {
+            self.completed_ns = None;
+        }
+    }
+
+    /// Payload that left at least once.
+    pub const fn written(&self) -> u64 {
+        self.next_offset
+    }
+
+    /// Keeps the numbers of lost packets for [`Sender::take_lost`].
+    pub fn keep_lost_numbers(&mut self) {
+        self.lost_numbers = Some(Vec::new());
+    }
+
+    /// The numbers of packets declared lost since the last call, where they are kept.
+    pub fn take_lost(&mut self) -> Vec<u64> {
+        self.lost_numbers
+            .as_mut()
+            .map(core::mem::take)
+            .unwrap_or_default()
+    }
+
+    /// What the controller decided last.
+    pub fn decision(&self) -> Decision {
+        self.controller.decision()
+    }
+
+    /// Consecutive probe timeouts.
+    pub const fn consecutive_timeouts(&self) -> u32 {
+        self.pto_count
     }
 
     /// What was done so far.
@@ -170,7 +243,9 @@ impl<C: Controller> Sender<C> {
         let decision: Decision = self.controller.decision();
         let cap = decision.buffer_cap.as_u64().min(self.receive_window);
         self.window = decision.congestion_window.as_u64().min(cap);
-        self.pacer.follow(now_ns, &decision, self.mtu);
+        if self.pacing == Pacing::Controller {
+            self.pacer.follow(now_ns, &decision, self.mtu);
+        }
         self.retry = decision.retry;
         self.pto_ns = self.probe_timeout_ns();
     }
@@ -207,8 +282,8 @@ impl<C: Controller> Sender<C> {
     #[inline]
     fn available(&self, now_ns: u64) -> u64 {
         let full = self.mtu - self.overhead;
-        if self.resend > 0 {
-            return self.resend.min(full);
+        if let Some(&(_, bytes)) = self.resend.front() {
+            return bytes;
         }
         if now_ns >= self.stop_ns {
             0
@@ -227,14 +302,17 @@ impl<C: Controller> Sender<C> {
     #[inline]
     fn depart(&mut self, now: Timestamp, payload: u64) -> Packet {
         let bytes = payload + self.overhead;
-        if self.resend > 0 {
-            self.resend -= payload;
-            self.stats.retransmitted_packets += u64::from(payload > 0);
+        let offset = if let Some((offset, _)) = self.resend.pop_front() {
+            self.stats.retransmitted_packets += 1;
+            offset
         } else {
+            let offset = self.next_offset;
+            self.next_offset += payload;
             self.unsent -= payload;
-        }
+            offset
+        };
         let now_ns = now.as_nanos();
-        let number = self.sent.push(now_ns, bytes as u32);
+        let number = self.sent.push(now_ns, offset, bytes as u32);
         self.in_flight += bytes;
         self.last_sent_ns = now_ns;
         self.pacer.spend(bytes);
@@ -246,18 +324,16 @@ impl<C: Controller> Sender<C> {
             bytes_in_flight: Bytes::new(self.in_flight),
         };
         self.notify(now, Event::PacketSent(packet));
-        let floor = self.sent.base();
         Packet {
-            number,
-            floor,
-            enqueued_ns: now_ns,
-            bytes: bytes as u32,
-            flow: self.flow,
+            floor: self.sent.base(),
+            offset,
+            ecn: self.ecn,
+            ..Packet::new(self.flow, Direction::Forward, number, bytes as u32)
         }
     }
 
     fn note_completion(&mut self, now_ns: u64) {
-        if self.unsent == 0 && self.resend == 0 && self.in_flight == 0 {
+        if self.unsent == 0 && self.resend.is_empty() && self.in_flight == 0 {
             self.completed_ns.get_or_insert(now_ns);
         }
     }
@@ -274,21 +350,25 @@ impl<C: Controller> Endpoint for Sender<C> {
             return;
         }
         let now_ns = now.as_nanos();
-        self.sample_rtt(now_ns, &incoming);
+        let sent_ns = self.sample_rtt(now_ns, &incoming);
         let newly = self.acknowledge(now, &incoming);
         if newly == 0 {
             return;
         }
         self.stats.acked_packets += newly;
         self.pto_count = 0;
+        let marks = self.new_marks(&incoming);
         self.largest_acked = self.largest_acked.max(Some(incoming.largest()));
         self.sent.advance();
         let batch = AckBatch {
             bytes_in_flight: Bytes::new(self.in_flight),
-            ecn_ce_count: 0,
+            ecn_ce_count: marks,
         };
         self.notify(now, Event::AckEnd(batch));
         self.detect_losses(now);
+        if marks > 0 {
+            self.answer_marks(now, incoming.largest(), sent_ns);
+        }
         if self.unsent == 0 {
             self.note_completion(now_ns);
         }

@@ -36,11 +36,12 @@ impl<C: Controller> Sender<C> {
         newly
     }
 
-    /// RFC 9002 §5.1: a sample only where the largest packet is newly acknowledged.
+    /// RFC 9002 §5.1: a sample only where the largest packet is newly acknowledged; answers when
+    /// that packet left, or now where it is not.
     #[inline]
-    pub(super) fn sample_rtt(&mut self, now_ns: u64, ack: &Ack) {
+    pub(super) fn sample_rtt(&mut self, now_ns: u64, ack: &Ack) -> u64 {
         if ack.largest() < self.sent.base() {
-            return;
+            return now_ns;
         }
         let sent = *self.sent.at(ack.largest());
         if sent.fate == Fate::Outstanding {
@@ -50,6 +51,31 @@ impl<C: Controller> Sender<C> {
             self.stats.rtt_samples += 1;
             self.stats.rtt_sum_ns += latest_ns;
         }
+        sent.time_ns
+    }
+
+    /// RFC 9000 §13.4.2.1: marks count only in acknowledgements of a larger packet.
+    #[inline]
+    pub(super) fn new_marks(&mut self, ack: &Ack) -> u64 {
+        if self.largest_acked >= Some(ack.largest()) {
+            return 0;
+        }
+        let marks = ack.ce_count.wrapping_sub(self.ce_count);
+        self.ce_count = ack.ce_count;
+        self.stats.marked_packets += u64::from(marks);
+        u64::from(marks)
+    }
+
+    /// RFC 9002 §7.1: marks are congestion as of the time the largest acknowledged packet left.
+    #[cold]
+    pub(super) fn answer_marks(&mut self, now: Timestamp, largest: u64, sent_ns: u64) {
+        let event = CongestionEvent {
+            trigger: CongestionTrigger::EcnCe,
+            number: PacketNumber::new(largest),
+            time_sent: Timestamp::from_nanos(sent_ns),
+            bytes_in_flight: Bytes::new(self.in_flight),
+        };
+        self.notify(now, Event::Congestion(event));
     }
 
     /// RFC 9002 §6.1: packet threshold and time threshold.
@@ -83,6 +109,7 @@ impl<C: Controller> Sender<C> {
             }
             sent.fate = Fate::Settled;
             let (bytes, time_ns) = (u64::from(sent.bytes), sent.time_ns);
+            let offset = sent.offset;
             let run_ns = self.run.extend(number, time_ns, self.rtt.first_sample_ns());
             lost = Lost {
                 packets: lost.packets + 1,
@@ -91,7 +118,12 @@ impl<C: Controller> Sender<C> {
                 time_ns,
                 run_ns: lost.run_ns.max(run_ns),
             };
-            self.resend += bytes - self.overhead;
+            if bytes > self.overhead {
+                self.resend.push_back((offset, bytes - self.overhead));
+            }
+            if let Some(numbers) = &mut self.lost_numbers {
+                numbers.push(number);
+            }
         }
         if lost.packets > 0 {
             self.answer_losses(now, &lost);

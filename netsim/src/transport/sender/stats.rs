@@ -19,6 +19,8 @@ pub struct SenderStats {
     pub timeouts: u64,
     /// Persistent congestion episodes.
     pub persistent_congestions: u64,
+    /// Packets reported as ECN-CE marked.
+    pub marked_packets: u64,
     /// Round-trip time samples.
     pub rtt_samples: u64,
     /// Their sum in nanoseconds.
@@ -38,6 +40,7 @@ impl SenderStats {
             probe_packets: self.probe_packets - earlier.probe_packets,
             timeouts: self.timeouts - earlier.timeouts,
             persistent_congestions: self.persistent_congestions - earlier.persistent_congestions,
+            marked_packets: self.marked_packets - earlier.marked_packets,
             rtt_samples: self.rtt_samples - earlier.rtt_samples,
             rtt_sum_ns: self.rtt_sum_ns - earlier.rtt_sum_ns,
         }

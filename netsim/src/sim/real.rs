@@ -1,0 +1,107 @@
+//! What happens at the ends of a flow over a real stack.
+
+use tautline_core::controller::Controller;
+use tautline_core::units::Timestamp;
+
+use super::digest::Happening;
+use super::flow::Ends;
+use super::{Content, Observation, Simulation};
+use crate::endpoint::StackEndpoint;
+use crate::transport::{Direction, Packet};
+
+impl<C: Controller> Simulation<'_, C> {
+    /// The next event of a flow over a real stack: one arrival, or the timers of both ends.
+    pub(super) fn act_at_real(&mut self, now_ns: u64, number: u32) {
+        let now = Timestamp::from_nanos(now_ns);
+        let way = &mut self.flows[number as usize].way;
+        let [forward, backward] = &mut way.arriving;
+        if let Some(packet) = backward.pop_due(now_ns) {
+            self.receive_datagram(now, &packet);
+        } else if let Some(packet) = forward.pop_due(now_ns) {
+            self.receive_datagram(now, &packet);
+        } else if let Ends::Real(real) = &mut self.flows[number as usize].ends {
+            for end in [&mut real.sender, &mut real.receiver] {
+                if end.next_wake() <= now {
+                    end.wake(now);
+                }
+            }
+        }
+        self.transmit_datagrams(now, number, Direction::Forward);
+        self.transmit_datagrams(now, number, Direction::Backward);
+    }
+
+    fn receive_datagram(&mut self, now: Timestamp, packet: &Packet) {
+        let now_ns = now.as_nanos();
+        let flow = &mut self.flows[packet.flow as usize];
+        let Ends::Real(real) = &mut flow.ends else {
+            return;
+        };
+        let direction = packet.direction;
+        let Some(mut datagram) = real.datagrams[direction as usize].take(packet.number) else {
+            return;
+        };
+        datagram.ecn = packet.ecn;
+        if self.observer.is_some() {
+            let content = Content::Datagram(&datagram.payload);
+            if let Some(observer) = &mut self.observer {
+                observer.observe(now_ns, &Observation::Received(packet, content));
+            }
+        }
+        match direction {
+            Direction::Forward => {
+                real.receiver.receive(now, datagram);
+                let total = real.receiver.read_total();
+                let fresh = total - core::mem::replace(&mut real.read, total);
+                self.note_arrival(now_ns, packet, fresh);
+            }
+            Direction::Backward => {
+                real.sender.receive(now, datagram);
+                let status = real.sender.status();
+                let rtt_ns = tautline_core::units::duration_nanos(status.smoothed_rtt);
+                real.rtt_sum_ns += rtt_ns;
+                real.rtt_samples += 1;
+                if let Some(recorder) = &mut self.recorder {
+                    let window = status.window.as_u64();
+                    recorder.window(packet.flow as usize, now_ns, window, rtt_ns);
+                }
+                let (flow, acknowledged) = (packet.flow, packet.number);
+                self.digest
+                    .fold(Happening::Acknowledged, now_ns, flow, acknowledged);
+            }
+        }
+    }
+
+    /// One end sends what it may.
+    fn transmit_datagrams(&mut self, now: Timestamp, number: u32, direction: Direction) {
+        let now_ns = now.as_nanos();
+        loop {
+            let flow = &mut self.flows[number as usize];
+            let Ends::Real(real) = &mut flow.ends else {
+                return;
+            };
+            let end: &mut dyn StackEndpoint = match direction {
+                Direction::Forward => &mut *real.sender,
+                Direction::Backward => &mut *real.receiver,
+            };
+            let Some(datagram) = end.transmit(now) else {
+                return;
+            };
+            let (ecn, bytes) = (datagram.ecn, datagram.payload.len() as u32 + IP_UDP_BYTES);
+            let seen = self.observer.is_some().then(|| datagram.payload.clone());
+            let place = real.datagrams[direction as usize].put(datagram);
+            if direction == Direction::Forward {
+                flow.tallies[self.phase].sent += 1;
+                self.digest.fold(Happening::Sent, now_ns, number, place);
+            }
+            let packet = Packet {
+                ecn,
+                ..Packet::new(number, direction, place, bytes)
+            };
+            let payload = seen.as_deref().unwrap_or_default();
+            self.send(now_ns, packet, Content::Datagram(payload));
+        }
+    }
+}
+
+/// An IPv4 header without options, and a UDP header.
+const IP_UDP_BYTES: u32 = 28;
