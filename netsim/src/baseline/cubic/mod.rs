@@ -29,6 +29,8 @@ pub struct Cubic {
     hystart: HyStart,
     smoothed_rtt_ns: u64,
     acked_bytes: u64,
+    /// The round-trip time of the largest packet of the acknowledgement under way.
+    sample_ns: u64,
     largest_acked: PacketNumber,
     next_number: PacketNumber,
     last_ack_end_ns: u64,
@@ -53,6 +55,7 @@ impl Cubic {
             hystart: HyStart::new(),
             smoothed_rtt_ns: 0,
             acked_bytes: 0,
+            sample_ns: 0,
             largest_acked: PacketNumber::default(),
             next_number: PacketNumber::default(),
             last_ack_end_ns: 0,
@@ -100,13 +103,30 @@ impl Cubic {
         self.epoch_ns = None;
     }
 
+    /// RFC 9002 §5.1, RFC 9406 §4.2: one sample per acknowledgement, of its largest packet.
+    fn sample_rtt(&mut self) {
+        let sample_ns = core::mem::take(&mut self.sample_ns);
+        if sample_ns == 0 {
+            return;
+        }
+        self.smoothed_rtt_ns = if self.smoothed_rtt_ns == 0 {
+            sample_ns
+        } else {
+            (7 * self.smoothed_rtt_ns + sample_ns) / 8
+        };
+        if self.in_slow_start() {
+            self.hystart.on_sample(Duration::from_nanos(sample_ns));
+        }
+    }
+
     fn grow(&mut self, now_ns: u64, acked_segments: f64) {
         if self.in_slow_start() {
             self.window += acked_segments / self.hystart.growth_divisor() as f64;
             return;
         }
         let epoch_ns = *self.epoch_ns.get_or_insert_with(|| {
-            // RFC 9438 §4.2: K from the window at the start of congestion avoidance.
+            // RFC 9438 §4.2: K from the window at the start of congestion avoidance; §4.8, §4.10:
+            // zero where slow start ended without a loss or followed a timeout.
             self.w_max = self.w_max.max(self.window);
             self.k = libm::cbrt((self.w_max - self.window) / C);
             self.w_est = self.window;
@@ -143,22 +163,15 @@ impl Controller for Cubic {
     }
 
     fn on_packet_acked(&mut self, now: Timestamp, packet: AckedPacket) {
-        let sample_ns = duration_nanos(now.saturating_since(packet.time_sent));
-        self.smoothed_rtt_ns = if self.smoothed_rtt_ns == 0 {
-            sample_ns
-        } else {
-            (7 * self.smoothed_rtt_ns + sample_ns) / 8
-        };
+        self.sample_ns = duration_nanos(now.saturating_since(packet.time_sent)).max(1);
         self.largest_acked = packet.number;
-        if self.in_slow_start() {
-            self.hystart.on_sample(Duration::from_nanos(sample_ns));
-        }
         if !self.in_recovery(packet.time_sent) {
             self.acked_bytes += packet.bytes.as_u64();
         }
     }
 
     fn on_ack_end(&mut self, now: Timestamp, batch: AckBatch) {
+        self.sample_rtt();
         let acked = core::mem::take(&mut self.acked_bytes);
         let now_ns = now.as_nanos();
         let idle_ns = now_ns - core::mem::replace(&mut self.last_ack_end_ns, now_ns);
@@ -193,8 +206,10 @@ impl Controller for Cubic {
                 self.reduce(now, event.time_sent);
             }
             CongestionTrigger::Persistent => {
-                // RFC 9002 §7.6.2: the minimum window, and slow start from there.
+                // RFC 9002 §7.6.2: the minimum window, and slow start from there. RFC 9438 §4.8:
+                // the congestion avoidance after it begins at its own plateau, K being zero.
                 self.window = MINIMUM_SEGMENTS;
+                self.w_max = 0.0;
                 self.recovery_start = None;
                 self.epoch_ns = None;
             }
@@ -244,142 +259,4 @@ const MINIMUM_SEGMENTS: f64 = 2.0;
 const PACING_GAIN: Q16 = Q16::from_units(5 << 14);
 
 #[cfg(test)]
-mod tests {
-    use tautline_core::units::PacketNumber;
-
-    use super::*;
-
-    const MTU: Bytes = Bytes::new(1500);
-
-    fn at(millis: u64) -> Timestamp {
-        Timestamp::from_nanos(millis * 1_000_000)
-    }
-
-    /// One acknowledgement of `packets` that were sent 100 ms before, with a full window.
-    fn ack(cubic: &mut Cubic, now_ms: u64, packets: u64) {
-        for _ in 0..packets {
-            let packet = AckedPacket {
-                number: PacketNumber::new(now_ms),
-                bytes: MTU,
-                time_sent: at(now_ms - 100),
-            };
-            cubic.on_packet_acked(at(now_ms), packet);
-        }
-        let bytes_in_flight = cubic.window().saturating_sub(MTU.saturating_mul(packets));
-        cubic.on_ack_end(
-            at(now_ms),
-            AckBatch {
-                bytes_in_flight,
-                ecn_ce_count: 0,
-            },
-        );
-    }
-
-    fn lose(cubic: &mut Cubic, now_ms: u64, sent_ms: u64) {
-        let event = CongestionEvent {
-            trigger: CongestionTrigger::Loss {
-                packets: 1,
-                bytes: MTU,
-            },
-            number: PacketNumber::new(now_ms),
-            time_sent: at(sent_ms),
-            bytes_in_flight: Bytes::ZERO,
-        };
-        cubic.on_congestion_event(at(now_ms), event);
-    }
-
-    fn segments(cubic: &Cubic) -> f64 {
-        cubic.window().as_u64() as f64 / 1500.0
-    }
-
-    /// A window of `start` segments just after a loss at 1000 ms.
-    fn after_loss(start: f64) -> Cubic {
-        let mut cubic = Cubic::new(MTU);
-        cubic.window = start;
-        lose(&mut cubic, 1000, 950);
-        cubic
-    }
-
-    #[test]
-    fn a_loss_leaves_seven_tenths_once_per_recovery_period() {
-        let mut cubic = after_loss(1000.0);
-        assert!((segments(&cubic) - 700.0).abs() < 0.01);
-        lose(&mut cubic, 1001, 999);
-        assert!((segments(&cubic) - 700.0).abs() < 0.01);
-    }
-
-    #[test]
-    fn fast_convergence_remembers_less_than_the_last_window() {
-        let mut cubic = after_loss(1000.0);
-        lose(&mut cubic, 2000, 1500);
-        assert!((cubic.w_max - 700.0 * 0.85).abs() < 0.01, "{}", cubic.w_max);
-    }
-
-    #[test]
-    fn the_window_is_back_at_its_maximum_after_k_seconds() {
-        let mut cubic = after_loss(1000.0);
-        // K = cbrt(300 / 0.4) = 9.09 s.
-        let mut now_ms = 1200;
-        while now_ms < 1200 + 9086 {
-            let per_tick = segments(&cubic) / 10.0;
-            ack(&mut cubic, now_ms, per_tick as u64);
-            now_ms += 10;
-        }
-        assert!((cubic.k - 9.086).abs() < 0.01, "{}", cubic.k);
-        assert!(
-            (segments(&cubic) - 1000.0).abs() < 10.0,
-            "{}",
-            segments(&cubic)
-        );
-    }
-
-    #[test]
-    fn a_small_window_grows_like_reno() {
-        let mut cubic = after_loss(10.0);
-        let mut now_ms = 1200;
-        for _ in 0..10 {
-            let packets = segments(&cubic) as u64;
-            ack(&mut cubic, now_ms, packets);
-            now_ms += 100;
-        }
-        // From 7 on 0.53 segments per round, past the old window of 10 one; the cubic is at 9.6.
-        assert!(
-            (13.0..14.5).contains(&segments(&cubic)),
-            "{}",
-            segments(&cubic)
-        );
-    }
-
-    #[test]
-    fn an_unused_window_does_not_grow() {
-        let mut cubic = after_loss(1000.0);
-        let packet = AckedPacket {
-            number: PacketNumber::new(1),
-            bytes: MTU,
-            time_sent: at(1100),
-        };
-        cubic.on_packet_acked(at(1200), packet);
-        cubic.on_ack_end(
-            at(1200),
-            AckBatch {
-                bytes_in_flight: MTU,
-                ecn_ce_count: 0,
-            },
-        );
-        assert!((segments(&cubic) - 700.0).abs() < 0.01);
-    }
-
-    #[test]
-    fn persistent_congestion_falls_to_the_minimum_window_and_slow_start() {
-        let mut cubic = after_loss(1000.0);
-        let event = CongestionEvent {
-            trigger: CongestionTrigger::Persistent,
-            number: PacketNumber::new(1),
-            time_sent: at(1100),
-            bytes_in_flight: Bytes::ZERO,
-        };
-        cubic.on_congestion_event(at(3000), event);
-        assert_eq!(cubic.window(), Bytes::new(3001));
-        assert!(cubic.in_slow_start());
-    }
-}
+mod tests;
