@@ -41,21 +41,33 @@ impl<C: Capacity> Capacity for Gate<C> {
         u64::MAX
     }
 
-    fn capacity_bytes(&self, from_ns: u64, until_ns: u64) -> u64 {
-        let mut bytes = 0_u64;
-        let mut open_ns = from_ns;
-        for pause in self.pauses.iter() {
-            if pause.start_ns >= until_ns {
-                break;
-            }
-            if open_ns < pause.start_ns {
-                bytes += self.capacity.capacity_bytes(open_ns, pause.start_ns);
-            }
-            open_ns = open_ns.max(pause.end_ns);
-        }
-        if open_ns < until_ns {
-            bytes += self.capacity.capacity_bytes(open_ns, until_ns);
-        }
-        bytes
+    fn capacity_between(&self, times_ns: &[u64]) -> Vec<u64> {
+        // The given times, and the ends of pauses between them: pauses take nothing from what
+        // passes outside of them.
+        let mut bounds_ns = times_ns.to_vec();
+        let (Some(&first_ns), Some(&last_ns)) = (times_ns.first(), times_ns.last()) else {
+            return Vec::new();
+        };
+        let ends = self
+            .pauses
+            .iter()
+            .flat_map(|pause| [pause.start_ns, pause.end_ns]);
+        bounds_ns.extend(ends.filter(|&end_ns| first_ns < end_ns && end_ns < last_ns));
+        bounds_ns.sort_unstable();
+        let passed = self.capacity.capacity_between(&bounds_ns);
+        let mut pauses = self.pauses.restarted();
+        let mut pieces = bounds_ns.iter().zip(passed).peekable();
+        let untils = times_ns.iter().skip(1);
+        untils
+            .map(|&until_ns| {
+                let mut bytes = 0;
+                while let Some((&from_ns, passed)) = pieces.next_if(|piece| *piece.0 < until_ns) {
+                    if !pauses.covers(from_ns) {
+                        bytes += passed;
+                    }
+                }
+                bytes
+            })
+            .collect()
     }
 }

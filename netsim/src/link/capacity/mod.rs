@@ -38,9 +38,18 @@ pub trait Capacity {
     /// `start_ns`; otherwise `u64::MAX`, and the next transmission may begin from `pause_ns` on.
     fn finish_before_ns(&mut self, start_ns: u64, bytes: u32, pause_ns: u64) -> u64;
 
-    /// Bytes that would pass between two times at full use, rounded down; independent of what was
-    /// transmitted.
-    fn capacity_bytes(&self, from_ns: u64, until_ns: u64) -> u64;
+    /// Bytes that would pass from each of `times_ns` to the next at full use, rounded down;
+    /// independent of what was transmitted. The times do not decrease.
+    ///
+    /// Random capacities are drawn once more from their start for this, once for all of the times.
+    fn capacity_between(&self, times_ns: &[u64]) -> Vec<u64>;
+
+    /// Bytes that would pass between two times at full use, as [`Capacity::capacity_between`]
+    /// counts them.
+    fn capacity_bytes(&self, from_ns: u64, until_ns: u64) -> u64 {
+        let between = self.capacity_between(&[from_ns, until_ns]);
+        between.first().copied().unwrap_or(0)
+    }
 }
 
 /// Any capacity, without a pointer in between where the rates are given.
@@ -131,14 +140,14 @@ impl Capacity for AnyCapacity {
         }
     }
 
-    fn capacity_bytes(&self, from_ns: u64, until_ns: u64) -> u64 {
+    fn capacity_between(&self, times_ns: &[u64]) -> Vec<u64> {
         match &self.0 {
-            Kind::Schedule(schedule) => schedule.capacity_bytes(from_ns, until_ns),
-            Kind::Trace(trace) => trace.capacity_bytes(from_ns, until_ns),
-            Kind::Cellular(cellular) => cellular.capacity_bytes(from_ns, until_ns),
-            Kind::Wifi(wifi) => wifi.capacity_bytes(from_ns, until_ns),
-            Kind::Leo(leo) => leo.capacity_bytes(from_ns, until_ns),
-            Kind::Gated(gate) => gate.capacity_bytes(from_ns, until_ns),
+            Kind::Schedule(schedule) => schedule.capacity_between(times_ns),
+            Kind::Trace(trace) => trace.capacity_between(times_ns),
+            Kind::Cellular(cellular) => cellular.capacity_between(times_ns),
+            Kind::Wifi(wifi) => wifi.capacity_between(times_ns),
+            Kind::Leo(leo) => leo.capacity_between(times_ns),
+            Kind::Gated(gate) => gate.capacity_between(times_ns),
         }
     }
 }

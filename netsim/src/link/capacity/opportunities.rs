@@ -7,12 +7,33 @@ use super::Capacity;
 pub(super) const OPPORTUNITY_BYTES: u32 = 1504;
 
 /// Instants at which a transmitter may pass bytes.
-pub(super) trait Instants {
+pub(super) trait Instants: Sized {
     /// The next instant, not before the one before; `u64::MAX` where none follows.
     fn next_ns(&mut self) -> u64;
 
-    /// How many lie in `from_ns..until_ns`, counted from the start of the simulation.
-    fn count(&self, from_ns: u64, until_ns: u64) -> u64;
+    /// The same instants from the first one on.
+    fn restarted(&self) -> Self;
+
+    /// How many lie between each of `times_ns` and the next, the end not included.
+    fn count_between(&self, times_ns: &[u64]) -> Vec<u64> {
+        count_one_by_one(self.restarted(), times_ns)
+    }
+}
+
+/// Counts fresh `instants` between each of `times_ns` and the next.
+pub(super) fn count_one_by_one(mut instants: impl Instants, times_ns: &[u64]) -> Vec<u64> {
+    let mut next_ns = instants.next_ns();
+    let mut count_before = |time_ns| {
+        let mut count = 0;
+        while next_ns < time_ns {
+            next_ns = instants.next_ns();
+            count += 1;
+        }
+        count
+    };
+    let counts: Vec<u64> = times_ns.iter().map(|&at_ns| count_before(at_ns)).collect();
+    // The first counts what lies before all of them.
+    counts.into_iter().skip(1).collect()
 }
 
 /// A transmitter over delivery opportunities.
@@ -76,9 +97,12 @@ impl<I: Instants> Capacity for Opportunities<I> {
         u64::MAX
     }
 
-    fn capacity_bytes(&self, from_ns: u64, until_ns: u64) -> u64 {
-        let opportunities = self.instants.count(from_ns, until_ns);
-        opportunities.saturating_mul(u64::from(OPPORTUNITY_BYTES))
+    fn capacity_between(&self, times_ns: &[u64]) -> Vec<u64> {
+        let mut counts = self.instants.count_between(times_ns);
+        for count in &mut counts {
+            *count = count.saturating_mul(u64::from(OPPORTUNITY_BYTES));
+        }
+        counts
     }
 }
 
@@ -88,24 +112,43 @@ mod tests {
 
     /// Given instants, then none.
     #[derive(Clone, Debug)]
-    struct Given(Vec<u64>);
+    struct Given {
+        instants: Vec<u64>,
+        next: usize,
+    }
 
     impl Instants for Given {
         fn next_ns(&mut self) -> u64 {
-            if self.0.is_empty() {
-                return u64::MAX;
-            }
-            self.0.remove(0)
+            self.next += 1;
+            self.instants
+                .get(self.next - 1)
+                .copied()
+                .unwrap_or(u64::MAX)
         }
 
-        fn count(&self, from_ns: u64, until_ns: u64) -> u64 {
-            let within = |&&at: &&u64| from_ns <= at && at < until_ns;
-            self.0.iter().filter(within).count() as u64
+        fn restarted(&self) -> Self {
+            Self {
+                next: 0,
+                ..self.clone()
+            }
         }
     }
 
     fn link(instants: &[u64]) -> Opportunities<Given> {
-        Opportunities::new(Given(instants.to_vec()))
+        Opportunities::new(Given {
+            instants: instants.to_vec(),
+            next: 0,
+        })
+    }
+
+    #[test]
+    fn capacity_counts_instants_from_each_time_on_and_before_the_next() {
+        let mut link = link(&[0, 10, 10, 20, 30]);
+        link.finish_ns(15, 1504);
+        let between = link.capacity_between(&[0, 10, 10, 20, 31, 90]);
+        assert_eq!(between, [1504, 0, 2 * 1504, 2 * 1504, 0]);
+        assert_eq!(link.capacity_bytes(10, 30), 3 * 1504);
+        assert!(link.capacity_between(&[5]).is_empty());
     }
 
     #[test]

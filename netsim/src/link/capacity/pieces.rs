@@ -78,18 +78,25 @@ impl<P: Pieces> Capacity for Piecewise<P> {
         }
     }
 
-    fn capacity_bytes(&self, from_ns: u64, until_ns: u64) -> u64 {
+    fn capacity_between(&self, times_ns: &[u64]) -> Vec<u64> {
         let mut process = self.origin.clone();
-        let mut start_ns = 0;
-        let mut bit_nanos = 0_u128;
-        while start_ns < until_ns {
-            let piece = process.next_piece();
-            let time_ns = piece.end_ns.min(until_ns);
-            let time_ns = time_ns.saturating_sub(start_ns.max(from_ns));
-            bit_nanos += u128::from(time_ns) * u128::from(piece.rate);
-            start_ns = piece.end_ns;
-        }
-        (bit_nanos / (8 * u128::from(NANOS_PER_SEC))) as u64
+        let mut piece = process.next_piece();
+        let mut now_ns = 0;
+        let mut advance_to = |time_ns: u64| {
+            let mut bit_nanos = 0_u128;
+            while now_ns < time_ns {
+                let until_ns = piece.end_ns.min(time_ns);
+                bit_nanos += u128::from(until_ns - now_ns) * u128::from(piece.rate);
+                now_ns = until_ns;
+                if now_ns == piece.end_ns {
+                    piece = process.next_piece();
+                }
+            }
+            (bit_nanos / (8 * u128::from(NANOS_PER_SEC))) as u64
+        };
+        let bytes: Vec<u64> = times_ns.iter().map(|&at_ns| advance_to(at_ns)).collect();
+        // The first counts what passes before all of them.
+        bytes.into_iter().skip(1).collect()
     }
 }
 
@@ -134,5 +141,7 @@ mod tests {
         let mut link = Piecewise::new(Alternating::default());
         link.finish_ns(0, 20_000);
         assert_eq!(link.capacity_bytes(500_000, 2_500_000), 1000);
+        let between = link.capacity_between(&[0, 500_000, 500_000, 3_000_000, 4_000_000]);
+        assert_eq!(between, [500, 0, 1500, 0]);
     }
 }

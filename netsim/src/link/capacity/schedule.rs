@@ -31,6 +31,16 @@ impl RateSchedule {
         }
     }
 
+    fn capacity_of(&self, from_ns: u64, until_ns: u64) -> u64 {
+        let mut bit_nanos = 0_u128;
+        for (index, &(start_ns, rate)) in self.steps.iter().enumerate() {
+            let end_ns = self.steps.get(index + 1).map_or(u64::MAX, |next| next.0);
+            let time_ns = end_ns.min(until_ns).saturating_sub(start_ns.max(from_ns));
+            bit_nanos += u128::from(time_ns) * u128::from(rate);
+        }
+        (bit_nanos / (8 * u128::from(NANOS_PER_SEC))) as u64
+    }
+
     #[cold]
     fn finish_across_steps(&mut self, start_ns: u64, bytes: u32) -> u64 {
         while start_ns >= self.change_ns {
@@ -89,14 +99,14 @@ impl Capacity for RateSchedule {
         }
     }
 
-    fn capacity_bytes(&self, from_ns: u64, until_ns: u64) -> u64 {
-        let mut bit_nanos = 0_u128;
-        for (index, &(start_ns, rate)) in self.steps.iter().enumerate() {
-            let end_ns = self.steps.get(index + 1).map_or(u64::MAX, |next| next.0);
-            let time_ns = end_ns.min(until_ns).saturating_sub(start_ns.max(from_ns));
-            bit_nanos += u128::from(time_ns) * u128::from(rate);
-        }
-        (bit_nanos / (8 * u128::from(NANOS_PER_SEC))) as u64
+    fn capacity_between(&self, times_ns: &[u64]) -> Vec<u64> {
+        let pairs = times_ns.windows(2);
+        pairs
+            .map(|pair| match *pair {
+                [from_ns, until_ns] => self.capacity_of(from_ns, until_ns),
+                _ => 0,
+            })
+            .collect()
     }
 }
 

@@ -183,6 +183,20 @@ proptest! {
     }
 
     #[test]
+    fn capacities_between_many_times_are_those_of_each_pair(
+        spec in any_spec(),
+        blackouts in prop::collection::vec((0_u64..3000, 0_u64..100), 0..3),
+        gaps in prop::collection::vec(0_u64..300_000_000, 1..12),
+        seed: u64,
+    ) {
+        let blackouts: Vec<Blackout> = blackouts.iter().map(|&(at, length)| held(at, length)).collect();
+        let link = capacity(&spec, &blackouts, seed);
+        let times_ns: Vec<u64> = gaps.iter().scan(0, |at, gap| { *at += gap; Some(*at) }).collect();
+        let pairs = times_ns.windows(2).map(|pair| link.capacity_bytes(pair[0], pair[1]));
+        prop_assert_eq!(link.capacity_between(&times_ns), pairs.collect::<Vec<_>>());
+    }
+
+    #[test]
     fn capacity_adds_up_over_adjacent_times(
         spec in any_spec(),
         between_ns in 0..4 * SECOND_NS,

@@ -53,6 +53,14 @@ impl Pauses {
         Self { pauses, current: 0 }
     }
 
+    /// The same pauses for queries from time zero on.
+    pub(crate) fn restarted(&self) -> Self {
+        Self {
+            pauses: self.pauses.clone(),
+            current: 0,
+        }
+    }
+
     pub(crate) const fn is_empty(&self) -> bool {
         self.pauses.is_empty()
     }

@@ -101,7 +101,7 @@ impl Impairments {
         self.last_exit_ns
     }
 
-    #[cold]
+    #[inline(never)]
     fn exit_of_more_ns(&mut self, now_ns: u64) -> Option<u64> {
         if self.lost.covers(now_ns) {
             return None;

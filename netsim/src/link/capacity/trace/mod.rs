@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tautline_core::units::{Bandwidth, Bytes};
 
 use self::reader::TimeReader;
-use super::opportunities::{Instants, OPPORTUNITY_BYTES};
+use super::opportunities::{Instants, OPPORTUNITY_BYTES, count_one_by_one};
 
 /// A mahimahi trace: one time in milliseconds per line, each an opportunity for 1504 bytes.
 ///
@@ -122,33 +122,17 @@ impl fmt::Debug for Trace {
 }
 
 impl Trace {
-    /// Opportunities below `bound_ms` in the first round.
-    fn count_below(&self, bound_ms: u64) -> u64 {
-        if let Some(times) = &self.times {
-            return times.partition_point(|&time_ms| u64::from(time_ms) < bound_ms) as u64;
-        }
-        let mut reader = TimeReader::new(&self.file);
-        let mut below = 0;
-        // A file that cannot be read any more ends here, as it does in the simulation.
-        while let Ok(Some(time_ms)) = reader.next_ms() {
-            if u64::from(time_ms) >= bound_ms {
-                break;
-            }
-            below += 1;
-        }
-        below
-    }
-
-    /// Opportunities before `time_ns` over all rounds.
-    fn count_before(&self, time_ns: u64) -> u64 {
+    /// Those of `times` before `time_ns` over all rounds.
+    fn count_before(&self, times: &[u32], time_ns: u64) -> u64 {
         let Some(last_ms) = time_ns.div_ceil(NANOS_PER_MS).checked_sub(1) else {
             return 0;
         };
         // The end of a round belongs to it; the next one begins at the same instant.
         let length_ms = u64::from(self.length_ms);
         let rounds = last_ms / length_ms;
-        let below = self.count_below(last_ms % length_ms + 1);
-        rounds.saturating_mul(self.opportunities) + below
+        let bound_ms = last_ms % length_ms;
+        let below = times.partition_point(|&time_ms| u64::from(time_ms) <= bound_ms);
+        rounds.saturating_mul(self.opportunities) + below as u64
     }
 }
 
@@ -172,7 +156,10 @@ enum Source {
 
 impl TraceInstants {
     pub(super) fn new(spec: &TraceSpec) -> Self {
-        let trace = Arc::clone(&spec.trace);
+        Self::over(Arc::clone(&spec.trace))
+    }
+
+    fn over(trace: Arc<Trace>) -> Self {
         let source = match trace.times {
             Some(_) => Source::Kept(0),
             None => Source::Streamed(Box::new(TimeReader::new(&trace.file))),
@@ -243,9 +230,22 @@ impl Instants for TraceInstants {
         }
     }
 
-    fn count(&self, from_ns: u64, until_ns: u64) -> u64 {
-        let before = |time_ns| self.trace.count_before(time_ns);
-        before(until_ns).saturating_sub(before(from_ns))
+    fn restarted(&self) -> Self {
+        Self::over(Arc::clone(&self.trace))
+    }
+
+    fn count_between(&self, times_ns: &[u64]) -> Vec<u64> {
+        let Some(times) = &self.trace.times else {
+            return count_one_by_one(self.restarted(), times_ns);
+        };
+        let before: Vec<u64> = times_ns
+            .iter()
+            .map(|&time_ns| self.trace.count_before(times, time_ns))
+            .collect();
+        let pairs = before.iter().zip(before.iter().skip(1));
+        pairs
+            .map(|(from, until)| until.saturating_sub(*from))
+            .collect()
     }
 }
 

@@ -204,7 +204,63 @@ fn recorded_traces_load_and_full_use_passes_their_capacity() {
     }
 }
 
+/// When packets of (arrival, bytes) leave, by the loop of mahimahi's `LinkQueue::rationalize`:
+/// opportunity after opportunity, each serving the packet in transit and what waits.
+fn departures_of_mahimahi(times: &[u32], packets: &[(u64, u32)]) -> Vec<u64> {
+    let length_ms = u64::from(*times.last().unwrap());
+    let mut departures = Vec::new();
+    let (mut waiting, mut in_transit) = (packets.iter().peekable(), 0_u32);
+    for round in 0.. {
+        for &time_ms in times {
+            let now_ns = (round * length_ms + u64::from(time_ms)) * MS;
+            let mut left = OPPORTUNITY_BYTES;
+            while left > 0 {
+                if in_transit == 0 {
+                    let Some(next) = waiting.next_if(|packet| packet.0 <= now_ns) else {
+                        break;
+                    };
+                    in_transit = next.1;
+                }
+                let sent = left.min(in_transit);
+                left -= sent;
+                in_transit -= sent;
+                if in_transit == 0 {
+                    departures.push(now_ns);
+                }
+            }
+        }
+        if departures.len() == packets.len() {
+            break;
+        }
+    }
+    departures
+}
+
 proptest! {
+    #[test]
+    fn packets_leave_when_they_leave_mahimahi(
+        gaps in prop::collection::vec(0_u32..6, 1..50),
+        packets in prop::collection::vec((0_u64..8 * MS, 1_u32..4000), 1..200),
+    ) {
+        let times: Vec<u32> = gaps.iter().scan(0, |at, gap| { *at += gap; Some(*at) }).collect();
+        prop_assume!(times.last().is_some_and(|&last| last > 0));
+        let packets: Vec<(u64, u32)> = packets
+            .iter()
+            .scan(0, |at, &(gap_ns, bytes)| { *at += gap_ns; Some((*at, bytes)) })
+            .collect();
+        let file = file(&lines(&times));
+        let mut link = link(&TraceSpec::load(file.path()).unwrap());
+        let mut last_ns = 0;
+        let departures: Vec<u64> = packets
+            .iter()
+            .map(|&(arrival_ns, bytes)| {
+                last_ns = link.finish_ns(arrival_ns.max(last_ns), bytes);
+                last_ns
+            })
+            .collect();
+        prop_assert_eq!(departures, departures_of_mahimahi(&times, &packets));
+    }
+
     #[test]
     fn streaming_and_memory_give_equal_times_and_counts(
         gaps in prop::collection::vec(0_u32..20, 1..200),
