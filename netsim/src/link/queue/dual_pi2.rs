@@ -409,4 +409,19 @@ mod tests {
         assert_eq!(queue.dequeue(100_000 * MS, &mut vec![]), None);
         assert!(queue.core.is_at_rest());
     }
+
+    #[test]
+    fn service_counts_only_while_both_queues_wait_and_is_forgotten_when_none_does() {
+        let mut queue = rfc();
+        fill(&mut queue, 0, 50, Ecn::Ect1);
+        serve(&mut queue, 0, 49);
+        assert_eq!(queue.credit, 0, "the classic queue asked for nothing");
+        fill(&mut queue, 0, 2, Ecn::NotEct);
+        serve(&mut queue, 0, 1);
+        assert_eq!(queue.credit, 10 * 1500);
+        serve(&mut queue, 0, 2);
+        assert_eq!(queue.credit, 10 * 1500);
+        assert_eq!(serve(&mut queue, 0, 1), (0, 0, 0));
+        assert_eq!(queue.credit, 0);
+    }
 }

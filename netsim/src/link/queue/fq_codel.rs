@@ -289,6 +289,8 @@ mod tests {
         assert_eq!(flows(&mut queue, 102).len(), 97);
         fill(&mut queue, 2, 1, 1000);
         assert_eq!(queue.new_queues.len(), 1);
+        let bucket = queue.bucket_of(&packet(2, 0, 1000, Ecn::NotEct));
+        assert_eq!(queue.buckets[bucket as usize].credits, 1514);
     }
 
     #[test]

@@ -58,8 +58,8 @@ impl Pie {
     #[inline]
     fn catch_up(&mut self, now_ns: u64) {
         if self.fifo.is_empty() && self.control.is_at_rest() {
-            let missed = self.timer.skip(now_ns);
-            self.control.spend_burst(missed);
+            // The burst allowance is spent too, but the next arrival restores it.
+            self.timer.skip(now_ns);
             return;
         }
         while let Some(due_ns) = self.timer.take(now_ns) {
@@ -141,7 +141,7 @@ impl Control {
             self.drop_probability *= 0.98;
         }
         self.drop_probability = self.drop_probability.clamp(0.0, 1.0);
-        self.spend_burst(1);
+        self.burst_allowance_ns = self.burst_allowance_ns.saturating_sub(self.update_ns);
         self.old_delay_ns = delay_ns;
     }
 
@@ -156,11 +156,6 @@ impl Control {
             p if p < 0.1 => 2.0,
             _ => 1.0,
         }
-    }
-
-    const fn spend_burst(&mut self, updates: u64) {
-        let spent_ns = self.update_ns.saturating_mul(updates);
-        self.burst_allowance_ns = self.burst_allowance_ns.saturating_sub(spent_ns);
     }
 
     /// §4.4: a queue that has been short may take a burst.
@@ -367,5 +362,19 @@ mod tests {
         let error = (queue.control.drop_probability - 2.252_197_265_625e-4).abs();
         assert!(error < 1e-15, "{}", queue.control.drop_probability);
         assert_eq!(queue.control.old_delay_ns, 45 * MS);
+    }
+
+    // Updates of an empty queue: (0.5 − 0.001875) · 0.98 = 0.4881625 at 15 ms, then
+    // (0.4881625 − 0.001875) · 0.98 = 0.47656175 at 30 ms.
+    #[test]
+    fn an_idle_queue_forgets_update_by_update() {
+        let mut queue = rfc(Limit::Packets(1000));
+        queue.control.drop_probability = 0.5;
+        assert_eq!(queue.dequeue(44 * MS, &mut vec![]), None);
+        assert!((queue.control.drop_probability - 0.476_561_75).abs() < 1e-15);
+        assert_eq!(queue.dequeue(100_000 * MS, &mut vec![]), None);
+        assert!(queue.control.is_at_rest());
+        queue.enqueue(100_000 * MS, packet(0, 0, 1500, Ecn::NotEct), &mut vec![]);
+        assert_eq!(queue.control.burst_allowance_ns, 150 * MS);
     }
 }

@@ -220,6 +220,22 @@ mod tests {
         queue.average_bytes = 1000.0;
         queue.enqueue(13_000_000, packet(0, 3, 1000, Ecn::NotEct), &mut vec![]);
         assert!((queue.average_bytes - 980.178_96).abs() < 1e-3);
+        // Its departure ends no busy period, so it says nothing about the time on the wire.
+        queue.dequeue(13_000_000, &mut vec![]);
+        assert_eq!(queue.transmission.mean_ns, 1_000_000.0);
+    }
+
+    #[test]
+    fn spacing_starts_afresh_when_the_average_falls_below_the_lower_threshold() {
+        let mut queue = Red::new(LAW, 0.0, Limit::Packets(100), stream());
+        queue.average_bytes = 5001.0;
+        for number in 0..10 {
+            queue.enqueue(0, packet(0, number, 1000, Ecn::NotEct), &mut vec![]);
+        }
+        assert_eq!(queue.count, 9, "p_b is 10⁻⁵");
+        queue.average_bytes = 4999.0;
+        queue.enqueue(0, packet(0, 10, 1000, Ecn::NotEct), &mut vec![]);
+        assert_eq!(queue.count, -1);
     }
 
     // 10,000 is half-way: 0.1 · 0.5 = 0.05. 22,500 is half-way in the gentle region:
