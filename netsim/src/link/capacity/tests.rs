@@ -23,6 +23,14 @@ fn held(at_ms: u64, length_ms: u64) -> Blackout {
     }
 }
 
+/// Blackouts of (start, length) in milliseconds.
+fn all_held(blackouts: &[(u64, u64)]) -> Vec<Blackout> {
+    let blackouts = blackouts.iter();
+    blackouts
+        .map(|&(at_ms, length_ms)| held(at_ms, length_ms))
+        .collect()
+}
+
 fn constant(rate: Bandwidth) -> CapacitySpec {
     CapacitySpec::Rates(vec![RateStep::from_start(rate)])
 }
@@ -128,7 +136,7 @@ proptest! {
         sizes in prop::collection::vec(40_u32..4000, 1..20),
         seed: u64,
     ) {
-        let blackouts: Vec<Blackout> = blackouts.iter().map(|&(at, length)| held(at, length)).collect();
+        let blackouts = all_held(&blackouts);
         let mut link = capacity(&spec, &blackouts, seed);
         let end_ns = 4 * SECOND_NS;
         let (mut now_ns, mut passed, mut waste) = (0, 0_u64, 0_u64);
@@ -164,7 +172,7 @@ proptest! {
         gaps in prop::collection::vec(0_u64..100_000_000, 0..40),
         seed: u64,
     ) {
-        let blackouts: Vec<Blackout> = blackouts.iter().map(|&(at, length)| held(at, length)).collect();
+        let blackouts = all_held(&blackouts);
         let unused = capacity(&spec, &blackouts, seed);
         let mut used = unused.clone();
         let mut now_ns = 0;
@@ -189,7 +197,7 @@ proptest! {
         gaps in prop::collection::vec(0_u64..300_000_000, 1..12),
         seed: u64,
     ) {
-        let blackouts: Vec<Blackout> = blackouts.iter().map(|&(at, length)| held(at, length)).collect();
+        let blackouts = all_held(&blackouts);
         let link = capacity(&spec, &blackouts, seed);
         let times_ns: Vec<u64> = gaps.iter().scan(0, |at, gap| { *at += gap; Some(*at) }).collect();
         let pairs = times_ns.windows(2).map(|pair| link.capacity_bytes(pair[0], pair[1]));
@@ -203,8 +211,9 @@ proptest! {
         seed: u64,
     ) {
         let link = capacity(&spec, &[held(500, 100)], seed);
-        let whole = link.capacity_bytes(0, 4 * SECOND_NS);
-        let parts = link.capacity_bytes(0, between_ns) + link.capacity_bytes(between_ns, 4 * SECOND_NS);
+        let end_ns = 4 * SECOND_NS;
+        let whole = link.capacity_bytes(0, end_ns);
+        let parts = link.capacity_bytes(0, between_ns) + link.capacity_bytes(between_ns, end_ns);
         // Each part between blackouts is rounded down.
         prop_assert!(parts <= whole + 2 && whole <= parts + 2, "{parts} of {whole}");
     }
