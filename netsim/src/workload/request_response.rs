@@ -465,6 +465,34 @@ mod tests {
     }
 
     #[test]
+    fn a_request_whose_response_would_pass_the_limit_is_not_sent() {
+        for seed in 0..20 {
+            let mut client = client(1.0, 1_000_000);
+            client.sizes = Draws::new(&mut seeded(seed));
+            client.plan.response = SizeSpec::Exponential {
+                mean: Bytes::new(300_000),
+            };
+            client.next_bytes = client.response_bytes(0);
+            while client.next_wake() < Timestamp::MAX {
+                let due = client.next_wake();
+                client.wake(due);
+                let asked = client.next_request().expect("a request");
+                client.on_request(due, asked);
+                client.on_delivered(due, client.written());
+            }
+            let found = report(&client, at_ms(60_000));
+            let sizes: Vec<u64> = (0..=found.requests)
+                .map(|id| client.response_bytes(id))
+                .collect();
+            let (next, asked) = sizes.split_last().expect("one more");
+            let total: u64 = asked.iter().sum();
+            assert_eq!(total, client.written(), "{sizes:?}");
+            assert!(total <= 1_000_000 && total + next > 1_000_000, "{sizes:?}");
+            assert_eq!((found.completed, found.turned_away), (found.requests, 0));
+        }
+    }
+
+    #[test]
     fn a_server_turns_requests_away_rather_than_remember_them_all() {
         let mut client = client(1.0, u64::MAX);
         client.wake(at_ms(1000));

@@ -483,6 +483,19 @@ mod tests {
         assert!(video.next_request().is_some());
         let found = report(&video, 90_000);
         assert_eq!((found.played_s, found.rebuffers), (0.5, 0));
+        assert_eq!((found.chunks, found.completed), (2, 1));
+        // What still comes is counted once, and nothing follows.
+        video.on_request(
+            at_ms(61_500),
+            Request {
+                id: 1 << 8,
+                bytes: 400,
+            },
+        );
+        video.on_delivered(at_ms(62_000), 500_000);
+        video.on_delivered(at_ms(62_001), 500_000);
+        let found = report(&video, 90_000);
+        assert_eq!((found.completed, found.played_s), (2, 0.5));
         assert_eq!(video.next_wake(), Timestamp::MAX);
     }
 

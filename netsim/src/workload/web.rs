@@ -212,4 +212,12 @@ mod tests {
         assert_eq!(web.written(), 2000);
         assert_eq!(web.next_wake(), Timestamp::MAX);
     }
+
+    #[test]
+    fn nothing_is_read_that_was_not_written() {
+        let mut web = web(u64::MAX);
+        web.wake(web.next_wake());
+        web.on_delivered(at_ms(60_000), u64::MAX);
+        assert_eq!(report(&web).completed, 1);
+    }
 }
