@@ -31,6 +31,11 @@ struct Stripe {
 }
 
 impl Upload {
+    /// Bytes that quinn has taken so far.
+    pub(super) const fn written(&self) -> u64 {
+        self.written
+    }
+
     /// The application has written this much.
     pub(super) fn write_up_to(&mut self, total: u64) {
         self.wanted = self.wanted.max(total);

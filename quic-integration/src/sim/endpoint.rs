@@ -257,6 +257,13 @@ impl StackEndpoint for QuinnEndpoint {
         }
     }
 
+    fn taken_total(&self) -> u64 {
+        match &self.application {
+            Application::Sending(upload, _) => upload.written(),
+            Application::Receiving(..) => 0,
+        }
+    }
+
     fn read_total(&self) -> u64 {
         match &self.application {
             Application::Sending(..) => 0,

@@ -63,6 +63,7 @@ mod bulk;
 mod controller;
 mod endpoint;
 mod null_crypto;
+mod null_keys;
 mod requests;
 mod seeded;
 mod virtual_time;
@@ -133,9 +134,6 @@ pub struct Connection {
 /// # Errors
 /// [`FlowError`] if `flow` is out of range.
 pub fn connection(flow: QuinnFlow, start: Timestamp, seed: u64) -> Result<Connection, FlowError> {
-    if !(1200..=65_527).contains(&flow.mtu) {
-        return Err(FlowError::Mtu { got: flow.mtu });
-    }
     if flow.ecn == Ecn::Ce {
         return Err(FlowError::Ecn);
     }
@@ -143,6 +141,10 @@ pub fn connection(flow: QuinnFlow, start: Timestamp, seed: u64) -> Result<Connec
     let (servers_factory, _) = QuinnController::default().into_factory(flow.mtu);
     let client_seed = seeded::digest(seed, b"client");
     let server_seed = seeded::digest(seed, b"server");
+    let host = |seed| {
+        seeded::endpoint_config(seed, flow.mtu).map_err(|_| FlowError::Mtu { got: flow.mtu })
+    };
+    let (client_host, server_host) = (host(client_seed)?, host(server_seed)?);
 
     let mut transport = transport(flow.mtu, factory);
     transport.ack_frequency_config(flow.ack_frequency);
@@ -160,11 +162,9 @@ pub fn connection(flow: QuinnFlow, start: Timestamp, seed: u64) -> Result<Connec
         .validation_token_config(tokens)
         .time_source(Arc::new(StandingStill));
 
-    let client_endpoint = seeded::endpoint_config(client_seed, flow.mtu);
-    let server_endpoint = seeded::endpoint_config(server_seed, flow.mtu);
     Ok(Connection {
-        sender: QuinnEndpoint::sender(client_endpoint, client, start, (flow.ecn, ours)),
-        receiver: QuinnEndpoint::receiver(server_endpoint, server, flow.ecn),
+        sender: QuinnEndpoint::sender(client_host, client, start, (flow.ecn, ours)),
+        receiver: QuinnEndpoint::receiver(server_host, server, flow.ecn),
     })
 }
 

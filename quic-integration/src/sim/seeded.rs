@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use quinn_proto::crypto::{AeadKey, CryptoError, HandshakeTokenKey, HmacKey};
-use quinn_proto::{ConnectionId, ConnectionIdGenerator, EndpointConfig, TimeSource};
+use quinn_proto::{ConfigError, ConnectionId, ConnectionIdGenerator, EndpointConfig, TimeSource};
 
 /// The finaliser of SplitMix64: a bijection that spreads every bit.
 const fn mix(word: u64) -> u64 {
@@ -24,16 +24,20 @@ pub(super) fn digest(seed: u64, data: &[u8]) -> u64 {
 }
 
 /// The configuration of an endpoint whose every random number follows from `seed`.
-pub(super) fn endpoint_config(seed: u64, largest_datagram: u16) -> EndpointConfig {
+///
+/// # Errors
+/// If `largest_datagram` is not within 1,200 to 65,527 bytes.
+pub(super) fn endpoint_config(
+    seed: u64,
+    largest_datagram: u16,
+) -> Result<EndpointConfig, ConfigError> {
     let mut config = EndpointConfig::new(Arc::new(SeededKey(seed)));
     config
         .rng_seed(Some(rng_seed(seed)))
         .cid_generator(move || Box::new(SeededIds::new(seed)))
-        .grease_quic_bit(false);
-    if config.max_udp_payload_size(largest_datagram).is_err() {
-        // Below 1200 bytes quinn keeps its default, 1472, which receives smaller ones as well.
-    }
-    config
+        .grease_quic_bit(false)
+        .max_udp_payload_size(largest_datagram)?;
+    Ok(config)
 }
 
 fn rng_seed(seed: u64) -> [u8; 32] {

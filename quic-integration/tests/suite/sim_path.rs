@@ -17,6 +17,8 @@ pub(crate) struct Path {
     pub(crate) mark_from_bytes: u64,
     /// Every how many-th datagram of either way is lost; zero for none.
     pub(crate) lose_every: u64,
+    /// From when to when everything is lost.
+    pub(crate) outage_ms: (u64, u64),
 }
 
 impl Path {
@@ -27,6 +29,7 @@ impl Path {
         buffer_bytes: 50_000,
         mark_from_bytes: u64::MAX,
         lose_every: 0,
+        outage_ms: (0, 0),
     };
 }
 
@@ -39,6 +42,8 @@ pub(crate) struct Network {
     to_receiver: VecDeque<(u64, Datagram)>,
     to_sender: VecDeque<(u64, Datagram)>,
     free_ns: u64,
+    /// Events at the current instant.
+    standing: u32,
     pub(crate) datagrams: u64,
     pub(crate) marked: u64,
     pub(crate) dropped: u64,
@@ -59,6 +64,7 @@ impl Network {
             to_receiver: VecDeque::new(),
             to_sender: VecDeque::new(),
             free_ns: 0,
+            standing: 0,
             datagrams: 0,
             marked: 0,
             dropped: 0,
@@ -90,6 +96,12 @@ impl Network {
             if next > limit_ms * 1_000_000 {
                 return false;
             }
+            self.standing = if next == self.now.as_nanos() {
+                self.standing + 1
+            } else {
+                0
+            };
+            assert!(self.standing < 1_000, "time stands still");
             self.now = Timestamp::from_nanos(next);
             self.deliver();
         }
@@ -130,8 +142,13 @@ impl Network {
         }
     }
 
-    const fn is_lost(&self) -> bool {
-        self.path.lose_every > 0 && self.datagrams.is_multiple_of(self.path.lose_every)
+    fn is_lost(&self) -> bool {
+        let (from, to) = self.path.outage_ms;
+        if (from..to).contains(&(self.now.as_nanos() / 1_000_000)) {
+            return true;
+        }
+        let every = self.path.lose_every;
+        every > 0 && self.datagrams.is_multiple_of(every)
     }
 
     fn enqueue(&mut self, mut datagram: Datagram) {

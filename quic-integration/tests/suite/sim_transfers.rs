@@ -1,12 +1,16 @@
 //! Simulated quinn endpoints carry what their applications write.
 
+use proptest::prelude::*;
+use quinn_proto::{AckFrequencyConfig, VarInt};
 use tautline_core::controller::NewReno;
 use tautline_core::units::{Bytes, Timestamp};
 use tautline_netsim::baseline;
 use tautline_netsim::endpoint::{Endpoint as _, Request, StackEndpoint as _};
 use tautline_netsim::transport::Ecn;
+use tautline_quic_integration::GuardedFactory;
 use tautline_quic_integration::sim::{FlowError, QuinnController, QuinnFlow, connection};
 
+use crate::learned::{envelope, policy};
 use crate::sim_path::{Network, Path};
 
 const MTU: Bytes = Bytes::new(1472);
@@ -172,7 +176,25 @@ fn an_upload_that_grows_piece_by_piece_is_read_piece_by_piece() {
             "{total}"
         );
         assert_eq!(network.receiver.read_total(), total);
+        assert_eq!(network.sender.taken_total(), total);
     }
+}
+
+#[test]
+fn only_a_little_more_than_what_left_is_taken_from_an_endless_source() {
+    let mut network = network(ours(), Path::TEN_MEGABITS, 1);
+    network.sender.write_up_to(Timestamp::ZERO, u64::MAX);
+    assert_eq!(network.sender.taken_total(), 0);
+    for second in 1..=10 {
+        assert!(!network.run_until(second * 1_000, |_| false));
+        let beyond = network.sender.taken_total() - network.receiver.read_total();
+        assert!(
+            (500_000..4_000_000).contains(&beyond),
+            "{second} s: {beyond}"
+        );
+    }
+    // 9.55 Mbit/s of payload would be the most.
+    assert!(network.receiver.read_total() > 11_000_000);
 }
 
 #[test]
@@ -196,6 +218,116 @@ fn marks_reach_the_controller_and_keep_the_queue_short() {
         // Without marks only the end of the buffer stops slow start.
         assert_eq!(network.dropped == 0, marks, "{ecn:?}");
         assert_eq!(network.sender.status().lost_packets == 0, marks);
+    }
+}
+
+#[test]
+fn packets_leave_with_the_label_of_their_flow() {
+    for ecn in [Ecn::NotEct, Ecn::Ect0, Ecn::Ect1] {
+        let flow = QuinnFlow {
+            ecn,
+            ..QuinnFlow::default()
+        };
+        let mut sender = connection(flow, Timestamp::ZERO, 1).unwrap().sender;
+        sender.wake(Timestamp::ZERO);
+        assert_eq!(sender.transmit(Timestamp::ZERO).unwrap().ecn, ecn);
+        assert_eq!(sender.transmit(Timestamp::ZERO), None);
+    }
+}
+
+#[test]
+fn fewer_acknowledgements_come_back_where_the_sender_asks_for_fewer() {
+    let sent_back = |ack_frequency| {
+        let flow = QuinnFlow {
+            controller: ours(),
+            ack_frequency,
+            ..QuinnFlow::default()
+        };
+        let connection = connection(flow, Timestamp::ZERO, 1).unwrap();
+        let mut network = Network::new(connection, Path::TEN_MEGABITS);
+        assert!(upload(&mut network, 2_000_000, 5_000));
+        network.receiver.status().sent_packets
+    };
+    let every_second = sent_back(None);
+    let mut every_tenth = AckFrequencyConfig::default();
+    every_tenth.ack_eliciting_threshold(VarInt::from_u32(9));
+    let every_tenth = sent_back(Some(every_tenth));
+    // 1,400 packets.
+    assert!((650..850).contains(&every_second), "{every_second}");
+    assert!(every_tenth < 300, "{every_tenth}");
+}
+
+#[test]
+fn an_outage_ends_and_the_upload_goes_on() {
+    for outage_ms in [(0, 1_000), (500, 5_000)] {
+        let path = Path {
+            outage_ms,
+            ..Path::TEN_MEGABITS
+        };
+        let mut network = network(ours(), path, 1);
+        assert!(upload(&mut network, 2_000_000, 30_000), "{outage_ms:?}");
+        assert!(network.now.as_nanos() > outage_ms.1 * 1_000_000);
+    }
+}
+
+#[test]
+fn counters_of_a_learned_controller_are_seen_while_quinn_drives_it() {
+    let policy = policy();
+    let envelope = envelope(policy.digest());
+    let learned = GuardedFactory::new(policy, envelope)
+        .unwrap()
+        .controller(MTU)
+        .unwrap();
+    let controller = QuinnController::Ours(Box::new(learned));
+    let mut network = network(controller, Path::TEN_MEGABITS, 1);
+    assert_eq!(network.sender.status().counters.decisions, 0);
+    assert!(upload(&mut network, 5_000_000, 10_000));
+    let counters = network.sender.status().counters;
+    assert!(counters.decisions > 50, "{counters:?}");
+    assert_eq!(network.receiver.status().counters.decisions, 0);
+}
+
+#[test]
+fn ends_may_be_simulated_on_any_thread() {
+    fn is_send<T: Send>(_: &T) {}
+    is_send(&connection(QuinnFlow::default(), Timestamp::ZERO, 1).unwrap());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn any_path_carries_an_upload_the_same_way_twice(
+        rate_bits_per_sec in 200_000_u64..200_000_000,
+        one_way_ms in 0_u64..150,
+        buffer_packets in 3_u64..400,
+        lose_every in prop_oneof![Just(0_u64), 5..200_u64],
+        seed in any::<u64>(),
+        bytes in 1_u64..300_000,
+    ) {
+        let path = Path {
+            rate_bits_per_sec,
+            one_way_ms,
+            buffer_bytes: buffer_packets * 1_500,
+            lose_every,
+            ..Path::TEN_MEGABITS
+        };
+        let run = |controller| {
+            let mut network = network(controller, path, seed);
+            let request = Request { id: seed, bytes: 3_000 };
+            network.receiver.send_request(Timestamp::ZERO, request);
+            network.sender.write_up_to(Timestamp::ZERO, bytes);
+            let mut asked = None;
+            let done = network.run_until(600_000, |network| {
+                asked = asked.or_else(|| network.sender.next_request());
+                asked == Some(request) && network.receiver.read_total() == bytes
+            });
+            (done, network.digest)
+        };
+        let first = run(ours());
+        prop_assert!(first.0);
+        prop_assert_eq!(first, run(ours()));
+        prop_assert!(run(QuinnController::Cubic).0);
     }
 }
 
@@ -225,8 +357,9 @@ fn an_idle_connection_lives_on() {
 
 #[test]
 fn every_baseline_drives_quinn() {
-    for name in ["newreno", "cubic", "fixed:60000"] {
-        let controller = baseline::by_name(name, MTU).unwrap();
+    for name in baseline::NAMES {
+        let name = name.replace("BYTES", "60000");
+        let controller = baseline::by_name(&name, MTU, 1).unwrap();
         let mut network = network(QuinnController::Ours(controller), Path::TEN_MEGABITS, 1);
         assert!(upload(&mut network, 2_000_000, 5_000), "{name}");
     }
