@@ -80,6 +80,9 @@ pub trait StackEndpoint: Endpoint<Incoming = Datagram, Outgoing = Datagram> {
     /// The sending application has written `total` bytes since the start; `total` never falls.
     fn write_up_to(&mut self, now: Timestamp, total: u64);
 
+    /// Bytes of the sending application that the stack has taken since the start.
+    fn taken_total(&self) -> u64;
+
     /// Bytes that the receiving application has read in order since the start.
     fn read_total(&self) -> u64;
 

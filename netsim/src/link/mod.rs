@@ -103,6 +103,11 @@ impl Link {
         self.capacity.capacity_bytes(from_ns, until_ns)
     }
 
+    /// The same between each two neighbours of `times_ns`, which increase.
+    pub fn capacity_between(&self, times_ns: &[u64]) -> Vec<u64> {
+        self.capacity.capacity_between(times_ns)
+    }
+
     /// Why the capacity ended early, if it did.
     pub fn failure(&self) -> Option<String> {
         self.capacity.failure().map(ToString::to_string)

@@ -10,6 +10,7 @@ pub use timeline::{FlowTimeline, Timeline};
 use tautline_core::controller::Counters;
 
 use crate::transport::SenderStats;
+use crate::workload::ApplicationReport;
 
 /// Where packets went; `sent = delivered + dropped + random_lost + in_network`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,6 +79,8 @@ pub struct FlowReport {
     pub in_flight_bytes: u64,
     /// The controller's counters at the end.
     pub counters: Counters,
+    /// What its application measured; none for bulk data over the transport model.
+    pub application: Option<ApplicationReport>,
 }
 
 /// The bottleneck. Figures are over the measurement window unless they say otherwise.

@@ -117,10 +117,12 @@ impl Recorder {
                         .collect(),
                 }
             });
-        let capacity = (0..self.drops.len()).map(|bin| {
-            let (from_ns, until_ns) = span(bin);
-            rate_mbps(link.capacity_bytes(from_ns, until_ns), bin)
-        });
+        let edges: Vec<u64> = (0..=self.drops.len())
+            .map(|bin| (bin as u64 * self.bin_ns).min(self.end_ns))
+            .collect();
+        let passing = link.capacity_between(&edges);
+        let capacity = passing.iter().enumerate();
+        let capacity = capacity.map(|(bin, &bytes)| rate_mbps(bytes, bin));
         let delays = self.waits.iter().map(|&(sum, count)| {
             if count == 0 {
                 0.0

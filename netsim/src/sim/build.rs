@@ -1,7 +1,7 @@
 //! From a scenario to a run that is about to start.
 
 use tautline_core::controller::Controller;
-use tautline_core::units::duration_nanos;
+use tautline_core::units::{Bytes, Timestamp, duration_nanos};
 
 use super::agenda::Agenda;
 use super::digest::Digest;
@@ -11,8 +11,10 @@ use super::{Carrier, Observer, RunOptions, Simulation, Usage};
 use crate::endpoint::StackEndpoint;
 use crate::link::Link;
 use crate::report::{Histogram, Recorder};
+use crate::rng::{Component, Stream};
 use crate::scenario::{FlowSpec, ValidScenario, WorkloadSpec};
 use crate::transport::{EventLog, Receiver, Sender, SenderStats, Workload};
+use crate::workload::Application;
 
 impl<'o, C: Controller> Simulation<'o, C> {
     pub(super) fn new(
@@ -29,6 +31,7 @@ impl<'o, C: Controller> Simulation<'o, C> {
         let builder = Builder {
             scenario,
             links: &links,
+            seed,
             observed: observer.is_some(),
             log_flow: options.log_flow,
         };
@@ -66,7 +69,11 @@ impl<'o, C: Controller> Simulation<'o, C> {
         for usage in &mut self.usages {
             usage.queue_delay = Histogram::default();
         }
+        let now = Timestamp::from_nanos(self.warmup_ns);
         for flow in &mut self.flows {
+            if let Some(application) = &mut flow.application {
+                application.start_measuring(now);
+            }
             match &mut flow.ends {
                 Ends::Model(model) => flow.at_warmup = *model.sender.stats(),
                 Ends::Real(real) => {
@@ -83,6 +90,7 @@ impl<'o, C: Controller> Simulation<'o, C> {
 struct Builder<'a> {
     scenario: &'a ValidScenario,
     links: &'a [Link],
+    seed: u64,
     observed: bool,
     log_flow: Option<usize>,
 }
@@ -95,9 +103,12 @@ impl Builder<'_> {
             }
             Carrier::Real { sender, receiver } => Ends::Real(real(sender, receiver)),
         };
-        let express = matches!(ends, Ends::Model(_)) && self.is_express(spec);
+        let modelled = matches!(ends, Ends::Model(_));
+        let express = modelled && self.is_express(spec);
+        let simple = modelled && spec.workload == WorkloadSpec::Bulk;
         Flow {
             ends,
+            application: (!simple).then(|| Box::new(self.application(number, spec))),
             way: Way::new(spec, self.scenario, express),
             tallies: [Tally::default(); 2],
             at_warmup: SenderStats::default(),
@@ -122,6 +133,11 @@ impl Builder<'_> {
             && last.is_some_and(|last| !last.reorders())
     }
 
+    fn application(&self, number: u32, spec: &FlowSpec) -> Application {
+        let stream = Stream::at_place(self.seed, Component::Workload, number);
+        Application::new(&spec.workload, spec.start, spec.stop, spec.limit, stream)
+    }
+
     fn model<C: Controller>(&self, number: u32, spec: &FlowSpec, controller: C) -> Model<C> {
         let transport = self.scenario.transport();
         let log = if self.log_flow == Some(number as usize) {
@@ -129,7 +145,12 @@ impl Builder<'_> {
         } else {
             EventLog::Discard
         };
-        let workload = Workload::of(spec);
+        let mut workload = Workload::of(spec);
+        if spec.workload != WorkloadSpec::Bulk {
+            // The application offers what there is, and stops by itself.
+            workload.limit = Bytes::ZERO;
+            workload.stop = Timestamp::MAX;
+        }
         let mut sender = Sender::new(number, controller, &workload, transport, log);
         if self.observed {
             sender.keep_lost_numbers();

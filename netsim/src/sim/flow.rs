@@ -12,6 +12,7 @@ use crate::link::Pipe;
 use crate::report::PacketCounts;
 use crate::scenario::{FlowSpec, Route, ValidScenario};
 use crate::transport::{Ack, Direction, Packet, Receiver, Sender, SenderStats};
+use crate::workload::Application;
 
 /// What is counted per flow, separately before and in the measurement window.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,6 +31,9 @@ pub(super) struct Tally {
 #[derive(Debug)]
 pub(super) struct Flow<C> {
     pub(super) ends: Ends<C>,
+    /// What stands on top of the ends; none for bulk data over the transport model, which the
+    /// sender knows itself.
+    pub(super) application: Option<Box<Application>>,
     pub(super) way: Way,
     pub(super) tallies: [Tally; 2],
     /// What the sender had done when the measurement began.
@@ -210,7 +214,10 @@ impl<C: Controller> Flow<C> {
         if self.way.express {
             return own_ns;
         }
-        own_ns.min(self.way.next_ns())
+        let application = self.application.as_ref();
+        let application_ns =
+            application.map_or(u64::MAX, |application| application.next_wake().as_nanos());
+        own_ns.min(self.way.next_ns()).min(application_ns)
     }
 
     /// Packets of the measurement window.

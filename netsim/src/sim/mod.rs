@@ -11,6 +11,7 @@ use crate::report::{Histogram, Recorder};
 use crate::scenario::ValidScenario;
 
 mod agenda;
+mod application;
 mod build;
 mod digest;
 mod error;

@@ -5,6 +5,7 @@ use core::time::Duration;
 use tautline_core::controller::Controller;
 use tautline_core::units::Timestamp;
 
+use super::application::wake;
 use super::digest::Happening;
 use super::flow::{Ends, Flow, Parcel};
 use super::{Content, Metrics, Observation, Simulation};
@@ -22,6 +23,8 @@ enum Action {
     Returned(Packet),
     /// The receiver's delayed acknowledgement is due.
     Receiver,
+    /// The application did something on its own.
+    Application,
     /// A timer of the sender expired.
     Timer,
 }
@@ -59,6 +62,9 @@ impl<C: Controller> Flow<C> {
             }
             return Some(Action::Receiver);
         }
+        if wake(&mut self.application, now) {
+            return Some(Action::Application);
+        }
         model.sender.wake(now);
         Some(Action::Timer)
     }
@@ -86,6 +92,9 @@ impl<C: Controller> Simulation<'_, C> {
             Some(Action::Receiver) if self.flows[number as usize].way.express => {}
             Some(action) => {
                 self.settle(now_ns, number, action);
+                if self.flows[number as usize].application.is_some() {
+                    self.serve_application(now_ns, number);
+                }
                 self.transmit(now_ns, number);
             }
             None => self.act_at_real(now_ns, number),
@@ -110,6 +119,7 @@ impl<C: Controller> Simulation<'_, C> {
                 self.answer(now_ns, number);
             }
             Action::Receiver => self.answer(now_ns, number),
+            Action::Application => {}
             Action::Returned(packet) => self.take_parcel(now_ns, &packet),
         }
     }
@@ -125,9 +135,14 @@ impl<C: Controller> Simulation<'_, C> {
                 self.observe(now_ns, &Observation::Received(packet, Content::Ack(&ack)));
                 self.note_acknowledgement(now_ns, packet.flow, &ack);
             }
-            Some(Parcel::Request(_)) | None => {
+            Some(Parcel::Request(request)) => {
                 self.observe(now_ns, &Observation::Received(packet, Content::Request));
+                let now = Timestamp::from_nanos(now_ns);
+                if let Some(application) = &mut self.flows[packet.flow as usize].application {
+                    application.on_request(now, request);
+                }
             }
+            None => {}
         }
     }
 

@@ -3,6 +3,7 @@
 use tautline_core::controller::Controller;
 use tautline_core::units::Timestamp;
 
+use super::application::wake;
 use super::digest::Happening;
 use super::flow::Ends;
 use super::{Content, Observation, Simulation};
@@ -19,13 +20,16 @@ impl<C: Controller> Simulation<'_, C> {
             self.receive_datagram(now, &packet);
         } else if let Some(packet) = forward.pop_due(now_ns) {
             self.receive_datagram(now, &packet);
-        } else if let Ends::Real(real) = &mut self.flows[number as usize].ends {
+        } else if !wake(&mut self.flows[number as usize].application, now)
+            && let Ends::Real(real) = &mut self.flows[number as usize].ends
+        {
             for end in [&mut real.sender, &mut real.receiver] {
                 if end.next_wake() <= now {
                     end.wake(now);
                 }
             }
         }
+        self.serve_application(now_ns, number);
         self.transmit_datagrams(now, number, Direction::Forward);
         self.transmit_datagrams(now, number, Direction::Backward);
     }

@@ -1,6 +1,7 @@
 //! From a finished run to its reports.
 
 use tautline_core::controller::Controller;
+use tautline_core::units::Timestamp;
 
 use super::flow::{Ends, Flow, Real};
 use super::{LinkTally, Outcome, RunError, Simulation};
@@ -12,10 +13,10 @@ impl<C: Controller> Simulation<'_, C> {
     pub(super) fn finish(mut self, scenario: &ValidScenario) -> Result<Outcome<C>, RunError> {
         self.check_links(scenario)?;
         self.count_stragglers();
-        let window_ns = self.end_ns - self.warmup_ns;
+        let window = (self.warmup_ns, self.end_ns);
         let mut reports = Vec::with_capacity(self.flows.len());
         for (flow, spec) in self.flows.iter().zip(scenario.flows()) {
-            reports.push(flow_report(flow, spec, window_ns));
+            reports.push(flow_report(flow, spec, window));
         }
         let numbers = 0..self.links.len();
         let links: Vec<LinkUse> = numbers
@@ -128,7 +129,12 @@ fn link_report(link: &LinkUse, flows: &[FlowReport]) -> LinkReport {
     }
 }
 
-fn flow_report<C: Controller>(flow: &Flow<C>, spec: &FlowSpec, window_ns: u64) -> FlowReport {
+fn flow_report<C: Controller>(
+    flow: &Flow<C>,
+    spec: &FlowSpec,
+    (start_ns, end_ns): (u64, u64),
+) -> FlowReport {
+    let (window_ns, now) = (end_ns - start_ns, Timestamp::from_nanos(end_ns));
     let tally = &flow.tallies[1];
     let measured = flow.measured();
     let report = FlowReport {
@@ -145,19 +151,22 @@ fn flow_report<C: Controller>(flow: &Flow<C>, spec: &FlowSpec, window_ns: u64) -
         completed_s: None,
         in_flight_bytes: 0,
         counters: tautline_core::controller::Counters::default(),
+        application: flow
+            .application
+            .as_ref()
+            .map(|application| application.report(now)),
     };
     match &flow.ends {
         Ends::Model(model) => {
             let sender = model.sender.stats().since(&flow.at_warmup);
             let min_ns = model.sender.rtt().min_sample_ns();
+            let bulk = flow.application.is_none();
+            let completed = model.sender.completed().filter(|_| bulk);
             FlowReport {
                 sender,
                 rtt_mean_ms: mean_ms(sender.rtt_sum_ns, sender.rtt_samples),
                 rtt_min_ms: min_ns.map_or(0.0, |min_ns| min_ns as f64 / 1e6),
-                completed_s: model
-                    .sender
-                    .completed()
-                    .map(|time| time.as_nanos() as f64 / 1e9),
+                completed_s: completed.map(|time| time.as_nanos() as f64 / 1e9),
                 in_flight_bytes: model.sender.in_flight().as_u64(),
                 counters: model.sender.counters(),
                 ..report

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod conservation;
 #[cfg(test)]
+mod controllers;
+#[cfg(test)]
 mod determinism;
 #[cfg(test)]
 mod random;
@@ -11,6 +13,10 @@ mod reference;
 #[cfg(test)]
 mod rfc9002;
 #[cfg(test)]
+mod rfc9406;
+#[cfg(test)]
 mod scenario_errors;
 #[cfg(test)]
 mod scenarios;
+#[cfg(test)]
+mod staged;
