@@ -6,6 +6,7 @@ use tautline_core::controller::{
 };
 use tautline_core::units::{Bytes, Timestamp};
 
+use crate::rng::{Component, Stream};
 use crate::transport::Ecn;
 
 pub mod bbr;
@@ -53,7 +54,7 @@ pub enum BaselineError {
 }
 
 /// The baseline of that name, one of [`NAMES`], for packets of `max_datagram_size`. Only
-/// controllers with randomness of their own read `seed`; flows of one run want different ones.
+/// controllers with randomness of their own read `seed`; [`flow_seed`] makes one per flow.
 ///
 /// # Errors
 /// [`BaselineError`] for every other name.
@@ -87,6 +88,11 @@ pub fn by_name(
         Bytes::new(bytes),
         max_datagram_size,
     )))
+}
+
+/// The seed for [`by_name`] of the controller of flow number `flow` in a run with `seed`.
+pub fn flow_seed(seed: u64, flow: u32) -> u64 {
+    Stream::at_place(seed, Component::Controller, flow).bits()
 }
 
 /// The ECN field that flows of the controller of that name send: ECT(1) for those that answer
@@ -187,6 +193,13 @@ mod tests {
                 got: "lots".to_owned()
             }
         );
+    }
+
+    #[test]
+    fn every_flow_of_every_run_has_a_seed_of_its_own() {
+        let seeds = (0..20).flat_map(|seed| (0..20).map(move |flow| flow_seed(seed, flow)));
+        let distinct: std::collections::BTreeSet<u64> = seeds.collect();
+        assert_eq!(distinct.len(), 400);
     }
 
     #[test]
