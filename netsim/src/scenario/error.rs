@@ -23,11 +23,25 @@ impl fmt::Display for Place {
 
 /// A scenario that cannot be simulated: where, which field, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{place}`{field}`: {problem}")]
+#[error("{place}`{field}`: {problem}{cell}")]
 pub struct ScenarioError {
     place: Box<Place>,
     field: Box<str>,
     problem: Box<Problem>,
+    cell: CellName,
+}
+
+/// The cell of a grid in which a value is wrong; empty outside of grids.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct CellName(Box<str>);
+
+impl fmt::Display for CellName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        write!(f, " (in the cell {})", self.0)
+    }
 }
 
 /// What is wrong with a field.
@@ -158,6 +172,7 @@ impl ScenarioError {
             place: Box::default(),
             field: field.into(),
             problem: Box::new(problem),
+            cell: CellName::default(),
         }
     }
 
@@ -192,6 +207,13 @@ impl ScenarioError {
     /// What is wrong with it.
     pub const fn problem(&self) -> &Problem {
         &self.problem
+    }
+
+    /// The same error in a cell of a grid.
+    #[must_use]
+    pub(super) fn in_cell(self, suffix: &str) -> Self {
+        let cell = CellName(suffix.into());
+        Self { cell, ..self }
     }
 
     /// The same error at `place`, unless it has one.

@@ -1,24 +1,128 @@
-//! Every shipped scenario runs.
+//! Every shipped scenario is valid; some are run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use core::time::Duration;
 
 use tautline_core::controller::FixedWindow;
-use tautline_core::units::Bytes;
+use tautline_core::units::{Bandwidth, Bytes, Timestamp};
 use tautline_netsim::baseline::{BoxedController, by_name};
-use tautline_netsim::scenario::ValidScenario;
+use tautline_netsim::scenario::{Buffer, FlowSpec, LinkSpec, ValidScenario};
 use tautline_netsim::sim::{Outcome, RunOptions, run};
 
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios")
+}
+
+/// Every shipped scenario file.
+pub(crate) fn shipped_files() -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = [folder(), folder().join("reference")]
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(folder).unwrap())
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+fn grid(file: &Path) -> Vec<ValidScenario> {
+    let text = std::fs::read_to_string(file).unwrap();
+    let grid = ValidScenario::grid_from_toml(&text, file.to_str().unwrap());
+    grid.unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn every_shipped_file_is_valid_and_called_like_its_file() {
+    let files = shipped_files();
+    assert!(files.len() >= 35, "{files:?}");
+    for file in files {
+        let stem = file.file_stem().unwrap().to_str().unwrap().to_owned();
+        for scenario in grid(&file) {
+            assert!(scenario.name().starts_with(&stem), "{}", scenario.name());
+            assert!(scenario.duration() <= Duration::from_mins(1));
+            let mtu = Bytes::new(u64::from(scenario.transport().mtu_bytes));
+            for flow in scenario.flows() {
+                assert!(
+                    by_name(&flow.controller, mtu, 1).is_ok(),
+                    "{}",
+                    flow.controller
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_reference_dumbbells_are_those_of_the_kernel_and_of_ns_3() {
+    for (mbps, flows) in [(10, 1), (10, 8), (100, 1), (100, 8)] {
+        let file = format!("reference/{mbps}mbps-{flows}flow.toml");
+        let scenario = grid(&folder().join(file)).remove(0);
+        let rate = Bandwidth::from_bits_per_sec(mbps * 1_000_000);
+        let link = LinkSpec::new(
+            rate,
+            Duration::from_millis(40),
+            Buffer::Bytes(Bytes::new(mbps * 5000)),
+        );
+        let flow = |index: u64| {
+            FlowSpec::new("cubic").starting_at(Timestamp::from_nanos(index * 100_000_000))
+        };
+        let expected =
+            ValidScenario::new(link, (0..flows).map(flow).collect(), Duration::from_mins(1))
+                .and_then(|scenario| scenario.with_warmup(Duration::from_secs(10)))
+                .unwrap();
+        assert_eq!(scenario, expected.named(scenario.name()));
+    }
+}
+
+#[test]
+fn delays_of_a_way_add_up_to_its_base_round_trip_time() {
+    let of = |name: &str| grid(&folder().join(name)).remove(0);
+    let millis = |scenario: &ValidScenario, flow: usize| {
+        let (there, back) = scenario.one_way_delays(&scenario.flows()[flow]);
+        (there.as_millis(), back.as_millis())
+    };
+    // 30 ms in three links there, and as much back.
+    let lot = of("parking-lot.toml");
+    assert_eq!(millis(&lot, 0), (0, 30));
+    // 10 ms in one link, 20 behind it: 60 together with the way back.
+    assert_eq!(millis(&lot, 2), (20, 30));
+    assert_eq!(lot.routes(&lot.flows()[2])[0].forward, [1]);
+    let graph = of("graph.toml");
+    assert_eq!((millis(&graph, 0), millis(&graph, 1)), ((0, 0), (0, 25)));
+    let routes = graph.routes(&graph.flows()[0]);
+    assert_eq!(
+        (&routes[0].forward[..], &routes[0].backward[..]),
+        (&[0, 2][..], &[3, 4][..])
+    );
+    let reverse = of("reverse-congestion.toml");
+    assert_eq!(
+        (millis(&reverse, 0), millis(&reverse, 1)),
+        ((20, 20), (20, 20))
+    );
+    let up = reverse.routes(&reverse.flows()[1]);
+    assert_eq!(
+        (&up[0].forward[..], &up[0].backward[..]),
+        (&[1][..], &[0][..])
+    );
+    assert_eq!(
+        of("reroute.toml")
+            .routes(&of("reroute.toml").flows()[0])
+            .len(),
+        3
+    );
+}
+
 fn outcome(name: &str) -> Outcome<BoxedController> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../scenarios")
-        .join(name);
-    let text = std::fs::read_to_string(&file).unwrap();
-    let scenario = ValidScenario::from_toml(&text, name).unwrap();
+    let scenario = grid(&folder().join(name)).remove(0);
     let mtu = Bytes::new(u64::from(scenario.transport().mtu_bytes));
     let controllers = scenario.flows().iter();
     let controllers = controllers.map(|flow| by_name(&flow.controller, mtu, 1).unwrap().into());
-    let options = RunOptions::default().with_timeline(core::time::Duration::from_secs(1));
-    run(&scenario, 1, controllers.collect(), &options)
+    let options = RunOptions::default().with_timeline(Duration::from_secs(1));
+    run(&scenario, 1, controllers.collect(), &options).unwrap()
 }
 
 #[test]
@@ -81,7 +185,9 @@ fn a_link_with_something_to_send_never_rests() {
                 base_rtt_ms = 40\nbuffer_bdp = 2\n[[flow]]\ncontroller = \"fixed:150000\"\n";
     let scenario = ValidScenario::from_toml(text, "inline.toml").unwrap();
     let controller = FixedWindow::new(Bytes::new(150_000), Bytes::new(1500));
-    let link = run(&scenario, 1, vec![controller], &RunOptions::default()).link;
+    let link = run(&scenario, 1, vec![controller], &RunOptions::default())
+        .unwrap()
+        .link;
     assert!((link.utilisation - 1.0).abs() < 2e-4, "{link:?}");
     assert_eq!(link.packets.dropped, 0);
     // One product is in the pipe, half of one waits: 20 ms, less the packet in transmission.

@@ -59,9 +59,7 @@ pub struct Cell {
 impl Cell {
     /// The values as they stand in the scenario's name, for example `rate_mbps=10,base_rtt_ms=40`.
     pub fn suffix(&self) -> String {
-        let values = self.values.iter();
-        let values = values.map(|(key, value)| format!("{key}={value}"));
-        values.collect::<Vec<_>>().join(",")
+        suffix(&self.values)
     }
 }
 
@@ -121,22 +119,23 @@ impl Scenario {
     pub fn cell(&self, index: u64) -> Result<Cell, ScenarioError> {
         let (root, values) = sweep::cell(&self.document.root, &self.axes, index)
             .map_err(|(at, error)| error.at(|| self.document.place(Some(at))))?;
+        let suffix = suffix(&values);
         let scenario = build(&root, &self.traces).map_err(|error| {
             let at = tree::offset_of(&root, error.field());
-            error.at(|| self.document.place(at))
+            error.at(|| self.document.place(at)).in_cell(&suffix)
         })?;
-        let mut cell = Cell { values, scenario };
-        if !cell.values.is_empty() {
-            let stem = Path::new(&self.document.file).file_stem();
-            let stem = stem.map(|stem| stem.to_string_lossy().into_owned());
-            let name = match cell.scenario.name() {
-                "" => stem.unwrap_or_default(),
-                name => name.to_owned(),
-            };
-            let name = format!("{name} {}", cell.suffix());
-            cell.scenario = cell.scenario.named(name.trim_start());
+        if values.is_empty() {
+            return Ok(Cell { values, scenario });
         }
-        Ok(cell)
+        let stem = Path::new(&self.document.file).file_stem();
+        let stem = stem.map(|stem| stem.to_string_lossy().into_owned());
+        let name = match scenario.name() {
+            "" => stem.unwrap_or_default(),
+            name => name.to_owned(),
+        };
+        let name = format!("{name} {suffix}");
+        let scenario = scenario.named(name.trim_start());
+        Ok(Cell { values, scenario })
     }
 
     /// Checks the only scenario of the file.
@@ -154,6 +153,11 @@ impl Scenario {
         let at = tree::offset_of(&self.document.root, "sweep");
         Err(ScenarioError::misplaced("sweep", reason).at(|| self.document.place(at)))
     }
+}
+
+fn suffix(values: &[(String, String)]) -> String {
+    let values = values.iter().map(|(key, value)| format!("{key}={value}"));
+    values.collect::<Vec<_>>().join(",")
 }
 
 fn build(root: &Table, traces: &Traces) -> Result<ValidScenario, ScenarioError> {
