@@ -88,7 +88,8 @@ pub enum QueueSpec {
     /// First in, first out, marking packets that waited longer than a threshold (the step of
     /// RFC 9332 §4.2 alone, as in data centres); what does not fit is dropped.
     Step {
-        /// Waiting time from which capable packets are marked, up to 1 s; 1 ms by default.
+        /// Waiting time from which capable packets are marked while others wait behind them, up to
+        /// 1 s; 1 ms by default.
         threshold: Duration,
     },
 }

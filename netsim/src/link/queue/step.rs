@@ -7,7 +7,10 @@ use super::{Limit, Queue, nanoseconds};
 use crate::transport::{Ecn, Packet};
 
 /// First in, first out; ECN-capable packets that waited for a threshold or longer are marked as
-/// they leave. Drops what does not fit.
+/// they leave, unless nothing waits behind them. Drops what does not fit.
+///
+/// The exception is Th_len of RFC 9332 Appendix A: where one packet takes longer on the wire than
+/// the threshold, a sender of two packets per round trip would be marked for ever without it.
 #[derive(Debug)]
 pub struct Step {
     fifo: Fifo,
@@ -39,7 +42,8 @@ impl Queue for Step {
     #[inline]
     fn dequeue(&mut self, now_ns: u64, _dropped: &mut Vec<Packet>) -> Option<Packet> {
         let mut packet = self.fifo.pop()?;
-        if packet.ecn.is_capable() && sojourn_ns(&packet, now_ns) >= self.threshold_ns {
+        let is_late = sojourn_ns(&packet, now_ns) >= self.threshold_ns;
+        if is_late && packet.ecn.is_capable() && !self.fifo.is_empty() {
             packet.ecn = Ecn::Ce;
         }
         Some(packet)
@@ -61,13 +65,11 @@ mod tests {
     use crate::link::queue::tests::packet;
 
     #[test]
-    fn capable_packets_are_marked_from_the_threshold_on() {
+    fn capable_packets_are_marked_from_the_threshold_on_unless_nothing_waits_behind() {
         let mut queue = Step::new(Duration::from_millis(1), Limit::Packets(10));
         let mut dropped = vec![];
-        for (number, ecn) in [Ecn::Ect1, Ecn::Ect1, Ecn::NotEct, Ecn::Ect0]
-            .into_iter()
-            .enumerate()
-        {
+        let arriving = [Ecn::Ect1, Ecn::Ect1, Ecn::NotEct, Ecn::Ect0, Ecn::Ect1];
+        for (number, ecn) in arriving.into_iter().enumerate() {
             queue.enqueue(0, packet(0, number as u64, 1500, ecn), &mut dropped);
         }
         let mut marked_at = |now_ns| queue.dequeue(now_ns, &mut dropped).unwrap().ecn;
@@ -75,6 +77,7 @@ mod tests {
         assert_eq!(marked_at(1_000_000), Ecn::Ce);
         assert_eq!(marked_at(2_000_000), Ecn::NotEct);
         assert_eq!(marked_at(2_000_000), Ecn::Ce);
+        assert_eq!(marked_at(2_000_000), Ecn::Ect1);
         assert_eq!(dropped, []);
     }
 }
