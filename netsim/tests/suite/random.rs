@@ -38,7 +38,15 @@ fn link() -> impl Strategy<Value = LinkSpec> {
 }
 
 fn flow() -> impl Strategy<Value = FlowSpec> {
-    let controller = prop_oneof![Just("newreno"), Just("cubic"), Just("fixed:60000")];
+    let controller = prop_oneof![
+        Just("newreno"),
+        Just("cubic"),
+        Just("bbr"),
+        Just("copa"),
+        Just("vegas"),
+        Just("prague"),
+        Just("fixed:60000")
+    ];
     let limit = prop_oneof![Just(u64::MAX), 1_u64..200_000];
     let stop = prop_oneof![Just(u64::MAX), 600_u64..1500];
     (controller, 0_u64..500, stop, limit, 0_u64..60).prop_map(
