@@ -40,10 +40,10 @@ struct Bucket {
 }
 
 impl FqCoDel {
-    /// Empty queues of at most `limit` together; `stream` seeds the hash. A quantum or a number of
-    /// buckets of zero counts as one.
+    /// Empty queues of at most `limit` together; `stream` seeds the hash. A quantum of zero counts as
+    /// one byte, and the number of buckets is held in 1..=65,536.
     pub fn new(law: FqCoDelLaw, limit: Limit, mut stream: Stream) -> Self {
-        let buckets = (0..law.flows.max(1)).map(|_| Bucket {
+        let buckets = (0..law.flows.clamp(1, MOST_BUCKETS)).map(|_| Bucket {
             fifo: Fifo::new(),
             codel: CoDelState::default(),
             credits: 0,
@@ -198,6 +198,8 @@ const fn mixed(key: u64) -> u64 {
     key ^ (key >> 31)
 }
 
+/// Their memory is taken at once.
+const MOST_BUCKETS: u32 = 65_536;
 /// RFC 8290 §4.1.3.
 const DROP_BATCH: u64 = 64;
 

@@ -1,5 +1,7 @@
 //! What waits before a transmitter: drop-tail and active queue management.
 
+#[cfg(test)]
+mod closed_loop;
 mod codel;
 mod drop_tail;
 mod dual_pi2;

@@ -245,3 +245,61 @@ fn every_spec_makes_the_discipline_it_names() {
         assert_eq!(made, spec.name());
     }
 }
+
+// Scenarios refuse such values; a program may still pass them.
+#[test]
+fn senseless_parameters_lose_no_packet_and_end() {
+    let zero = Duration::ZERO;
+    let (max, nan) = (Duration::MAX, f64::NAN);
+    let codel = |target, interval| QueueSpec::CoDel { target, interval };
+    let fq_codel = |quantum, flows| QueueSpec::FqCoDel {
+        target: zero,
+        interval: zero,
+        quantum,
+        flows,
+    };
+    let pie = |target, update, max_burst| QueueSpec::Pie {
+        target,
+        update,
+        max_burst,
+    };
+    let dual_pi2 = |target, update, step| QueueSpec::DualPi2 {
+        target,
+        update,
+        step,
+    };
+    let red = |min_bytes, max_bytes, max_probability, weight| QueueSpec::Red {
+        min_bytes,
+        max_bytes,
+        max_probability,
+        weight,
+    };
+    let specs = [
+        codel(zero, zero),
+        codel(max, max),
+        fq_codel(0, 0),
+        fq_codel(u32::MAX, u32::MAX),
+        pie(zero, zero, zero),
+        pie(max, max, max),
+        dual_pi2(zero, zero, zero),
+        dual_pi2(max, max, max),
+        red(0, 0, nan, nan),
+        red(u64::MAX, 0, -1.0, 7.0),
+    ];
+    for spec in specs {
+        for limit in [Limit::Packets(0), Limit::Bytes(0), Limit::Packets(20)] {
+            let mut queue = AnyQueue::new(&spec, limit, stream());
+            let (mut sent, mut dropped) = (vec![], vec![]);
+            for number in 0..200 {
+                let now_ns = number * 1_000_000;
+                let arriving = at(now_ns, packet(0, number, 1500, Ecn::Ect1));
+                queue.enqueue(now_ns, arriving, &mut dropped);
+                if number % 2 == 1 {
+                    sent.extend(queue.dequeue(now_ns, &mut dropped));
+                }
+            }
+            let accounted = sent.len() + dropped.len() + queue.waiting().count();
+            assert_eq!(accounted, 200, "{spec:?} {limit:?}");
+        }
+    }
+}
