@@ -184,3 +184,97 @@ fn build(root: &Table, traces: &Traces) -> Result<ValidScenario, ScenarioError> 
 const VERSION: u64 = 1;
 /// Most flows of a grid, so that it fits in memory.
 const MOST_FLOWS: usize = 1_000_000;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    /// The keys of each table, by the heading that documents them.
+    const DOCUMENTED: &[(&str, &[&[&str]])] = &[
+        ("## Top level", &[TOP]),
+        ("### `[topology]`", &[topology::TOPOLOGY]),
+        ("### Capacity", &[link::CAPACITY]),
+        ("### Queue size", &[queue::BUFFER]),
+        (
+            "### Propagation and names",
+            &[topology::DUMBBELL_LINK, topology::HOP, topology::GRAPH_LINK],
+        ),
+        ("### Queue, impairments", &[link::LINK]),
+        ("### `rate_steps`", &[link::RATE_STEP]),
+        ("### `[link.cellular]`", &[link::CELLULAR]),
+        ("### `[link.wifi]`", &[link::WIFI]),
+        ("### `[link.leo]`", &[link::LEO]),
+        (
+            "### `[link.queue]`",
+            &[
+                queue::QUEUE,
+                queue::CODEL,
+                queue::FQ_CODEL,
+                queue::PIE,
+                queue::RED,
+                queue::DUALPI2,
+                queue::STEP,
+            ],
+        ),
+        ("### `[link.policer]`", &[queue::POLICER]),
+        ("### `[link.gilbert_elliott]`", &[link::GILBERT_ELLIOTT]),
+        ("### `blackouts`", &[link::BLACKOUT]),
+        ("## `[transport]`", &[transport::TRANSPORT]),
+        (
+            "## `[[flow]]`",
+            &[
+                flow::FLOW,
+                flow::DUMBBELL_FLOW,
+                flow::PARKING_LOT_FLOW,
+                flow::GRAPH_FLOW,
+            ],
+        ),
+        ("### `reroutes`", &[flow::REROUTE]),
+        (
+            "### `[flow.workload]`",
+            &[
+                workload::WORKLOAD,
+                workload::ON_OFF,
+                workload::WEB,
+                workload::REQUEST_RESPONSE,
+                workload::REAL_TIME,
+                workload::VIDEO,
+                workload::INCAST,
+            ],
+        ),
+        ("### `[flow.workload.retry]`", &[workload::RETRY]),
+        (
+            "### Sizes",
+            &[
+                workload::SIZE,
+                workload::FIXED,
+                workload::EXPONENTIAL,
+                workload::PARETO,
+                workload::LOG_NORMAL,
+            ],
+        ),
+        ("## Sweeps", &[sweep::RANGE]),
+    ];
+
+    #[test]
+    fn every_key_is_documented_and_every_documented_key_exists() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/scenarios.md");
+        let text = std::fs::read_to_string(file).unwrap();
+        let mut tables = 0;
+        for (heading, known) in DOCUMENTED {
+            let start = text.find(&format!("\n{heading}\n")).unwrap() + 1;
+            let section = &text[start + heading.len()..];
+            let end = section.find("\n#").unwrap_or(section.len());
+            let rows = section[..end].lines();
+            let keys = rows.filter_map(|row| row.strip_prefix("| `")?.split('`').next());
+            let documented: BTreeSet<&str> = keys.collect();
+            let known: BTreeSet<&str> = known.iter().copied().flatten().copied().collect();
+            assert_eq!(documented, known, "{heading}");
+            tables += 1;
+        }
+        assert_eq!(text.matches("\n| key |").count(), tables);
+    }
+}

@@ -102,6 +102,12 @@ fn ranges_are_named_with_line_and_field() {
             "pacing = \"fq\"",
             "12: `transport.pacing`: expected one of `controller`, `off`, got `fq`",
         ),
+    ]);
+}
+
+#[test]
+fn flows_stay_in_their_ranges() {
+    check(&[
         (
             "start_s = 1",
             "start_s = 10",
