@@ -1,7 +1,7 @@
 //! Reading with limits, writing without halves.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, BufWriter, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -124,6 +124,60 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     })
 }
 
+/// A file that is written piece by piece and appears under its name only once it is whole.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    output: BufWriter<NamedTempFile>,
+    path: PathBuf,
+}
+
+impl Staged {
+    /// Begins the file `path`; nothing of it is left where it is not finished.
+    pub(crate) fn create(path: &Path) -> Result<Self, FileError> {
+        let attempt = || -> io::Result<Self> {
+            let target = replaceable(path)?.ok_or(io::ErrorKind::Unsupported)?;
+            let file = temporary_beside(&target)?;
+            Ok(Self {
+                output: BufWriter::with_capacity(1 << 18, file),
+                path: target,
+            })
+        };
+        attempt().map_err(|source| Self::failed(path, source))
+    }
+
+    /// Gives the file its name.
+    pub(crate) fn finish(self) -> Result<(), FileError> {
+        let path = self.path;
+        let attempt = || -> io::Result<()> {
+            let file = self
+                .output
+                .into_inner()
+                .map_err(io::IntoInnerError::into_error)?;
+            file.as_file().sync_all()?;
+            file.persist(&path)?;
+            Ok(())
+        };
+        attempt().map_err(|source| Self::failed(&path, source))
+    }
+
+    fn failed(path: &Path, source: io::Error) -> FileError {
+        FileError::Write {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+impl Write for Staged {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.output.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.output.flush()
+    }
+}
+
 /// Fails where [`write()`] would, before the work whose result shall go there.
 pub(crate) fn check_writable(path: &Path) -> Result<(), FileError> {
     let attempt = || -> io::Result<()> {
@@ -238,6 +292,22 @@ mod tests {
         write(&path, b"two").unwrap();
         assert_eq!(read_text("text", &path).unwrap(), "two");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_staged_file_appears_when_it_is_finished() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        let mut dropped = Staged::create(&path).unwrap();
+        dropped.write_all(b"half").unwrap();
+        drop(dropped);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let mut staged = Staged::create(&path).unwrap();
+        staged.write_all(b"whole").unwrap();
+        assert!(!path.exists());
+        staged.finish().unwrap();
+        assert_eq!(read_text("text", &path).unwrap(), "whole");
+        assert!(Staged::create(folder.path()).is_err());
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod interrupt;
 mod model;
 mod net;
 mod output;
+mod plot;
 mod priority;
 mod progress;
 mod report;

@@ -30,6 +30,8 @@
 pub mod baseline;
 pub mod endpoint;
 pub mod link;
+#[cfg(any(feature = "pcapng", feature = "qlog"))]
+pub mod record;
 pub mod report;
 pub mod rng;
 pub mod scenario;

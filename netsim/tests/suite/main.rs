@@ -9,6 +9,8 @@ mod determinism;
 #[cfg(test)]
 mod random;
 #[cfg(test)]
+mod record;
+#[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod rfc9002;

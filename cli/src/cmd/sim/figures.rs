@@ -1,0 +1,219 @@
+//! Charts of runs.
+
+use super::matrix::Row;
+use super::results::{Course, Detailed, FlowCourse, Run};
+use crate::plot::{Chart, Mark, Panel, Series, colour};
+
+/// Rate, queueing delay, window and round-trip time of one run over time.
+pub(super) fn course(run: &Run, course: &Course) -> Chart {
+    let duration = run.duration_s;
+    let lines = |of: fn(&FlowCourse, usize) -> Option<f64>| {
+        let flows = course.flows.iter().take(MOST_FLOWS).enumerate();
+        let lines = flows.map(move |(number, flow)| {
+            let bins = 0..flow.goodput_mbps.len();
+            let points = bins.map(|bin| Some((middle(course, bin), of(flow, bin)?)));
+            Series::line(&flow_name(run, number), number, points.collect())
+        });
+        lines.collect::<Vec<_>>()
+    };
+    let mut rates = vec![capacity(course, duration)];
+    rates.extend(lines(|flow, bin| flow.goodput_mbps.get(bin).copied()));
+    let delays = course.queue_delay_mean_ms.iter().enumerate();
+    let delays = delays.map(|(bin, &delay)| Some((middle(course, bin), delay)));
+    let delay = Series {
+        colour: colour(INK),
+        ..Series::line("", 0, delays.collect())
+    };
+    let panel = |label: &str, series| Panel {
+        y_label: label.to_owned(),
+        y_end: None,
+        series,
+    };
+    let subtitle = if run.flows.len() > MOST_FLOWS {
+        format!(
+            "seed {}; the first {MOST_FLOWS} of {} flows; bins of {} ms",
+            run.seed,
+            run.flows.len(),
+            1000.0 * course.bin_s
+        )
+    } else {
+        format!("seed {}; bins of {} ms", run.seed, 1000.0 * course.bin_s)
+    };
+    Chart {
+        title: format!("{}: {}", run.scenario, run.controller),
+        subtitle,
+        x_label: "time (s)".to_owned(),
+        x_end: Some(duration),
+        panels: vec![
+            panel("goodput (Mbit/s)", rates),
+            panel("queueing delay (ms)", vec![delay]),
+            panel(
+                "window (kB)",
+                lines(|flow, bin| flow.window_bytes.get(bin).map(|&it| it as f64 / 1000.0)),
+            ),
+            panel(
+                "round-trip time (ms)",
+                lines(|flow, bin| flow.rtt_ms.get(bin).copied().filter(|&it| it > 0.0)),
+            ),
+        ],
+    }
+}
+
+/// The first link's capacity; level within bins.
+fn capacity(course: &Course, duration_s: f64) -> Series {
+    let bins = course.capacity_mbps.iter().enumerate();
+    let mut points: Vec<_> = bins
+        .map(|(bin, &capacity)| Some((course.at_s(bin), capacity)))
+        .collect();
+    if let Some(&last) = course.capacity_mbps.last() {
+        points.push(Some((duration_s, last)));
+    }
+    Series {
+        name: "capacity".to_owned(),
+        colour: PALE,
+        mark: Mark::Step,
+        points,
+        bars: Vec::new(),
+    }
+}
+
+/// Share of the packets that waited at most so long, one line per controller.
+pub(super) fn delay_distribution(scenario: &str, runs: &[Detailed]) -> Option<Chart> {
+    let lines = runs.iter().enumerate().filter_map(|(number, detailed)| {
+        let quantiles = &detailed.course.as_ref()?.queue_delay_quantiles_ms;
+        let last = quantiles.len().checked_sub(1)?;
+        let points = quantiles.iter().enumerate();
+        let points = points.map(|(at, &delay)| Some((delay, at as f64 / last as f64)));
+        Some(Series::line(
+            &detailed.run.controller,
+            number,
+            points.collect(),
+        ))
+    });
+    let series: Vec<_> = lines.collect();
+    (!series.is_empty()).then(|| Chart {
+        title: format!("{scenario}: distribution of the queueing delay"),
+        subtitle: "packets at the first link after the warm-up; one seed".to_owned(),
+        x_label: "queueing delay (ms)".to_owned(),
+        x_end: None,
+        panels: vec![Panel {
+            y_label: "share of packets with at most this delay".to_owned(),
+            y_end: Some(1.0),
+            series,
+        }],
+    })
+}
+
+/// Jain's index of the flows' rates over time, one line per controller; none for single flows.
+pub(super) fn fairness(scenario: &str, runs: &[Detailed]) -> Option<Chart> {
+    let mut duration = 0.0_f64;
+    let lines = runs.iter().enumerate().filter_map(|(number, detailed)| {
+        let course = detailed.course.as_ref()?;
+        if course.flows.len() < 2 {
+            return None;
+        }
+        duration = duration.max(detailed.run.duration_s);
+        let points = jain_over_time(course);
+        Some(Series::line(&detailed.run.controller, number, points))
+    });
+    let series: Vec<_> = lines.collect();
+    (!series.is_empty()).then(|| Chart {
+        title: format!("{scenario}: convergence to equal rates"),
+        subtitle: format!("goodput in windows of {WINDOW_S} s; one seed; 1 is equal"),
+        x_label: "time (s)".to_owned(),
+        x_end: Some(duration),
+        panels: vec![Panel {
+            y_label: "Jain's index of all flows".to_owned(),
+            y_end: Some(1.0),
+            series,
+        }],
+    })
+}
+
+/// In windows; nothing where nothing was delivered.
+fn jain_over_time(course: &Course) -> Vec<Option<(f64, f64)>> {
+    let bins = course.capacity_mbps.len();
+    let per_window = ((WINDOW_S / course.bin_s).round() as usize).max(1);
+    let windows = (0..bins.div_ceil(per_window)).map(|window| {
+        let from = window * per_window;
+        let until = (from + per_window).min(bins);
+        let sums = course.flows.iter().map(|flow| {
+            let rates = flow.goodput_mbps.get(from..until);
+            rates.map_or(0.0, |rates| rates.iter().sum::<f64>())
+        });
+        let sums: Vec<f64> = sums.collect();
+        let middle = f64::midpoint(course.at_s(from), course.at_s(until));
+        let delivered = sums.iter().any(|&sum| sum > 0.0);
+        delivered.then(|| (middle, tautline_netsim::report::jain(sums)))
+    });
+    windows.collect()
+}
+
+/// Queueing delay against utilisation, a dot per scenario and controller with its intervals.
+pub(super) fn trade_off(title: &str, rows: &[&Row]) -> Chart {
+    let mut controllers: Vec<&str> = Vec::new();
+    for row in rows {
+        if !controllers.contains(&row.controller.as_str()) {
+            controllers.push(&row.controller);
+        }
+    }
+    let series = controllers.iter().enumerate().map(|(number, controller)| {
+        let own = rows.iter().filter(|row| row.controller == *controller);
+        let mut series = Series {
+            mark: Mark::Dot(number),
+            ..Series::line(controller, number, Vec::new())
+        };
+        for row in own {
+            let (x, y) = (row.queue_delay_mean_ms, row.utilisation);
+            let at = (x.mean, 100.0 * y.mean);
+            series.points.push(Some(at));
+            if let Some(half) = x.ci95 {
+                let ends = [(at.0 - half).max(0.0), at.0 + half];
+                series.bars.push(ends.map(|x| (x, at.1)));
+            }
+            if let Some(half) = y.ci95 {
+                let half = 100.0 * half;
+                let ends = [(at.1 - half).max(0.0), (at.1 + half).min(100.0)];
+                series.bars.push(ends.map(|y| (at.0, y)));
+            }
+        }
+        series
+    });
+    let seeds = rows.iter().map(|row| row.seeds).max().unwrap_or(0);
+    let what = if seeds > 1 {
+        format!("means over {seeds} seeds with 95 % intervals; ")
+    } else {
+        String::new()
+    };
+    Chart {
+        title: title.to_owned(),
+        subtitle: format!("{what}up and to the left is better"),
+        x_label: "mean queueing delay (ms)".to_owned(),
+        x_end: None,
+        panels: vec![Panel {
+            y_label: "utilisation (%)".to_owned(),
+            y_end: Some(100.0),
+            series: series.collect(),
+        }],
+    }
+}
+
+fn middle(course: &Course, bin: usize) -> f64 {
+    course.at_s(bin) + course.bin_s / 2.0
+}
+
+fn flow_name(run: &Run, number: usize) -> String {
+    let controller = run.flows.get(number).map_or("", |flow| &flow.controller);
+    if run.flows.len() == 1 {
+        controller.to_owned()
+    } else {
+        format!("flow {number}: {controller}")
+    }
+}
+
+/// Lines that can be told apart.
+const MOST_FLOWS: usize = 8;
+/// Place of the dark grey among the colours.
+const INK: usize = 6;
+const PALE: crate::plot::Colour = crate::plot::Colour(0x99, 0x99, 0x99);
+const WINDOW_S: f64 = 1.0;

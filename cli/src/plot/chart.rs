@@ -1,0 +1,426 @@
+//! Panels of lines or points above each other, over one horizontal axis.
+
+use super::font::Font;
+use super::scale::Scale;
+use super::sketch::{Anchor, Colour, Point, Sketch, Style};
+
+/// A chart.
+#[derive(Clone, Debug)]
+pub(crate) struct Chart {
+    /// What it shows.
+    pub(crate) title: String,
+    /// A second line with what else is to be known; may be empty.
+    pub(crate) subtitle: String,
+    /// Label of the horizontal axis, with its unit.
+    pub(crate) x_label: String,
+    /// Where the horizontal axis ends; at a round number behind the last point where not said.
+    pub(crate) x_end: Option<f64>,
+    /// From top to bottom.
+    pub(crate) panels: Vec<Panel>,
+}
+
+/// One plane of a chart.
+#[derive(Clone, Debug)]
+pub(crate) struct Panel {
+    /// Label of the vertical axis, with its unit.
+    pub(crate) y_label: String,
+    /// Where the vertical axis ends; at a round number above the largest value where not said.
+    pub(crate) y_end: Option<f64>,
+    /// What is drawn, the last on top.
+    pub(crate) series: Vec<Series>,
+}
+
+/// Values that belong together.
+#[derive(Clone, Debug)]
+pub(crate) struct Series {
+    /// Its name in the legend; equal names with equal looks appear once.
+    pub(crate) name: String,
+    /// Its colour.
+    pub(crate) colour: Colour,
+    /// How it is drawn.
+    pub(crate) mark: Mark,
+    /// The points; a line breaks where there is none.
+    pub(crate) points: Vec<Option<(f64, f64)>>,
+    /// Straight lines from one point to another, for intervals.
+    pub(crate) bars: Vec<[(f64, f64); 2]>,
+}
+
+/// How values are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// A line from point to point, dashed by number: 0 is without gaps.
+    Line(usize),
+    /// A line that is level up to the next point.
+    Step,
+    /// A dot per point, shaped by number.
+    Dot(usize),
+}
+
+/// The colour of series number `at`: those of Okabe and Ito, which people with any kind of colour
+/// vision can tell apart, without the pale yellow.
+pub(crate) const fn colour(at: usize) -> Colour {
+    PALETTE[at % PALETTE.len()]
+}
+
+impl Chart {
+    /// Draws it.
+    pub(super) fn draw(&self, font: &Font) -> Sketch {
+        let legend = Legend::of(self, font);
+        let x = self.x_scale();
+        let scales: Vec<Scale> = self
+            .panels
+            .iter()
+            .map(|panel| panel.y_scale(self))
+            .collect();
+        let widest = scales.iter().flat_map(Scale::ticks);
+        let widest = widest.map(|(_, word)| font.width(&word, SMALL));
+        let left = 38.0 + widest.fold(0.0, f32::max);
+        let top = legend.bottom + 14.0;
+        let panel_height = self.panel_height();
+        let count = self.panels.len() as f32;
+        let height = top + count * (panel_height + GAP) - GAP + 50.0;
+        let mut sketch = Sketch {
+            width: WIDTH,
+            height,
+            title: self.title.clone(),
+            shapes: Vec::new(),
+        };
+        sketch.words(
+            (14.0, 26.0),
+            &self.title,
+            Style::new(LARGE, Anchor::Start, INK),
+        );
+        let second = Style::new(SMALL, Anchor::Start, PALE_INK);
+        sketch.words((14.0, 44.0), &self.subtitle, second);
+        legend.draw(&mut sketch);
+        for (at, (panel, y)) in self.panels.iter().zip(scales).enumerate() {
+            let top = top + at as f32 * (panel_height + GAP);
+            let plane = Plane {
+                left,
+                right: WIDTH - 18.0,
+                top,
+                bottom: top + panel_height,
+                x,
+                y,
+            };
+            plane.axes(&mut sketch, &panel.y_label, at + 1 == self.panels.len());
+            for series in &panel.series {
+                plane.series(&mut sketch, series);
+            }
+        }
+        let middle = f32::midpoint(left, WIDTH - 18.0);
+        let style = Style::new(NORMAL, Anchor::Middle, INK);
+        sketch.words((middle, height - 12.0), &self.x_label, style);
+        sketch
+    }
+
+    fn panel_height(&self) -> f32 {
+        if self.panels.len() == 1 { 380.0 } else { 150.0 }
+    }
+
+    fn x_scale(&self) -> Scale {
+        if let Some(end) = self.x_end {
+            return Scale::up_to(end, 10.0);
+        }
+        let series = self.panels.iter().flat_map(|panel| &panel.series);
+        let largest = series.flat_map(Series::places).map(|(x, _)| x);
+        Scale::from_zero(largest.fold(0.0, f64::max), 10.0)
+    }
+}
+
+impl Panel {
+    fn y_scale(&self, chart: &Chart) -> Scale {
+        let ticks = f64::from(chart.panel_height() / 34.0);
+        if let Some(end) = self.y_end {
+            return Scale::up_to(end, ticks);
+        }
+        let largest = self.series.iter().flat_map(Series::places).map(|(_, y)| y);
+        Scale::from_zero(largest.fold(0.0, f64::max), ticks)
+    }
+}
+
+impl Series {
+    /// A line through `points`.
+    pub(crate) fn line(name: &str, at: usize, points: Vec<Option<(f64, f64)>>) -> Self {
+        Self {
+            name: name.to_owned(),
+            colour: colour(at),
+            mark: Mark::Line(at / PALETTE.len()),
+            points,
+            bars: Vec::new(),
+        }
+    }
+
+    /// Everything that must be within the axes.
+    fn places(&self) -> impl Iterator<Item = (f64, f64)> {
+        let ends = self.bars.iter().flatten().copied();
+        let all = self.points.iter().flatten().copied().chain(ends);
+        all.filter(|(x, y)| x.is_finite() && y.is_finite())
+    }
+}
+
+/// A rectangle with scales.
+struct Plane {
+    left: f32,
+    right: f32,
+    top: f32,
+    bottom: f32,
+    x: Scale,
+    y: Scale,
+}
+
+impl Plane {
+    fn place(&self, (x, y): (f64, f64)) -> Point {
+        (
+            self.left + (self.right - self.left) * self.x.share(x),
+            self.bottom - (self.bottom - self.top) * self.y.share(y),
+        )
+    }
+
+    fn axes(&self, sketch: &mut Sketch, y_label: &str, lowest: bool) {
+        let numbers = Style::new(SMALL, Anchor::End, PALE_INK);
+        for (value, word) in self.y.ticks() {
+            let (_, y) = self.place((self.x.low, value));
+            sketch.line((self.left, y), (self.right, y), GRID);
+            sketch.words((self.left - 7.0, y + 4.0), &word, numbers);
+        }
+        let numbers = Style::new(SMALL, Anchor::Middle, PALE_INK);
+        for (value, word) in self.x.ticks() {
+            let (x, _) = self.place((value, self.y.low));
+            sketch.line((x, self.bottom), (x, self.bottom + 4.0), AXIS);
+            if lowest {
+                sketch.words((x, self.bottom + 18.0), &word, numbers);
+            }
+        }
+        let foot = [(self.left, self.bottom), (self.right, self.bottom)];
+        sketch.line(foot[0], foot[1], AXIS);
+        let middle = f32::midpoint(self.top, self.bottom);
+        let label = Style::new(NORMAL, Anchor::Middle, INK).upwards();
+        sketch.words((18.0, middle), y_label, label);
+    }
+
+    fn series(&self, sketch: &mut Sketch, series: &Series) {
+        for &[from, to] in &series.bars {
+            let ends = vec![self.place(from), self.place(to)];
+            sketch.stroke(ends, series.colour, 1.2, &[]);
+        }
+        let finite = |&(x, y): &(f64, f64)| x.is_finite() && y.is_finite();
+        for run in series
+            .points
+            .split(|point| !point.as_ref().is_some_and(finite))
+        {
+            let run: Vec<Point> = run.iter().flatten().map(|&at| self.place(at)).collect();
+            match series.mark {
+                Mark::Line(dash) => {
+                    sketch.stroke(
+                        thinned(&run),
+                        series.colour,
+                        1.5,
+                        DASHES[dash % DASHES.len()],
+                    );
+                }
+                Mark::Step => {
+                    sketch.stroke(thinned(&stepped(&run)), series.colour, 1.5, &[]);
+                }
+                Mark::Dot(shape) => {
+                    for &at in &run {
+                        sketch.area(dot(at, shape), series.colour);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The same line level up to each next point.
+fn stepped(run: &[Point]) -> Vec<Point> {
+    let mut line = Vec::with_capacity(2 * run.len());
+    for &(x, y) in run {
+        if let Some(&(_, before)) = line.last() {
+            line.push((x, before));
+        }
+        line.push((x, y));
+    }
+    line
+}
+
+/// At most four points per half pixel: the first, the lowest, the highest and the last one.
+fn thinned(run: &[Point]) -> Vec<Point> {
+    let mut line = Vec::new();
+    for column in run.chunk_by(|a, b| (2.0 * a.0).floor() == (2.0 * b.0).floor()) {
+        if column.len() <= 4 {
+            line.extend_from_slice(column);
+            continue;
+        }
+        let (first, last) = (column[0], column[column.len() - 1]);
+        let highest = column.iter().map(|point| point.1).fold(first.1, f32::min);
+        let lowest = column.iter().map(|point| point.1).fold(first.1, f32::max);
+        line.extend([first, (first.0, highest), (first.0, lowest), last]);
+    }
+    line
+}
+
+/// A disc, a square, a diamond or a triangle around `at`.
+fn dot((x, y): Point, shape: usize) -> Vec<Point> {
+    let corners = |count: usize, radius: f32, turned: f32| -> Vec<Point> {
+        let corner = |at: usize| {
+            let angle = f64::from(turned) + core::f64::consts::TAU * at as f64 / count as f64;
+            let (dx, dy) = (libm::cos(angle) as f32, libm::sin(angle) as f32);
+            (x + radius * dx, y + radius * dy)
+        };
+        (0..count).map(corner).collect()
+    };
+    match shape % 4 {
+        0 => corners(20, 5.0, 0.0),
+        1 => corners(4, 6.4, core::f32::consts::FRAC_PI_4),
+        2 => corners(4, 6.8, 0.0),
+        _ => corners(3, 6.8, -core::f32::consts::FRAC_PI_2),
+    }
+}
+
+/// The names with their looks, in rows below the title.
+struct Legend<'a> {
+    entries: Vec<(&'a Series, Point)>,
+    bottom: f32,
+}
+
+impl<'a> Legend<'a> {
+    fn of(chart: &'a Chart, font: &Font) -> Self {
+        let mut entries: Vec<(&Series, Point)> = Vec::new();
+        let (mut x, mut y) = (
+            14.0,
+            if chart.subtitle.is_empty() {
+                50.0
+            } else {
+                68.0
+            },
+        );
+        for series in chart.panels.iter().flat_map(|panel| &panel.series) {
+            let same = |(other, _): &(&Series, Point)| other.name == series.name;
+            if series.name.is_empty() || entries.iter().any(same) {
+                continue;
+            }
+            let width = 34.0 + font.width(&series.name, NORMAL) + 18.0;
+            if x + width > WIDTH && x > 14.0 {
+                (x, y) = (14.0, y + 20.0);
+            }
+            entries.push((series, (x, y)));
+            x += width;
+        }
+        Self {
+            bottom: if entries.is_empty() { y - 20.0 } else { y },
+            entries,
+        }
+    }
+
+    fn draw(&self, sketch: &mut Sketch) {
+        for (series, (x, y)) in &self.entries {
+            let middle = y - 4.0;
+            match series.mark {
+                Mark::Line(dash) => {
+                    let line = vec![(*x, middle), (x + 26.0, middle)];
+                    sketch.stroke(line, series.colour, 2.5, DASHES[dash % DASHES.len()]);
+                }
+                Mark::Step => {
+                    let line = vec![(*x, middle), (x + 26.0, middle)];
+                    sketch.stroke(line, series.colour, 2.5, &[]);
+                }
+                Mark::Dot(shape) => sketch.area(dot((x + 18.0, middle), shape), series.colour),
+            }
+            let style = Style::new(NORMAL, Anchor::Start, INK);
+            sketch.words((x + 34.0, *y), &series.name, style);
+        }
+    }
+}
+
+const PALETTE: [Colour; 7] = [
+    Colour(0x00, 0x72, 0xB2),
+    Colour(0xD5, 0x5E, 0x00),
+    Colour(0x00, 0x9E, 0x73),
+    Colour(0xCC, 0x79, 0xA7),
+    Colour(0xE6, 0x9F, 0x00),
+    Colour(0x56, 0xB4, 0xE9),
+    Colour(0x44, 0x44, 0x44),
+];
+const DASHES: [&[f32]; 3] = [&[], &[7.0, 3.0], &[2.0, 3.0]];
+const INK: Colour = Colour(0x22, 0x22, 0x22);
+const PALE_INK: Colour = Colour(0x55, 0x55, 0x55);
+const AXIS: Colour = Colour(0x66, 0x66, 0x66);
+const GRID: Colour = Colour(0xE3, 0xE3, 0xE3);
+const WIDTH: f32 = 900.0;
+const GAP: f32 = 26.0;
+const LARGE: f32 = 17.0;
+const NORMAL: f32 = 12.5;
+const SMALL: f32 = 11.5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plot::Format;
+
+    fn chart(points: Vec<Option<(f64, f64)>>) -> Chart {
+        Chart {
+            title: "a < b".to_owned(),
+            subtitle: "seed 1".to_owned(),
+            x_label: "time (s)".to_owned(),
+            x_end: None,
+            panels: vec![Panel {
+                y_label: "rate (Mbit/s)".to_owned(),
+                y_end: None,
+                series: vec![Series::line("cubic", 0, points)],
+            }],
+        }
+    }
+
+    #[test]
+    fn an_svg_has_words_and_breaks_lines_at_gaps() {
+        let points = [
+            Some(1.0),
+            Some(2.0),
+            None,
+            Some(f64::NAN),
+            Some(3.0),
+            Some(1.0),
+        ];
+        let points = points.iter().enumerate();
+        let points = points.map(|(x, y)| y.map(|y| (x as f64, y))).collect();
+        let svg = Format::Svg.render(&chart(points)).unwrap();
+        let svg = String::from_utf8(svg).unwrap();
+        for words in ["a &lt; b", "cubic", "rate (Mbit/s)", "time (s)", "seed 1"] {
+            assert!(svg.contains(words), "{words} in {svg}");
+        }
+        let blue = svg
+            .matches("stroke=\"#0072b2\" stroke-width=\"1.5\"")
+            .count();
+        assert_eq!(blue, 2, "{svg}");
+    }
+
+    #[test]
+    fn a_png_holds_the_colours_of_its_lines() {
+        let points = (0..100).map(|x| Some((f64::from(x), f64::from(x % 7))));
+        let png = Format::Png.render(&chart(points.collect())).unwrap();
+        let picture = tiny_skia::Pixmap::decode_png(&png).unwrap();
+        assert_eq!(picture.width(), 1800);
+        let blue = picture
+            .pixels()
+            .iter()
+            .filter(|pixel| (pixel.red(), pixel.green(), pixel.blue()) == (0x00, 0x72, 0xB2));
+        assert!(blue.count() > 1000);
+    }
+
+    #[test]
+    fn thinning_keeps_first_last_and_extremes() {
+        let run: Vec<Point> = (0..1000)
+            .map(|at| (10.1, (at * 37 % 1000) as f32))
+            .collect();
+        assert_eq!(
+            thinned(&run),
+            [(10.1, 0.0), (10.1, 0.0), (10.1, 999.0), (10.1, 963.0)]
+        );
+    }
+
+    #[test]
+    fn an_empty_chart_is_drawn_too() {
+        assert!(Format::Png.render(&chart(Vec::new())).is_ok());
+    }
+}
