@@ -57,6 +57,7 @@ use quinn_proto::{
     ValidationTokenConfig, VarInt,
 };
 use tautline_core::units::Timestamp;
+use tautline_netsim::sim::Carrier;
 use tautline_netsim::transport::Ecn;
 
 mod bulk;
@@ -119,13 +120,22 @@ pub enum FlowError {
     Ecn,
 }
 
-/// The two ends of one connection.
+/// The two ends of one connection; as a [`Carrier`] they carry one flow of a scenario.
 #[derive(Debug)]
 pub struct Connection {
     /// Uploads; a QUIC client.
     pub sender: QuinnEndpoint,
     /// Receives; a QUIC server.
     pub receiver: QuinnEndpoint,
+}
+
+impl<C> From<Connection> for Carrier<C> {
+    fn from(connection: Connection) -> Self {
+        Self::Real {
+            sender: Box::new(connection.sender),
+            receiver: Box::new(connection.receiver),
+        }
+    }
 }
 
 /// A connection whose sending end starts its handshake at `start`; every random number that

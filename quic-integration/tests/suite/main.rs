@@ -17,6 +17,8 @@ mod pair;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]
+mod sim_agreement;
+#[cfg(test)]
 mod sim_path;
 #[cfg(test)]
 mod sim_transfers;
