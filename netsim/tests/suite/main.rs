@@ -1,11 +1,15 @@
 //! The simulator against its properties, its RFCs and measured references.
 
 #[cfg(test)]
+mod bbr;
+#[cfg(test)]
 mod conservation;
 #[cfg(test)]
 mod controllers;
 #[cfg(test)]
 mod determinism;
+#[cfg(test)]
+mod graphs;
 #[cfg(test)]
 mod random;
 #[cfg(test)]

@@ -1,7 +1,11 @@
 //! How much is acknowledged in lumps (draft-ietf-ccwg-bbr §5.5.9).
 
+use core::time::Duration;
+
+use tautline_core::units::Bandwidth;
+
+use super::Bbr;
 use super::filter::WindowedMax;
-use super::{Bbr, NANOS_PER_SEC};
 
 /// The estimate of BBR.extra_acked.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,7 +33,8 @@ impl Bbr {
         };
         let episode = &mut self.aggregation;
         let interval_ns = now_ns.saturating_sub(episode.interval_start_ns);
-        let mut expected = expected_bytes(self.bw, interval_ns);
+        let rate = Bandwidth::from_bytes_per_sec(self.bw);
+        let mut expected = rate.bytes_in(Duration::from_nanos(interval_ns)).as_u64();
         if episode.delivered <= expected {
             episode.delivered = 0;
             episode.interval_start_ns = now_ns;
@@ -39,11 +44,6 @@ impl Bbr {
         let extra = (episode.delivered - expected).min(self.control.window);
         episode.filter.update(self.round.count, extra, length);
     }
-}
-
-fn expected_bytes(bytes_per_sec: u64, interval_ns: u64) -> u64 {
-    let wide = u128::from(bytes_per_sec) * u128::from(interval_ns) / u128::from(NANOS_PER_SEC);
-    u64::try_from(wide).unwrap_or(u64::MAX)
 }
 
 /// §2.9: BBR.ExtraAckedFilterLen.

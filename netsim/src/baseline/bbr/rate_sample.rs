@@ -1,6 +1,9 @@
 //! Delivery rate samples (draft-ietf-ccwg-bbr §4.1).
 
+use core::time::Duration;
+
 use tautline_core::controller::{AckedPacket, SentPacket};
+use tautline_core::units::{Bandwidth, Bytes};
 
 /// What one acknowledgement says of the path ("RS" in the draft).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -196,8 +199,9 @@ impl Sampler {
         let interval_ns = sample.send_elapsed_ns.max(sample.ack_elapsed_ns);
         sample.delivered = self.delivered - sample.prior_delivered;
         if interval_ns != 0 {
-            let rate = u128::from(sample.delivered) * NANOS_PER_SEC / u128::from(interval_ns);
-            sample.delivery_rate = u64::try_from(rate).unwrap_or(u64::MAX);
+            let interval = Duration::from_nanos(interval_ns);
+            let rate = Bandwidth::from_transfer(Bytes::new(sample.delivered), interval);
+            sample.delivery_rate = rate.as_bytes_per_sec();
         }
         sample
     }
@@ -325,11 +329,10 @@ const FIRST_CAPACITY: usize = 64;
 const MAX_CAPACITY: u64 = 1 << 20;
 /// A flight may double every round trip, and a loss takes a few of those to be noticed.
 const ABANDONED_FLIGHTS: u64 = 64;
-const NANOS_PER_SEC: u128 = 1_000_000_000;
 
 #[cfg(test)]
 mod tests {
-    use tautline_core::units::{Bytes, PacketNumber, Timestamp};
+    use tautline_core::units::{PacketNumber, Timestamp};
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! The model of the path: bounds from losses, bandwidth, aggregation (draft-ietf-ccwg-bbr §5.5).
 
-use tautline_core::controller::{CongestionTrigger, Controller, RetryTiming};
+use tautline_core::controller::{CongestionTrigger, Controller as _, RetryTiming};
 use tautline_core::units::Bytes;
 
 use super::path::{MILLISECOND, MTU, Path};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use tautline_core::controller::{
-    AckBatch, AckedPacket, CongestionEvent, CongestionTrigger, Controller, SentPacket,
+    AckBatch, AckedPacket, CongestionEvent, CongestionTrigger, Controller as _, SentPacket,
 };
 use tautline_core::units::{Bytes, PacketNumber, Timestamp};
 
