@@ -396,6 +396,7 @@ mod tests {
         let mut path = steady();
         for _ in 0..14 {
             path.controller.window = 40.0;
+            path.controller.window_at_round_start = 30.0;
             path.round(EMPTY);
             assert!(path.segments() <= 82.0, "{}", path.segments());
             // One over delta is two packets, and the velocity doubles at a round's first packet.
