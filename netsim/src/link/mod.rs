@@ -87,10 +87,14 @@ impl Link {
         self.departure_ns
     }
 
+    /// Packets in transmission and in the queue.
+    pub fn waiting(&self) -> impl Iterator<Item = &Packet> {
+        self.in_service.iter().chain(self.queue.waiting())
+    }
+
     /// Packets in the queue, in transmission and in propagation to the next link.
     pub fn backlog(&self) -> impl Iterator<Item = &Packet> {
-        let waiting = self.in_service.iter().chain(self.queue.waiting());
-        waiting.chain(self.pipe.packets())
+        self.waiting().chain(self.pipe.packets())
     }
 
     /// Whether packets may come out in another order than they went in.

@@ -113,8 +113,8 @@ pub struct LinkReport {
 pub struct LinkUse {
     /// Its name in the scenario; may be empty.
     pub name: String,
-    /// Packets of the whole run, in both directions; `sent` counts arrivals at the queue and
-    /// `delivered` what left the transmitter and was not lost.
+    /// Packets of the whole run, in both directions; `sent` counts arrivals at the queue,
+    /// `delivered` what left the transmitter and was not lost, `in_network` what has not left it.
     pub packets: PacketCounts,
     /// Packets of the window; `in_network` is left zero.
     pub measured: PacketCounts,

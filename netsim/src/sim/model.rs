@@ -204,6 +204,8 @@ impl<C: Controller> Simulation<'_, C> {
             if self.observer.is_none() && flow.way.returns_freely(now_ns) {
                 let arrival_ns = now_ns + flow.way.tail_ns(Direction::Backward);
                 model.acks.push_back((arrival_ns, ack));
+                // Packets on the way back are called the same whether they are watched or not.
+                model.parcels.pass();
                 continue;
             }
             let number_back = model.parcels.put(Parcel::Ack(ack));

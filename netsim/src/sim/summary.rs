@@ -85,7 +85,7 @@ impl<C: Controller> Simulation<'_, C> {
         LinkUse {
             name: name.to_owned(),
             packets: PacketCounts {
-                in_network: link.backlog().count() as u64,
+                in_network: link.waiting().count() as u64,
                 ..counts(before).plus(&counts(window))
             },
             measured: counts(window),
