@@ -7,7 +7,7 @@ use core::time::Duration;
 use tautline_core::controller::FixedWindow;
 use tautline_core::units::{Bandwidth, Bytes, Timestamp};
 use tautline_netsim::baseline::{BoxedController, by_name};
-use tautline_netsim::scenario::{Buffer, FlowSpec, LinkSpec, ValidScenario};
+use tautline_netsim::scenario::{Buffer, FlowSpec, LinkSpec, Stack, ValidScenario};
 use tautline_netsim::sim::{Outcome, RunOptions, run};
 
 fn folder() -> PathBuf {
@@ -116,13 +116,109 @@ fn delays_of_a_way_add_up_to_its_base_round_trip_time() {
     );
 }
 
-fn outcome(name: &str) -> Outcome<BoxedController> {
-    let scenario = grid(&folder().join(name)).remove(0);
+fn outcome_of(scenario: &ValidScenario) -> Outcome<BoxedController> {
     let mtu = Bytes::new(u64::from(scenario.transport().mtu_bytes));
     let controllers = scenario.flows().iter();
     let controllers = controllers.map(|flow| by_name(&flow.controller, mtu, 1).unwrap().into());
     let options = RunOptions::default().with_timeline(Duration::from_secs(1));
-    run(&scenario, 1, controllers.collect(), &options).unwrap()
+    run(scenario, 1, controllers.collect(), &options).unwrap()
+}
+
+fn outcome(name: &str) -> Outcome<BoxedController> {
+    outcome_of(&grid(&folder().join(name)).remove(0))
+}
+
+#[test]
+fn every_shipped_file_runs_and_every_flow_delivers() {
+    let mut runs = 0;
+    for file in shipped_files() {
+        for scenario in grid(&file) {
+            // Real endpoints are made by whoever runs them.
+            if scenario
+                .flows()
+                .iter()
+                .any(|flow| flow.stack == Stack::Quinn)
+            {
+                continue;
+            }
+            let outcome = outcome_of(&scenario);
+            let name = scenario.name();
+            for (index, flow) in outcome.flows.iter().enumerate() {
+                assert!(flow.delivered_bytes > 0, "{name}: flow {index}");
+            }
+            assert_eq!(outcome.links.len(), scenario.links().len());
+            for link in &outcome.links {
+                assert!(link.utilisation <= 1.001, "{name}: {link:?}");
+            }
+            runs += 1;
+        }
+    }
+    assert!(runs > 60, "{runs}");
+}
+
+#[test]
+fn a_long_way_gets_less_than_the_short_ones_that_it_crosses() {
+    let outcome = outcome("parking-lot.toml");
+    let goodput: Vec<f64> = outcome.flows.iter().map(|flow| flow.goodput_mbps).collect();
+    let shortest = goodput[1..].iter().copied().fold(f64::MAX, f64::min);
+    assert!(goodput[0] < shortest, "{goodput:?}");
+    for link in &outcome.links {
+        assert!(link.utilisation > 0.98, "{link:?}");
+    }
+}
+
+#[test]
+fn acknowledgements_wait_behind_data_of_the_other_direction() {
+    let outcome = outcome("reverse-congestion.toml");
+    let wait = outcome.links[1].queue_delay_mean_ms;
+    assert!(wait > 20.0, "{:?}", outcome.links[1]);
+    let rtt = outcome.flows[0].rtt_mean_ms;
+    assert!(
+        rtt > 40.0 + wait,
+        "{rtt} with {wait} of them on the way back"
+    );
+}
+
+#[test]
+fn a_thin_way_back_loses_acknowledgements() {
+    let outcome = outcome("asymmetric.toml");
+    let back = &outcome.links[1];
+    assert!(back.packets.dropped > 0, "{back:?}");
+    assert!(back.utilisation > 0.95, "{back:?}");
+    assert!(outcome.link.utilisation > 0.95, "{:?}", outcome.link);
+}
+
+#[test]
+fn a_new_way_has_its_own_round_trip_time_and_rate() {
+    let outcome = outcome("reroute.toml");
+    let rates = &outcome.timeline.unwrap().flows[0].goodput_mbps;
+    let mean = |range: core::ops::Range<usize>| {
+        let seconds = range.len() as f64;
+        rates[range].iter().sum::<f64>() / seconds
+    };
+    let (before, meanwhile, after) = (mean(4..8), mean(12..16), mean(20..24));
+    assert!(before < 10.0 && after < 10.0, "{before} {after}");
+    assert!(meanwhile > 15.0, "{meanwhile}");
+}
+
+#[test]
+fn only_capable_packets_are_marked_and_the_scalable_flow_waits_less() {
+    let outcome = outcome("l4s.toml");
+    let marked: Vec<u64> = outcome
+        .flows
+        .iter()
+        .map(|flow| flow.sender.marked_packets)
+        .collect();
+    assert!(marked[0] > 100 && marked[1] == 0, "{marked:?}");
+    let rtts: Vec<f64> = outcome.flows.iter().map(|flow| flow.rtt_mean_ms).collect();
+    assert!(rtts[0] < 23.0 && rtts[1] > 25.0, "{rtts:?}");
+}
+
+#[test]
+fn a_policer_caps_what_a_longer_queue_would_not() {
+    let link = outcome("policer.toml").link;
+    assert!(link.goodput_mbps < 10.0, "{link:?}");
+    assert!(link.packets.dropped > 0, "{link:?}");
 }
 
 #[test]
