@@ -1,6 +1,6 @@
 //! Startup and Drain (draft-ietf-ccwg-bbr §5.3.1, §5.3.2).
 
-use super::loss::LOSS_THRESHOLD;
+use super::long_term::is_inflight_too_high;
 use super::{Bbr, Phase};
 
 /// Looking for a plateau of the delivery rate (§5.3.1.2).
@@ -69,9 +69,7 @@ impl Bbr {
         if self.full_pipe.reached || !self.is_in_recovery() {
             return;
         }
-        let load = self.sample.load;
-        let too_high = load.lost as f64 > load.tx_in_flight as f64 * LOSS_THRESHOLD;
-        if too_high && ranges >= STARTUP_FULL_LOSS_COUNT {
+        if is_inflight_too_high(self.sample.load) && ranges >= STARTUP_FULL_LOSS_COUNT {
             self.full_pipe.reached = true;
             self.full_pipe.now = true;
             let latest = self.congestion.inflight_latest;
