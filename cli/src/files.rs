@@ -169,8 +169,8 @@ impl Staged {
 }
 
 impl Write for Staged {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.output.write(bytes)
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.output.write(buf)
     }
 
     fn flush(&mut self) -> io::Result<()> {

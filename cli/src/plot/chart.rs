@@ -24,6 +24,8 @@ pub(crate) struct Chart {
 pub(crate) struct Panel {
     /// Label of the vertical axis, with its unit.
     pub(crate) y_label: String,
+    /// Where the vertical axis begins; mostly at zero.
+    pub(crate) y_start: f64,
     /// Where the vertical axis ends; at a round number above the largest value where not said.
     pub(crate) y_end: Option<f64>,
     /// What is drawn, the last on top.
@@ -120,7 +122,7 @@ impl Chart {
 
     fn x_scale(&self) -> Scale {
         if let Some(end) = self.x_end {
-            return Scale::up_to(end, 10.0);
+            return Scale::between(0.0, end, 10.0);
         }
         let series = self.panels.iter().flat_map(|panel| &panel.series);
         let largest = series.flat_map(Series::places).map(|(x, _)| x);
@@ -132,7 +134,7 @@ impl Panel {
     fn y_scale(&self, chart: &Chart) -> Scale {
         let ticks = f64::from(chart.panel_height() / 34.0);
         if let Some(end) = self.y_end {
-            return Scale::up_to(end, ticks);
+            return Scale::between(self.y_start, end, ticks);
         }
         let largest = self.series.iter().flat_map(Series::places).map(|(_, y)| y);
         Scale::from_zero(largest.fold(0.0, f64::max), ticks)
@@ -366,6 +368,7 @@ mod tests {
             x_end: None,
             panels: vec![Panel {
                 y_label: "rate (Mbit/s)".to_owned(),
+                y_start: 0.0,
                 y_end: None,
                 series: vec![Series::line("cubic", 0, points)],
             }],

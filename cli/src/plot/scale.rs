@@ -20,13 +20,13 @@ impl Scale {
         }
     }
 
-    /// From zero to just `largest`, as for time.
-    pub(super) fn up_to(largest: f64, ticks: f64) -> Self {
-        let largest = if largest > 0.0 { largest } else { 1.0 };
+    /// From `low` to just `high`, as for time; one unit long where `high` is not above.
+    pub(super) fn between(low: f64, high: f64, ticks: f64) -> Self {
+        let span = if high > low { high - low } else { 1.0 };
         Self {
-            low: 0.0,
-            high: largest,
-            step: round_step(largest / ticks),
+            low,
+            high: low + span,
+            step: round_step(span / ticks),
         }
     }
 
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn nothing_to_show_is_still_an_axis() {
-        for scale in [Scale::from_zero(0.0, 5.0), Scale::up_to(0.0, 5.0)] {
+        for scale in [Scale::from_zero(0.0, 5.0), Scale::between(0.0, 0.0, 5.0)] {
             assert!(scale.high > scale.low && scale.ticks().len() > 2);
         }
     }

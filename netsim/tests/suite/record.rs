@@ -335,12 +335,12 @@ fn check_object(value: &Value, fields: &[Field]) {
 struct Full(usize);
 
 impl std::io::Write for Full {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if bytes.len() > self.0 {
+    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+        if buf.len() > self.0 {
             return Err(std::io::ErrorKind::StorageFull.into());
         }
-        self.0 -= bytes.len();
-        Ok(bytes.len())
+        self.0 -= buf.len();
+        Ok(buf.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {

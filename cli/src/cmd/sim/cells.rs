@@ -50,8 +50,10 @@ impl Base {
                 add_file(&mut digest, trace.file())?;
             }
         }
-        let bytes = digest.finalize();
-        Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+        let digits = digest.finalize();
+        let digits = digits.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let digits = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
+        Ok(digits.collect())
     }
 }
 

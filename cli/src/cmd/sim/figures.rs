@@ -1,6 +1,6 @@
 //! Charts of runs.
 
-use super::matrix::Row;
+use super::matrix::{Estimate, Row};
 use super::results::{Course, Detailed, FlowCourse, Run};
 use crate::plot::{Chart, Mark, Panel, Series, colour};
 
@@ -26,6 +26,7 @@ pub(super) fn course(run: &Run, course: &Course) -> Chart {
     };
     let panel = |label: &str, series| Panel {
         y_label: label.to_owned(),
+        y_start: 0.0,
         y_end: None,
         series,
     };
@@ -98,6 +99,7 @@ pub(super) fn delay_distribution(scenario: &str, runs: &[Detailed]) -> Option<Ch
         x_end: None,
         panels: vec![Panel {
             y_label: "share of packets with at most this delay".to_owned(),
+            y_start: 0.0,
             y_end: Some(1.0),
             series,
         }],
@@ -124,6 +126,7 @@ pub(super) fn fairness(scenario: &str, runs: &[Detailed]) -> Option<Chart> {
         x_end: Some(duration),
         panels: vec![Panel {
             y_label: "Jain's index of all flows".to_owned(),
+            y_start: 0.0,
             y_end: Some(1.0),
             series,
         }],
@@ -192,10 +195,21 @@ pub(super) fn trade_off(title: &str, rows: &[&Row]) -> Chart {
         x_end: None,
         panels: vec![Panel {
             y_label: "utilisation (%)".to_owned(),
+            y_start: y_start(rows),
             y_end: Some(100.0),
             series: series.collect(),
         }],
     }
+}
+
+/// A round number below the utilisations, so that those near the top can be told apart.
+fn y_start(rows: &[&Row]) -> f64 {
+    let least = rows.iter().map(|row| {
+        let Estimate { mean, ci95 } = row.utilisation;
+        100.0 * (mean - ci95.unwrap_or(0.0))
+    });
+    let least = least.fold(95.0, f64::min);
+    (10.0 * ((least - 1.0) / 10.0).floor()).max(0.0)
 }
 
 fn middle(course: &Course, bin: usize) -> f64 {

@@ -125,7 +125,11 @@ impl Folder {
         bar.finish_and_clear();
         if results.matrix.len() > 1 {
             let rows: Vec<_> = results.matrix.iter().collect();
-            let chart = figures::trade_off("Delay and utilisation, all scenarios", &rows);
+            let title = match scenarios.len() {
+                1 => format!("{}: delay and utilisation", results.matrix[0].scenario),
+                _ => "All scenarios: delay and utilisation".to_owned(),
+            };
+            let chart = figures::trade_off(&title, &rows);
             plots.write("trade-off", &chart)?;
         }
         let all = results.runs.len();

@@ -27,7 +27,7 @@ mod table;
 use cells::Base;
 use folder::Folder;
 use job::{Job, Keep, jobs};
-use recording::{MOST_LOGGED_FLOWS, Recorders};
+use recording::{MOST_LOGGED_FLOWS, Recorders, Recording, Subject};
 use results::{Results, Run};
 
 /// Run scenarios in the packet-level simulator and compare controllers.
@@ -106,7 +106,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let folder = folder.map(|path| open_folder(args, path, &jobs));
     let folder = folder.transpose()?;
     if args.qlog && jobs.iter().any(|job| job.flows() > MOST_LOGGED_FLOWS) {
-        output::note(&format!("qlog: the first {MOST_LOGGED_FLOWS} flows of each run"));
+        output::note(&format!(
+            "qlog: the first {MOST_LOGGED_FLOWS} flows of each run"
+        ));
     }
     let work = Work {
         jobs: &jobs,
@@ -122,10 +124,20 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let matrix = matrix::rows(&runs);
     let results = Results { runs, matrix };
     if let Some(folder) = &folder {
-        folder.write(&results)?;
-        if !formats.is_empty() {
-            folder.plot(&results, &formats)?;
-        }
+        let written = folder.write(&results).and_then(|()| {
+            if formats.is_empty() {
+                return Ok(());
+            }
+            folder.plot(&results, &formats)
+        });
+        written.map_err(|error| {
+            if error.downcast_ref::<interrupt::Interrupted>().is_some() {
+                let what = "all runs are finished and kept; the same command with --resume writes \
+                    the files that are missing";
+                return error.context(what);
+            }
+            error
+        })?;
     }
     let shown = if args.seeds > 1 {
         matrix::table(&results.matrix)
@@ -143,7 +155,10 @@ fn formats(plots: &[PlotFormat]) -> anyhow::Result<Vec<Format>> {
         "--plots: expected `svg`, `png`, both, or `none` alone"
     );
     let asked = |format| plots.is_empty() || plots.contains(&format);
-    let both = [(PlotFormat::Svg, Format::Svg), (PlotFormat::Png, Format::Png)];
+    let both = [
+        (PlotFormat::Svg, Format::Svg),
+        (PlotFormat::Png, Format::Png),
+    ];
     let formats = both.into_iter().filter(|&(name, _)| asked(name));
     Ok(formats.map(|(_, format)| format).collect())
 }
@@ -199,6 +214,7 @@ fn recorders(args: &Args) -> anyhow::Result<Recorders> {
     Recorders::open(
         folder("pcap").filter(|_| args.pcap),
         folder("qlog").filter(|_| args.qlog),
+        folder("cells").unwrap_or_default(),
     )
 }
 
@@ -233,7 +249,9 @@ impl Work<'_> {
         let (finished, taken) = (finished.into_inner(), taken.into_inner());
         let all = self.jobs.len();
         if self.resume {
-            output::note(&format!("{taken} of {all} runs were finished by an earlier call"));
+            output::note(&format!(
+                "{taken} of {all} runs were finished by an earlier call"
+            ));
         }
         runs.map_err(|error| {
             let interrupted = error.downcast_ref::<interrupt::Interrupted>().is_some();
@@ -251,20 +269,28 @@ impl Work<'_> {
     /// The run number `at` as an earlier call left it, with all that is to be recorded of it.
     fn earlier(&self, at: usize) -> Option<Run> {
         let folder = self.folder.filter(|_| self.resume)?;
-        let flows = self.jobs[at].flows();
-        if !self.recorders.are_complete(&folder.stems[at], flows) {
+        if !self.recorders.are_complete(self.subject(folder, at)) {
             return None;
         }
         Some(folder.cells.load(&folder.keys[at])?.run)
     }
 
+    fn subject<'f>(&self, folder: &'f Folder, at: usize) -> Subject<'f> {
+        Subject {
+            stem: &folder.stems[at],
+            key: &folder.keys[at],
+            flows: self.jobs[at].flows(),
+        }
+    }
+
     fn run_one(&self, at: usize) -> anyhow::Result<Run> {
         let job = &self.jobs[at];
         let Some(folder) = self.folder else {
-            let done = job.run(self.controllers, Keep::Figures, recording::Recording::default())?;
+            let done = job.run(self.controllers, Keep::Figures, Recording::default())?;
             return Ok(done.run);
         };
-        let recording = self.recorders.start(&folder.stems[at], &job.scenario(), job.seed)?;
+        let subject = self.subject(folder, at);
+        let recording = self.recorders.start(subject, &job.scenario(), job.seed)?;
         let done = job.run(self.controllers, Keep::Course, recording)?;
         folder.cells.store(&folder.keys[at], &done)?;
         Ok(done.run)

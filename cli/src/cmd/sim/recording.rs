@@ -14,15 +14,36 @@ use crate::files::{self, Staged};
 pub(super) struct Recorders {
     pcap: Option<PathBuf>,
     qlog: Option<PathBuf>,
+    /// Where marks say which run a recording is of.
+    marks: PathBuf,
+}
+
+/// The run that is recorded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Subject<'a> {
+    /// What its files are called.
+    pub(super) stem: &'a str,
+    /// Its digest.
+    pub(super) key: &'a str,
+    /// Number of its flows.
+    pub(super) flows: usize,
 }
 
 impl Recorders {
     /// Creates the folders that are asked for.
-    pub(super) fn open(pcap: Option<PathBuf>, qlog: Option<PathBuf>) -> anyhow::Result<Self> {
+    pub(super) fn open(
+        pcap: Option<PathBuf>,
+        qlog: Option<PathBuf>,
+        marks: PathBuf,
+    ) -> anyhow::Result<Self> {
         for folder in [&pcap, &qlog].into_iter().flatten() {
             files::create_folder(folder)?;
         }
-        Ok(Self { pcap, qlog })
+        Ok(Self { pcap, qlog, marks })
+    }
+
+    fn mark(&self, stem: &str) -> PathBuf {
+        self.marks.join(format!("{stem}.recorded"))
     }
 
     fn capture(&self, stem: &str) -> Option<PathBuf> {
@@ -38,26 +59,39 @@ impl Recorders {
         (0..flows.min(MOST_LOGGED_FLOWS)).map(name).collect()
     }
 
-    /// Whether everything that is to be recorded of a run is there.
-    pub(super) fn are_complete(&self, stem: &str, flows: usize) -> bool {
-        let logs = self.logs(stem, flows);
-        let mut all = self.capture(stem).into_iter().chain(logs);
-        all.all(|path| path.is_file())
+    /// Whether everything that is to be recorded of `run` is there, and of this very run.
+    pub(super) fn are_complete(&self, run: Subject<'_>) -> bool {
+        let (capture, logs) = (self.capture(run.stem), self.logs(run.stem, run.flows));
+        if capture.is_none() && logs.is_empty() {
+            return true;
+        }
+        let Ok(mark) = files::read_text("mark", &self.mark(run.stem)) else {
+            return false;
+        };
+        let says = |word: &str| mark.split_whitespace().any(|it| it == word);
+        let marked = says(run.key)
+            && (capture.is_none() || says(CAPTURED))
+            && (logs.is_empty() || says(LOGGED));
+        marked && capture.iter().chain(&logs).all(|path| path.is_file())
     }
 
-    /// Begins the recording of a run.
+    /// Begins the recording of `run`.
     pub(super) fn start(
         &self,
-        stem: &str,
+        run: Subject<'_>,
         scenario: &ValidScenario,
         seed: u64,
     ) -> anyhow::Result<Recording> {
+        let stem = run.stem;
+        let mark = self.mark(stem);
+        // From here on the files are of no known run.
+        files::remove(&mark)?;
         let capture = self.capture(stem).map(|path| {
             let output = Staged::create(&path)?;
             let capture = Capture::new(output).with_context(|| cannot_write(&path))?;
             anyhow::Ok((path, capture))
         });
-        let paths = self.logs(stem, scenario.flows().len());
+        let paths = self.logs(stem, run.flows);
         let logs = paths.first().cloned().map(|first| {
             let outputs = paths.iter().map(|path| Staged::create(path));
             let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
@@ -67,6 +101,7 @@ impl Recorders {
         Ok(Recording {
             capture: capture.transpose()?,
             logs: logs.transpose()?,
+            mark: Some((mark, run.key.to_owned())),
         })
     }
 }
@@ -76,6 +111,8 @@ impl Recorders {
 pub(super) struct Recording {
     capture: Option<(PathBuf, Capture<Staged>)>,
     logs: Option<(FlowLogs<Staged>, PathBuf)>,
+    /// The file that says of which run they are.
+    mark: Option<(PathBuf, String)>,
 }
 
 impl Recording {
@@ -99,15 +136,21 @@ impl Recording {
 
     /// Gives the files their names.
     pub(super) fn finish(self) -> anyhow::Result<()> {
+        let mut mark = String::new();
         if let Some((path, capture)) = self.capture {
+            mark = format!("{mark} {CAPTURED}");
             let output = capture.finish().with_context(|| cannot_write(&path))?;
             output.finish()?;
         }
         if let Some((logs, first)) = self.logs {
+            mark = format!("{mark} {LOGGED}");
             let outputs = logs.finish().with_context(|| cannot_write(&first))?;
             for output in outputs {
                 output.finish()?;
             }
+        }
+        if let Some((path, key)) = self.mark.filter(|_| !mark.is_empty()) {
+            files::write(&path, format!("{key}{mark}\n").as_bytes())?;
         }
         Ok(())
     }
@@ -117,5 +160,7 @@ fn cannot_write(path: &Path) -> String {
     format!("cannot write {}", path.display())
 }
 
+const CAPTURED: &str = "captured";
+const LOGGED: &str = "logged";
 /// Each has a file of its own open while its run goes on.
 pub(super) const MOST_LOGGED_FLOWS: usize = 64;
