@@ -1,7 +1,9 @@
 //! What is simulated: a link, flows, a duration.
 //!
-//! A scenario is either read from TOML ([`ValidScenario::from_toml`]) or built in code
+//! Scenarios are either read from TOML ([`ValidScenario::from_toml`], and
+//! [`ValidScenario::grid_from_toml`] for files with a sweep) or built in code
 //! ([`ValidScenario::new`]); both paths meet in the same checks. Units are part of every key name.
+//! The format is described in docs/scenarios.md.
 
 mod error;
 mod raw;

@@ -21,6 +21,8 @@ pub use self::topology::{REVERSE, Route};
 pub struct ValidScenario {
     name: String,
     links: Vec<LinkSpec>,
+    /// The place of each link by its name.
+    places: BTreeMap<String, u16>,
     naming: Naming,
     flows: Vec<FlowSpec>,
     transport: TransportSpec,
@@ -109,6 +111,7 @@ impl ValidScenario {
         let scenario = Self {
             name: parts.name,
             links: parts.links,
+            places: BTreeMap::new(),
             naming: parts.naming,
             flows: parts.flows,
             transport: parts.transport,
@@ -200,15 +203,15 @@ impl ValidScenario {
     }
 
     /// The path of a link in errors.
-    fn link_path(&self, place: usize) -> String {
-        match (self.naming, self.links.get(place)) {
+    fn link_path(&self, place: u16) -> String {
+        match (self.naming, self.links.get(usize::from(place))) {
             (Naming::Single, Some(link)) if place > 0 && link.name == REVERSE => REVERSE.to_owned(),
             (Naming::Single, _) => "link".to_owned(),
             (Naming::Listed, _) => format!("links[{place}]"),
         }
     }
 
-    fn checked(self) -> Result<Self, ScenarioError> {
+    fn checked(mut self) -> Result<Self, ScenarioError> {
         let durations = Duration::from_millis(1)..=LONGEST;
         within("duration_s", self.duration, durations)?;
         if self.warmup >= self.duration {
@@ -217,21 +220,22 @@ impl ValidScenario {
             return Err(ScenarioError::value("warmup_s", expected, got));
         }
         check_transport(&self.transport)?;
-        self.check_links()?;
+        self.places = self.check_links()?;
         let flows = self.listed_flows()?;
         Ok(Self { flows, ..self })
     }
 
-    fn check_links(&self) -> Result<(), ScenarioError> {
+    /// Checks every link and gives their places.
+    fn check_links(&self) -> Result<BTreeMap<String, u16>, ScenarioError> {
         if self.links.is_empty() || self.links.len() > MOST_LINKS {
             let expected = format!("1 to {MOST_LINKS} links");
             return Err(ScenarioError::value("links", expected, self.links.len()));
         }
-        let mut names = BTreeMap::new();
-        for (place, link) in self.links.iter().enumerate() {
+        let mut places = BTreeMap::new();
+        for (place, link) in (0_u16..).zip(&self.links) {
             let path = self.link_path(place);
             link::check(&path, link, &self.transport)?;
-            if let Some(first) = names.insert(link.name.as_str(), place) {
+            if let Some(first) = places.insert(link.name.clone(), place) {
                 let field = format!("{path}.name");
                 let (name, first) = (link.name.clone(), self.link_path(first));
                 return Err(ScenarioError::new(
@@ -240,7 +244,7 @@ impl ValidScenario {
                 ));
             }
         }
-        Ok(())
+        Ok(places)
     }
 
     /// The flows, each checked and on its own.

@@ -84,8 +84,7 @@ impl ValidScenario {
     }
 
     fn place(&self, name: &str) -> Option<u16> {
-        let place = self.links.iter().position(|link| link.name == name)?;
-        u16::try_from(place).ok()
+        self.places.get(name).copied()
     }
 
     /// Checks the routes of flow `index`.
@@ -145,7 +144,8 @@ impl ValidScenario {
     fn check_way(&self, field: &str, names: &[String]) -> Result<(&str, &str), ScenarioError> {
         let mut links: Vec<&LinkSpec> = Vec::new();
         for name in names {
-            let link = self.links.iter().find(|link| link.name == *name);
+            let place = self.place(name).map(usize::from);
+            let link = place.and_then(|place| self.links.get(place));
             let link = link.ok_or_else(|| {
                 let known = self.links.iter().map(|link| link.name.as_str());
                 let (name, known) = (name.clone(), quoted(known.take(MOST_SHOWN)));

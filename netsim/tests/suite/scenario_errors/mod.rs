@@ -1,5 +1,6 @@
 //! Bad scenario files are refused with file, line, field, expectation and finding.
 
+mod built;
 mod links;
 mod mutations;
 mod routes;
