@@ -10,7 +10,7 @@ use super::parcels::Parcels;
 use crate::endpoint::{Datagram, Endpoint as _, Request, StackEndpoint};
 use crate::link::Pipe;
 use crate::report::PacketCounts;
-use crate::scenario::{FlowSpec, Route, ValidScenario};
+use crate::scenario::{FlowSpec, Route, ValidScenario, WorkloadSpec};
 use crate::transport::{Ack, Direction, Packet, Receiver, Sender, SenderStats};
 use crate::workload::Application;
 
@@ -105,12 +105,20 @@ pub(super) struct Way {
     /// nothing can overtake a packet behind its last link, and acknowledgements meet nobody on
     /// their way back. Everything else is then known without an event of its own.
     pub(super) express: bool,
+    /// Nothing but acknowledgements travels back, and over no links, so that they need not become
+    /// packets to keep their place among others of the same instant.
+    pub(super) only_acks_return: bool,
 }
 
 impl Way {
     pub(super) fn new(spec: &FlowSpec, scenario: &ValidScenario, express: bool) -> Self {
         let routes = scenario.routes(spec);
         let (forward, backward) = scenario.one_way_delays(spec);
+        let free = routes.iter().all(|route| route.backward.is_empty());
+        let asks = matches!(
+            spec.workload,
+            WorkloadSpec::RequestResponse { .. } | WorkloadSpec::Video { .. }
+        );
         let change_ns = routes.get(1).map_or(u64::MAX, |route| route.at.as_nanos());
         Self {
             routes,
@@ -119,6 +127,7 @@ impl Way {
             tail_ns: [duration_nanos(forward), duration_nanos(backward)],
             arriving: [Pipe::default(), Pipe::default()],
             express,
+            only_acks_return: free && !asks,
         }
     }
 
@@ -148,15 +157,6 @@ impl Way {
     #[inline]
     pub(super) const fn tail_ns(&self, direction: Direction) -> u64 {
         self.tail_ns[direction as usize]
-    }
-
-    /// Whether the way back has no links at `now_ns`.
-    #[inline]
-    pub(super) fn returns_freely(&mut self, now_ns: u64) -> bool {
-        let route = self.route_at(now_ns);
-        self.routes
-            .get(usize::from(route))
-            .is_none_or(|route| route.backward.is_empty())
     }
 
     fn next_ns(&self) -> u64 {

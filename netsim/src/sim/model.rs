@@ -29,6 +29,12 @@ enum Action {
     Timer,
 }
 
+impl Action {
+    const fn is_at_receiver(self) -> bool {
+        matches!(self, Self::Arrived(..) | Self::Receiver)
+    }
+}
+
 impl<C: Controller> Flow<C> {
     /// Takes what happens at `now_ns`: arrivals first, then the receiver's timer, then the
     /// sender's.
@@ -94,8 +100,12 @@ impl<C: Controller> Simulation<'_, C> {
                 self.settle(now_ns, number, action);
                 if self.flows[number as usize].application.is_some() {
                     self.serve_application(now_ns, number);
+                    self.transmit(now_ns, number);
+                } else if !action.is_at_receiver() {
+                    // What happens at the other end must not let the sender act before what
+                    // arrives at this one in the same instant.
+                    self.transmit(now_ns, number);
                 }
-                self.transmit(now_ns, number);
             }
             None => self.act_at_real(now_ns, number),
         }
@@ -201,11 +211,9 @@ impl<C: Controller> Simulation<'_, C> {
             let Some(ack) = model.receiver.transmit(now) else {
                 return;
             };
-            if self.observer.is_none() && flow.way.returns_freely(now_ns) {
+            if self.observer.is_none() && flow.way.only_acks_return {
                 let arrival_ns = now_ns + flow.way.tail_ns(Direction::Backward);
                 model.acks.push_back((arrival_ns, ack));
-                // Packets on the way back are called the same whether they are watched or not.
-                model.parcels.pass();
                 continue;
             }
             let number_back = model.parcels.put(Parcel::Ack(ack));

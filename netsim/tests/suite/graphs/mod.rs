@@ -16,17 +16,15 @@ mod network;
 mod witness;
 mod workloads;
 
-pub(crate) use network::{at, controllers, link, millis};
-
-use network::graph;
+use network::{controllers, graph};
 use witness::Witness;
 
-pub(crate) fn outcome(scenario: &ValidScenario, seed: u64) -> Outcome<BoxedController> {
+fn outcome(scenario: &ValidScenario, seed: u64) -> Outcome<BoxedController> {
     let options = RunOptions::default();
     run(scenario, seed, controllers(scenario, seed), &options).unwrap()
 }
 
-pub(crate) fn watched(
+fn watched(
     scenario: &ValidScenario,
     seed: u64,
     observer: &mut dyn Observer,
