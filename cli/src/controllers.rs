@@ -50,7 +50,7 @@ impl Controllers {
                 baseline::NAMES.join("`, `")
             ),
             Stack::Model => {
-                let controller = self.make(name, Bytes::new(mtu.into()), seed)?;
+                let controller = self.make(name, transport.max_datagram_size(), seed)?;
                 Ok(Carrier::Model(controller))
             }
             Stack::Quinn => {

@@ -8,7 +8,6 @@ use tautline_core::controller::{Learned, Proposer};
 use tautline_core::features::{FEATURE_COUNT, FeatureTable};
 use tautline_core::guard::UncheckedEnvelope;
 use tautline_core::policy::Policy;
-use tautline_core::units::Bytes;
 use tautline_netsim::sim::{self, RunOptions};
 
 use crate::env::Episode;
@@ -91,7 +90,7 @@ fn controller<P: Proposer>(
     let table =
         FeatureTable::by_version(FEATURE_TABLE).ok_or(TrainError::Table { got: FEATURE_TABLE })?;
     let envelope = UncheckedEnvelope::dangerously_unchecked(proposer.digest(), table);
-    let datagram = Bytes::new(u64::from(episode.scenario.transport().mtu_bytes));
+    let datagram = episode.scenario.transport().max_datagram_size();
     Ok(Learned::new(proposer, envelope, datagram)?)
 }
 

@@ -312,6 +312,9 @@ pub struct TransportSpec {
     pub mtu_bytes: u32,
     /// Of which headers; at least 1, below the size of a packet.
     pub overhead_bytes: u32,
+    /// Of which IP and UDP headers, which bytes in flight and the controller's datagrams do not
+    /// count (RFC 9002 §B.2); below `overhead_bytes`.
+    pub header_bytes: u32,
     /// Packets per acknowledgement; 1 to 64.
     pub ack_every: u32,
     /// Longest time that a receiver holds an acknowledgement back; 0 to 1 s.
@@ -334,6 +337,13 @@ pub enum Pacing {
     Off,
 }
 
+impl TransportSpec {
+    /// A full packet as controllers count it.
+    pub fn max_datagram_size(&self) -> Bytes {
+        Bytes::new(u64::from(self.mtu_bytes.saturating_sub(self.header_bytes)))
+    }
+}
+
 impl Default for TransportSpec {
     /// Packets of 1500 bytes with 1448 of payload (the reference of kernel and ns-3 figures), an
     /// acknowledgement every 2 packets or 25 ms (RFC 9000 §13.2), 256 MiB of receive window.
@@ -341,6 +351,7 @@ impl Default for TransportSpec {
         Self {
             mtu_bytes: 1500,
             overhead_bytes: 52,
+            header_bytes: 0,
             ack_every: 2,
             max_ack_delay: Duration::from_millis(25),
             receive_window: Bytes::new(256 << 20),

@@ -294,3 +294,24 @@ fn a_dead_link_is_probed_ever_more_rarely() {
         assert_eq!(pair[1].saturating_since(pair[0]), expected);
     }
 }
+
+/// Appendix B.2: bytes in flight and the controller's packets leave IP and UDP headers out.
+#[test]
+fn headers_below_the_transport_are_on_the_wire_and_not_in_flight() {
+    let transport = TransportSpec {
+        overhead_bytes: 62,
+        header_bytes: 28,
+        ..TransportSpec::default()
+    };
+    let datagram = transport.max_datagram_size();
+    let controller = FixedWindow::new(datagram.saturating_mul(3), datagram);
+    let workload = Workload::of(&FlowSpec::new(""));
+    let mut sender = Sender::new(0, controller, &workload, &transport, EventLog::Keep);
+    let sizes: Vec<u32> = core::iter::from_fn(|| sender.transmit(ms(0)))
+        .map(|packet| packet.bytes)
+        .collect();
+    assert_eq!(sizes, [1500; 3]);
+    assert_eq!(sender.in_flight(), Bytes::new(3 * 1472));
+    assert_eq!(sender.written(), 3 * (1500 - 62));
+    assert_eq!(sender.stats().sent_bytes, 4500);
+}

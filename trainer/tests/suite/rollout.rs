@@ -25,7 +25,9 @@ fn link(controller: impl Controller) -> LinkReport {
     let flows = vec![FlowSpec::new("policy")];
     let scenario = ValidScenario::new(link, flows, Duration::from_secs(20)).unwrap();
     let scenario = scenario.with_warmup(Duration::from_secs(4)).unwrap();
-    run(&scenario, 1, vec![controller], &RunOptions::default()).unwrap().link
+    run(&scenario, 1, vec![controller], &RunOptions::default())
+        .unwrap()
+        .link
 }
 
 fn envelope(digest: tautline_core::policy::Digest) -> UncheckedEnvelope {

@@ -7,6 +7,7 @@ use crate::scenario::{Pacing, ScenarioError, TransportSpec};
 pub(super) const TRANSPORT: &[&str] = &[
     "mtu_bytes",
     "overhead_bytes",
+    "header_bytes",
     "ack_every",
     "max_ack_delay_ms",
     "receive_window_bytes",
@@ -27,6 +28,7 @@ pub(super) fn transport(root: &Section<'_>) -> Result<TransportSpec, ScenarioErr
         overhead_bytes: table
             .count("overhead_bytes")?
             .unwrap_or(default.overhead_bytes),
+        header_bytes: table.count("header_bytes")?.unwrap_or(default.header_bytes),
         ack_every: table.count("ack_every")?.unwrap_or(default.ack_every),
         max_ack_delay: table
             .time("max_ack_delay_ms")?

@@ -296,6 +296,8 @@ fn check_transport(transport: &TransportSpec) -> Result<(), ScenarioError> {
         transport.overhead_bytes,
         overheads,
     )?;
+    let headers = 0..=transport.overhead_bytes - 1;
+    within("transport.header_bytes", transport.header_bytes, headers)?;
     within("transport.ack_every", transport.ack_every, 1..=64)?;
     let delays = Duration::ZERO..=Duration::from_secs(1);
     within(

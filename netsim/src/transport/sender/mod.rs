@@ -83,6 +83,8 @@ pub struct Sender<C> {
     wake_ns: u64,
     mtu: u64,
     overhead: u64,
+    /// IP and UDP headers, which come on top of everything that is counted here.
+    header: u64,
     receive_window: u64,
     max_ack_delay_ns: u64,
     flow: u32,
@@ -137,8 +139,13 @@ impl<C: Controller> Sender<C> {
             resend: VecDeque::new(),
             completed_ns: None,
             wake_ns: workload.start.as_nanos(),
-            mtu: u64::from(transport.mtu_bytes),
-            overhead: u64::from(transport.overhead_bytes),
+            mtu: transport.max_datagram_size().as_u64(),
+            overhead: u64::from(
+                transport
+                    .overhead_bytes
+                    .saturating_sub(transport.header_bytes),
+            ),
+            header: u64::from(transport.header_bytes),
             receive_window: transport.receive_window.as_u64(),
             max_ack_delay_ns: duration_nanos(transport.max_ack_delay),
             flow,
@@ -317,7 +324,7 @@ impl<C: Controller> Sender<C> {
         self.last_sent_ns = now_ns;
         self.pacer.spend(bytes);
         self.stats.sent_packets += 1;
-        self.stats.sent_bytes += bytes;
+        self.stats.sent_bytes += bytes + self.header;
         let packet = SentPacket {
             number: PacketNumber::new(number),
             bytes: Bytes::new(bytes),
@@ -328,7 +335,12 @@ impl<C: Controller> Sender<C> {
             floor: self.sent.base(),
             offset,
             ecn: self.ecn,
-            ..Packet::new(self.flow, Direction::Forward, number, bytes as u32)
+            ..Packet::new(
+                self.flow,
+                Direction::Forward,
+                number,
+                (bytes + self.header) as u32,
+            )
         }
     }
 
