@@ -201,7 +201,7 @@ fn every_record_of_a_log_keeps_to_the_schema() {
     }
 }
 
-/// draft-ietf-quic-qlog-main-schema-13 §4.2, §5 and §11.2.
+/// QlogFileSeq, TraceSeq, VantagePoint and CommonFields of draft-ietf-quic-qlog-main-schema-13.
 fn check_header(header: &Value) {
     assert_eq!(
         header["file_schema"],
@@ -234,7 +234,8 @@ enum Kind {
     Frames,
 }
 
-/// draft-ietf-quic-qlog-quic-events-12: PacketHeader (§8.5), RawInfo (main schema §7.5).
+/// PacketHeader of draft-ietf-quic-qlog-quic-events-12, and RawInfo of the main schema; the fields
+/// that we write.
 const HEADER: Kind = Kind::Object(&[
     ("packet_type", Kind::Text, true),
     ("packet_number", Kind::Uint, false),
@@ -243,13 +244,13 @@ const RAW: Kind = Kind::Object(&[
     ("length", Kind::Uint, false),
     ("payload_length", Kind::Uint, false),
 ]);
-/// §5.5 and §5.6.
+/// QUICPacketSent and QUICPacketReceived.
 const PACKET: &[Field] = &[
     ("header", HEADER, true),
     ("raw", RAW, false),
     ("frames", Kind::Frames, false),
 ];
-/// §7.2.
+/// QUICRecoveryMetricsUpdated.
 const METRICS: &[Field] = &[
     ("smoothed_rtt", Kind::Float, false),
     ("min_rtt", Kind::Float, false),
@@ -260,9 +261,9 @@ const METRICS: &[Field] = &[
     ("bytes_in_flight", Kind::Uint, false),
     ("pacing_rate", Kind::Uint, false),
 ];
-/// §7.5.
+/// QUICPacketLost.
 const LOST: &[Field] = &[("header", HEADER, false)];
-/// §8.13.4, §8.13.9.
+/// AckFrame and StreamFrame.
 const ACK: &[Field] = &[
     ("frame_type", Kind::Text, true),
     ("ack_delay", Kind::Float, false),

@@ -16,8 +16,21 @@ pub(super) fn course(run: &Run, course: &Course) -> Chart {
         });
         lines.collect::<Vec<_>>()
     };
-    let mut rates = vec![capacity(course, duration)];
-    rates.extend(lines(|flow, bin| flow.goodput_mbps.get(bin).copied()));
+    let mut rates = lines(|flow, bin| flow.goodput_mbps.get(bin).copied());
+    let drawn = course.flows.iter().take(MOST_FLOWS);
+    let fastest = drawn.flat_map(|flow| &flow.goodput_mbps).copied();
+    let fastest = fastest.fold(0.0, f64::max);
+    let most = course.capacity_mbps.iter().copied().fold(0.0, f64::max);
+    let mut subtitle = format!("seed {}; bins of {} ms", run.seed, 1000.0 * course.bin_s);
+    if run.flows.len() > MOST_FLOWS {
+        subtitle += &format!("; the first {MOST_FLOWS} of {} flows", run.flows.len());
+    }
+    // Where it is far above the flows' rates, they would be one with the axis.
+    if most > 10.0 * fastest {
+        subtitle += &format!("; capacity up to {most:.1} Mbit/s");
+    } else {
+        rates.insert(0, capacity(course, duration));
+    }
     let delays = course.queue_delay_mean_ms.iter().enumerate();
     let delays = delays.map(|(bin, &delay)| Some((middle(course, bin), delay)));
     let delay = Series {
@@ -29,16 +42,6 @@ pub(super) fn course(run: &Run, course: &Course) -> Chart {
         y_start: 0.0,
         y_end: None,
         series,
-    };
-    let subtitle = if run.flows.len() > MOST_FLOWS {
-        format!(
-            "seed {}; the first {MOST_FLOWS} of {} flows; bins of {} ms",
-            run.seed,
-            run.flows.len(),
-            1000.0 * course.bin_s
-        )
-    } else {
-        format!("seed {}; bins of {} ms", run.seed, 1000.0 * course.bin_s)
     };
     Chart {
         title: format!("{}: {}", run.scenario, run.controller),

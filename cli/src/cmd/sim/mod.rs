@@ -254,15 +254,13 @@ impl Work<'_> {
             ));
         }
         runs.map_err(|error| {
-            let interrupted = error.downcast_ref::<interrupt::Interrupted>().is_some();
-            if interrupted && self.folder.is_some() {
-                error.context(format!(
-                    "{finished} of {all} runs are finished and kept; the same command with \
-                     --resume does the others"
-                ))
-            } else {
-                error
+            if self.folder.is_none() {
+                return error;
             }
+            error.context(format!(
+                "{finished} of {all} runs are finished and kept; the same command with --resume \
+                 does the others"
+            ))
         })
     }
 
