@@ -21,13 +21,19 @@ pub(super) fn course(run: &Run, course: &Course) -> Chart {
     let fastest = drawn.flat_map(|flow| &flow.goodput_mbps).copied();
     let fastest = fastest.fold(0.0, f64::max);
     let most = course.capacity_mbps.iter().copied().fold(0.0, f64::max);
-    let mut subtitle = format!("seed {}; bins of {} ms", run.seed, 1000.0 * course.bin_s);
+    let mut about = vec![
+        format!("seed {}", run.seed),
+        format!("bins of {} ms", 1000.0 * course.bin_s),
+    ];
     if run.flows.len() > MOST_FLOWS {
-        subtitle += &format!("; the first {MOST_FLOWS} of {} flows", run.flows.len());
+        about.push(format!(
+            "the first {MOST_FLOWS} of {} flows",
+            run.flows.len()
+        ));
     }
     // Where it is far above the flows' rates, they would be one with the axis.
     if most > 10.0 * fastest {
-        subtitle += &format!("; capacity up to {most:.1} Mbit/s");
+        about.push(format!("capacity up to {most:.1} Mbit/s"));
     } else {
         rates.insert(0, capacity(course, duration));
     }
@@ -45,7 +51,7 @@ pub(super) fn course(run: &Run, course: &Course) -> Chart {
     };
     Chart {
         title: format!("{}: {}", run.scenario, run.controller),
-        subtitle,
+        subtitle: about.join("; "),
         x_label: "time (s)".to_owned(),
         x_end: Some(duration),
         panels: vec![
