@@ -128,7 +128,8 @@ const WALLS: &[Wall] = &[
     Wall {
         package: NETSIM,
         inside: &[CORE],
-        inside_dev: &[],
+        // Its tests turn on its own features.
+        inside_dev: &[NETSIM],
         inside_optional: &[],
         outside: Outside::Except(PROGRAMS_ONLY),
     },
