@@ -1,9 +1,7 @@
 //! A controller that never changes its mind, for calibration.
 
-use super::{
-    AckBatch, AckedPacket, CongestionEvent, Controller, Decision, RetryTiming, SentPacket, Timeout,
-};
-use crate::units::{Bandwidth, Bytes, Timestamp};
+use super::{AckBatch, AckedPacket, CongestionEvent, Controller, Decision, SentPacket, Timeout};
+use crate::units::{Bytes, Timestamp};
 
 /// A constant congestion window without pacing.
 #[derive(Clone, Copy, Debug)]
@@ -42,13 +40,6 @@ impl Controller for FixedWindow {
             .max_datagram_size
             .saturating_mul(2)
             .saturating_add(Bytes::new(1));
-        let congestion_window = self.window.max(floor);
-        Decision {
-            congestion_window,
-            pacing_rate: Bandwidth::MAX,
-            send_quantum: congestion_window,
-            buffer_cap: congestion_window.saturating_mul(2),
-            retry: RetryTiming::RFC9002,
-        }
+        Decision::unpaced(self.window.max(floor))
     }
 }

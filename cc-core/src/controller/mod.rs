@@ -71,6 +71,19 @@ pub struct Decision {
     pub retry: RetryTiming,
 }
 
+impl Decision {
+    /// `congestion_window` without pacing, with room for as much again in the buffer.
+    pub const fn unpaced(congestion_window: Bytes) -> Self {
+        Self {
+            congestion_window,
+            pacing_rate: Bandwidth::MAX,
+            send_quantum: congestion_window,
+            buffer_cap: congestion_window.saturating_mul(2),
+            retry: RetryTiming::RFC9002,
+        }
+    }
+}
+
 /// Scaling of probe timeouts and their backoff.
 ///
 /// # Units
