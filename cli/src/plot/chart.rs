@@ -13,10 +13,21 @@ pub(crate) struct Chart {
     pub(crate) subtitle: String,
     /// Label of the horizontal axis, with its unit.
     pub(crate) x_label: String,
-    /// Where the horizontal axis ends; at a round number behind the last point where not said.
-    pub(crate) x_end: Option<f64>,
+    /// The horizontal axis.
+    pub(crate) x_axis: Axis,
     /// From top to bottom.
     pub(crate) panels: Vec<Panel>,
+}
+
+/// What a horizontal axis shows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Axis {
+    /// From zero to a round number behind the last point.
+    FromZero,
+    /// From zero to this value.
+    UpTo(f64),
+    /// All points in equal ratios; those at zero at the left end.
+    Ratios,
 }
 
 /// One plane of a chart.
@@ -121,12 +132,17 @@ impl Chart {
     }
 
     fn x_scale(&self) -> Scale {
-        if let Some(end) = self.x_end {
-            return Scale::between(0.0, end, 10.0);
-        }
         let series = self.panels.iter().flat_map(|panel| &panel.series);
-        let largest = series.flat_map(Series::places).map(|(x, _)| x);
-        Scale::from_zero(largest.fold(0.0, f64::max), 10.0)
+        let values = series.flat_map(Series::places).map(|(x, _)| x);
+        match self.x_axis {
+            Axis::FromZero => Scale::from_zero(values.fold(0.0, f64::max), 10.0),
+            Axis::UpTo(end) => Scale::between(0.0, end, 10.0),
+            Axis::Ratios => {
+                let positive: Vec<f64> = values.filter(|&value| value > 0.0).collect();
+                let least = positive.iter().copied().fold(f64::INFINITY, f64::min);
+                Scale::logarithmic(least, positive.iter().copied().fold(0.0, f64::max))
+            }
+        }
     }
 }
 
@@ -365,7 +381,7 @@ mod tests {
             title: "a < b".to_owned(),
             subtitle: "seed 1".to_owned(),
             x_label: "time (s)".to_owned(),
-            x_end: None,
+            x_axis: Axis::FromZero,
             panels: vec![Panel {
                 y_label: "rate (Mbit/s)".to_owned(),
                 y_start: 0.0,

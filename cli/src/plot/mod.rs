@@ -11,7 +11,7 @@ mod scale;
 mod sketch;
 mod svg;
 
-pub(crate) use chart::{Chart, Mark, Panel, Series, colour};
+pub(crate) use chart::{Axis, Chart, Mark, Panel, Series, colour};
 pub(crate) use sketch::Colour;
 
 use anyhow::Context as _;

@@ -2,7 +2,7 @@
 
 use super::matrix::{Estimate, Row};
 use super::results::{Course, Detailed, FlowCourse, Run};
-use crate::plot::{Chart, Mark, Panel, Series, colour};
+use crate::plot::{Axis, Chart, Mark, Panel, Series, colour};
 
 /// Rate, queueing delay, window and round-trip time of one run over time.
 pub(super) fn course(run: &Run, course: &Course) -> Chart {
@@ -53,7 +53,7 @@ pub(super) fn course(run: &Run, course: &Course) -> Chart {
         title: format!("{}: {}", run.scenario, run.controller),
         subtitle: about.join("; "),
         x_label: "time (s)".to_owned(),
-        x_end: Some(duration),
+        x_axis: Axis::UpTo(duration),
         panels: vec![
             panel("goodput (Mbit/s)", rates),
             panel("queueing delay (ms)", vec![delay]),
@@ -105,7 +105,7 @@ pub(super) fn delay_distribution(scenario: &str, runs: &[Detailed]) -> Option<Ch
         title: format!("{scenario}: distribution of the queueing delay"),
         subtitle: "packets at the first link after the warm-up; one seed".to_owned(),
         x_label: "queueing delay (ms)".to_owned(),
-        x_end: None,
+        x_axis: Axis::FromZero,
         panels: vec![Panel {
             y_label: "share of packets with at most this delay".to_owned(),
             y_start: 0.0,
@@ -132,7 +132,7 @@ pub(super) fn fairness(scenario: &str, runs: &[Detailed]) -> Option<Chart> {
         title: format!("{scenario}: convergence to equal rates"),
         subtitle: format!("goodput in windows of {WINDOW_S} s; one seed; 1 is equal"),
         x_label: "time (s)".to_owned(),
-        x_end: Some(duration),
+        x_axis: Axis::UpTo(duration),
         panels: vec![Panel {
             y_label: "Jain's index of all flows".to_owned(),
             y_start: 0.0,
@@ -191,6 +191,15 @@ pub(super) fn trade_off(title: &str, rows: &[&Row]) -> Chart {
         }
         series
     });
+    let delays = rows.iter().map(|row| row.queue_delay_mean_ms.mean);
+    let (least, most) = delays.fold((f64::INFINITY, 0.0_f64), |(least, most), delay| {
+        (least.min(delay), most.max(delay))
+    });
+    let x_axis = if least > 0.0 && most > WIDE * least {
+        Axis::Ratios
+    } else {
+        Axis::FromZero
+    };
     let seeds = rows.iter().map(|row| row.seeds).max().unwrap_or(0);
     let what = if seeds > 1 {
         format!("means over {seeds} seeds with 95 % intervals; ")
@@ -201,7 +210,7 @@ pub(super) fn trade_off(title: &str, rows: &[&Row]) -> Chart {
         title: title.to_owned(),
         subtitle: format!("{what}up and to the left is better"),
         x_label: "mean queueing delay (ms)".to_owned(),
-        x_end: None,
+        x_axis,
         panels: vec![Panel {
             y_label: "utilisation (%)".to_owned(),
             y_start: y_start(rows),
@@ -240,3 +249,5 @@ const MOST_FLOWS: usize = 8;
 const INK: usize = 6;
 const PALE: crate::plot::Colour = crate::plot::Colour(0x99, 0x99, 0x99);
 const WINDOW_S: f64 = 1.0;
+/// Delays of a larger ratio do not fit one even axis.
+const WIDE: f64 = 30.0;
