@@ -26,8 +26,8 @@ pub(crate) enum Axis {
     FromZero,
     /// From zero to this value.
     UpTo(f64),
-    /// All points in equal ratios; those at zero at the left end.
-    Ratios,
+    /// Equal ratios from this value, above zero; points below it are at the left end.
+    Ratios(f64),
 }
 
 /// One plane of a chart.
@@ -134,14 +134,11 @@ impl Chart {
     fn x_scale(&self) -> Scale {
         let series = self.panels.iter().flat_map(|panel| &panel.series);
         let values = series.flat_map(Series::places).map(|(x, _)| x);
+        let largest = values.fold(0.0, f64::max);
         match self.x_axis {
-            Axis::FromZero => Scale::from_zero(values.fold(0.0, f64::max), 10.0),
+            Axis::FromZero => Scale::from_zero(largest, 10.0),
             Axis::UpTo(end) => Scale::between(0.0, end, 10.0),
-            Axis::Ratios => {
-                let positive: Vec<f64> = values.filter(|&value| value > 0.0).collect();
-                let least = positive.iter().copied().fold(f64::INFINITY, f64::min);
-                Scale::logarithmic(least, positive.iter().copied().fold(0.0, f64::max))
-            }
+            Axis::Ratios(least) => Scale::logarithmic(least, largest),
         }
     }
 }

@@ -195,10 +195,12 @@ pub(super) fn trade_off(title: &str, rows: &[&Row]) -> Chart {
     let (least, most) = delays.fold((f64::INFINITY, 0.0_f64), |(least, most), delay| {
         (least.min(delay), most.max(delay))
     });
-    let x_axis = if least > 0.0 && most > WIDE * least {
-        Axis::Ratios
+    let least = least.max(LEAST_MS);
+    let (x_axis, x_label) = if most > WIDE * least {
+        let label = "mean queueing delay (ms), logarithmic; smaller ones at the left end";
+        (Axis::Ratios(least), label)
     } else {
-        Axis::FromZero
+        (Axis::FromZero, "mean queueing delay (ms)")
     };
     let seeds = rows.iter().map(|row| row.seeds).max().unwrap_or(0);
     let what = if seeds > 1 {
@@ -209,7 +211,7 @@ pub(super) fn trade_off(title: &str, rows: &[&Row]) -> Chart {
     Chart {
         title: title.to_owned(),
         subtitle: format!("{what}up and to the left is better"),
-        x_label: "mean queueing delay (ms)".to_owned(),
+        x_label: x_label.to_owned(),
         x_axis,
         panels: vec![Panel {
             y_label: "utilisation (%)".to_owned(),
@@ -249,5 +251,7 @@ const MOST_FLOWS: usize = 8;
 const INK: usize = 6;
 const PALE: crate::plot::Colour = crate::plot::Colour(0x99, 0x99, 0x99);
 const WINDOW_S: f64 = 1.0;
+/// Delays below it are alike.
+const LEAST_MS: f64 = 0.1;
 /// Delays of a larger ratio do not fit one even axis.
 const WIDE: f64 = 30.0;
