@@ -1,6 +1,10 @@
 //! The simulator against its properties, its RFCs and measured references.
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
+mod applications;
+#[cfg(test)]
 mod bbr;
 #[cfg(test)]
 mod conservation;
@@ -9,7 +13,15 @@ mod controllers;
 #[cfg(test)]
 mod determinism;
 #[cfg(test)]
+mod disciplines;
+#[cfg(test)]
 mod graphs;
+#[cfg(test)]
+mod impairments;
+#[cfg(test)]
+mod links;
+#[cfg(test)]
+mod paths;
 #[cfg(test)]
 mod random;
 #[cfg(test)]
@@ -26,3 +38,5 @@ mod scenario_errors;
 mod scenarios;
 #[cfg(test)]
 mod staged;
+#[cfg(test)]
+mod topologies;

@@ -16,7 +16,9 @@ mod network;
 mod witness;
 mod workloads;
 
-use network::{controllers, graph};
+pub(crate) use network::{controllers, link, millis};
+
+use network::graph;
 use witness::Witness;
 
 fn outcome(scenario: &ValidScenario, seed: u64) -> Outcome<BoxedController> {
