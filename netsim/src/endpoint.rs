@@ -92,6 +92,9 @@ pub trait StackEndpoint: Endpoint<Incoming = Datagram, Outgoing = Datagram> {
     /// The next request that arrived whole at the sending end.
     fn next_request(&mut self) -> Option<Request>;
 
+    /// Why the connection ended at this end, if it did; nothing is carried any more then.
+    fn failure(&self) -> Option<&str>;
+
     /// Figures of the connection as this end sees it.
     fn status(&self) -> StackStatus;
 }

@@ -79,6 +79,8 @@ pub struct FlowReport {
     pub in_flight_bytes: u64,
     /// The controller's counters at the end.
     pub counters: Counters,
+    /// Why its connection ended, if it did; real stacks only.
+    pub failure: Option<String>,
     /// What its application measured; none for bulk data over the transport model.
     pub application: Option<ApplicationReport>,
 }

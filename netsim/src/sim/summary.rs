@@ -151,6 +151,7 @@ fn flow_report<C: Controller>(
         completed_s: None,
         in_flight_bytes: 0,
         counters: tautline_core::controller::Counters::default(),
+        failure: None,
         application: flow
             .application
             .as_ref()
@@ -179,7 +180,9 @@ fn flow_report<C: Controller>(
 /// What a real stack tells of itself.
 fn with_stack(report: FlowReport, real: &Real, at_warmup: &SenderStats) -> FlowReport {
     let status = real.sender.status();
+    let failure = real.sender.failure().or_else(|| real.receiver.failure());
     FlowReport {
+        failure: failure.map(str::to_owned),
         sender: SenderStats {
             sent_packets: report.measured.sent,
             lost_packets: status.lost_packets - at_warmup.lost_packets,

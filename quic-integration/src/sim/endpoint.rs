@@ -84,12 +84,6 @@ impl QuinnEndpoint {
         self.established
     }
 
-    /// Why the connection ended, if it did: simulated applications never close one, but quinn
-    /// does where it finds its peer at fault.
-    pub fn failure(&self) -> Option<&str> {
-        self.failure.as_deref()
-    }
-
     /// quinn's figures; none before there is a connection.
     pub fn stats(&self) -> Option<quinn_proto::ConnectionStats> {
         self.connection
@@ -287,6 +281,12 @@ impl StackEndpoint for QuinnEndpoint {
             Application::Sending(_, requests) => requests.pop(),
             Application::Receiving(..) => None,
         }
+    }
+
+    /// Simulated applications never close a connection, but quinn does where it finds its peer at
+    /// fault.
+    fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
     }
 
     fn status(&self) -> StackStatus {
