@@ -17,7 +17,7 @@ use ::qlog::{
     VantagePointType,
 };
 use serde::Serialize;
-use tautline_core::units::Bandwidth;
+use tautline_core::units::{Bandwidth, Bytes};
 
 use crate::scenario::ValidScenario;
 use crate::sim::{Content, Metrics, Observation, Observer};
@@ -236,19 +236,19 @@ fn changes(before: Option<&Metrics>, now: &Metrics) -> RecoveryMetricsUpdated {
         let known = !value.is_zero() && before.map(of) != Some(value);
         known.then(|| (value.as_nanos() as f64 / 1e6) as f32)
     };
-    let count = |of: fn(&Metrics) -> u64| {
+    let count = |of: fn(&Metrics) -> Option<u64>| {
         let value = of(now);
-        (before.map(of) != Some(value)).then_some(value)
+        value.filter(|_| before.and_then(of) != value)
     };
-    let pacing = count(|metrics| metrics.pacing_rate.as_bits_per_sec());
+    let pacing = count(|metrics| Some(metrics.pacing_rate.as_bits_per_sec()));
     RecoveryMetricsUpdated {
         min_rtt: time(|metrics| metrics.min_rtt),
         smoothed_rtt: time(|metrics| metrics.smoothed_rtt),
         latest_rtt: time(|metrics| metrics.latest_rtt),
         rtt_variance: time(|metrics| metrics.rtt_variation),
-        pto_count: count(|metrics| u64::from(metrics.timeouts)).map(|count| count as u16),
-        congestion_window: count(|metrics| metrics.window.as_u64()),
-        bytes_in_flight: count(|metrics| metrics.in_flight.as_u64()),
+        pto_count: count(|metrics| metrics.timeouts.map(u64::from)).map(|count| count as u16),
+        congestion_window: count(|metrics| Some(metrics.window.as_u64())),
+        bytes_in_flight: count(|metrics| metrics.in_flight.map(Bytes::as_u64)),
         pacing_rate: pacing.filter(|_| now.pacing_rate != Bandwidth::MAX),
         ..RecoveryMetricsUpdated::default()
     }

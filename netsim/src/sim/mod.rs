@@ -1,7 +1,7 @@
 //! Running a scenario.
 //!
 //! The structure that makes it fast: everything that keeps its order waits in a queue of its own
-//! (per link, per flow), and only the heads compete, in two winner trees ([`agenda`]).
+//! (per link, per flow), and only the heads compete, in two winner trees.
 
 use tautline_core::controller::Controller;
 use tautline_core::units::duration_nanos;

@@ -184,13 +184,13 @@ impl<C: Controller> Simulation<'_, C> {
         let span = |nanos: u64| Duration::from_nanos(if sampled { nanos } else { 0 });
         let metrics = Metrics {
             window: sender.window(),
-            in_flight: sender.in_flight(),
+            in_flight: Some(sender.in_flight()),
             smoothed_rtt: span(rtt.smoothed_ns()),
             rtt_variation: span(rtt.variation_ns()),
             latest_rtt: span(rtt.latest_ns()),
             min_rtt: span(rtt.min_sample_ns().unwrap_or(0)),
             pacing_rate: sender.decision().pacing_rate,
-            timeouts: sender.consecutive_timeouts(),
+            timeouts: Some(sender.consecutive_timeouts()),
         };
         let (flow, lost) = (number, sender.take_lost());
         for number in lost {

@@ -38,7 +38,8 @@ pub enum Observation<'a> {
         /// The packet's number.
         number: u64,
     },
-    /// Figures of a sender after an acknowledgement or a timeout.
+    /// Figures of a sender after an acknowledgement or a timeout; of a real stack, the window and
+    /// the smoothed round-trip time after each datagram that reached its sender.
     Metrics {
         /// The flow.
         flow: u32,
@@ -79,8 +80,8 @@ pub enum DropCause {
 pub struct Metrics {
     /// Congestion window.
     pub window: Bytes,
-    /// Bytes in flight.
-    pub in_flight: Bytes,
+    /// Bytes in flight, where the stack tells.
+    pub in_flight: Option<Bytes>,
     /// Smoothed round-trip time; zero before the first sample.
     pub smoothed_rtt: Duration,
     /// Its variation.
@@ -91,6 +92,6 @@ pub struct Metrics {
     pub min_rtt: Duration,
     /// Pacing rate; [`Bandwidth::MAX`] for none.
     pub pacing_rate: Bandwidth,
-    /// Consecutive probe timeouts.
-    pub timeouts: u32,
+    /// Consecutive probe timeouts, where the stack tells.
+    pub timeouts: Option<u32>,
 }

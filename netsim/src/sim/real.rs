@@ -1,13 +1,13 @@
 //! What happens at the ends of a flow over a real stack.
 
 use tautline_core::controller::Controller;
-use tautline_core::units::Timestamp;
+use tautline_core::units::{Bandwidth, Timestamp};
 
 use super::application::wake;
 use super::digest::Happening;
 use super::flow::Ends;
-use super::{Content, Observation, Simulation};
-use crate::endpoint::StackEndpoint;
+use super::{Content, Metrics, Observation, Simulation};
+use crate::endpoint::{StackEndpoint, StackStatus};
 use crate::transport::{Direction, Packet};
 
 impl<C: Controller> Simulation<'_, C> {
@@ -64,6 +64,10 @@ impl<C: Controller> Simulation<'_, C> {
                 let rtt_ns = tautline_core::units::duration_nanos(status.smoothed_rtt);
                 real.rtt_sum_ns += rtt_ns;
                 real.rtt_samples += 1;
+                if let Some(observer) = &mut self.observer {
+                    let (flow, metrics) = (packet.flow, &metrics(&status));
+                    observer.observe(now_ns, &Observation::Metrics { flow, metrics });
+                }
                 if let Some(recorder) = &mut self.recorder {
                     let window = status.window.as_u64();
                     recorder.window(packet.flow as usize, now_ns, window, rtt_ns);
@@ -104,6 +108,16 @@ impl<C: Controller> Simulation<'_, C> {
             let payload = seen.as_deref().unwrap_or_default();
             self.send(now_ns, packet, Content::Datagram(payload));
         }
+    }
+}
+
+/// What a real stack tells of the figures of a sender; the others stay zero.
+fn metrics(status: &StackStatus) -> Metrics {
+    Metrics {
+        window: status.window,
+        smoothed_rtt: status.smoothed_rtt,
+        pacing_rate: Bandwidth::MAX,
+        ..Metrics::default()
     }
 }
 

@@ -81,7 +81,9 @@ impl<C: Controller> Simulation<'_, C> {
     fn link_use(&self, at: usize, name: &str) -> LinkUse {
         let (usage, link) = (&self.usages[at], &self.links[at]);
         let [before, window] = &usage.counts;
-        let capacity_bytes = link.capacity_bytes(self.warmup_ns, self.end_ns);
+        // What happens at the end still counts, so its opportunities do as well.
+        let until_ns = self.end_ns.saturating_add(1);
+        let capacity_bytes = link.capacity_bytes(self.warmup_ns, until_ns);
         LinkUse {
             name: name.to_owned(),
             packets: PacketCounts {
