@@ -40,12 +40,13 @@ impl PacketCounts {
         }
     }
 
-    /// Share of the sent packets that was dropped or lost at random; zero where none was sent.
+    /// Share of the sent packets that was dropped or lost at random, at most 1; zero where none
+    /// was sent. In a window, packets that were sent before it may be dropped in it.
     pub fn loss(&self) -> f64 {
         if self.sent == 0 {
             0.0
         } else {
-            (self.dropped + self.random_lost) as f64 / self.sent as f64
+            ((self.dropped + self.random_lost) as f64 / self.sent as f64).min(1.0)
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What holds on any graph of links, with any queues, impairments, applications and controllers.
 
+use core::time::Duration;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -9,8 +10,9 @@ use rayon::prelude::*;
 use tautline_core::controller::{Controller as _, Event};
 use tautline_core::units::Timestamp;
 use tautline_netsim::baseline::BoxedController;
-use tautline_netsim::scenario::{QueueSpec, ValidScenario};
+use tautline_netsim::scenario::{FlowSpec, QueueSpec, ValidScenario};
 use tautline_netsim::sim::{Carrier, Observer, Outcome, RunOptions, run, run_carriers};
+use tautline_netsim::workload::ApplicationReport;
 
 mod network;
 mod witness;
@@ -77,6 +79,36 @@ proptest! {
     }
 
     #[test]
+    fn figures_stay_within_what_is_possible(
+        scenario in graph(),
+        seed: u64,
+        warmup_ms in 0_u64..1500,
+    ) {
+        let scenario = scenario.with_warmup(millis(warmup_ms)).unwrap();
+        let outcome = outcome(&scenario, seed);
+        let window_s = (scenario.duration() - scenario.warmup()).as_secs_f64();
+        let packet_mb = 1504.0 * 8e-6;
+        for link in &outcome.links {
+            let most = 1.0 + packet_mb / (link.capacity_mbps * window_s).max(1e-9);
+            prop_assert!(link.utilisation <= most, "{:?}", link);
+            prop_assert!(link.queue_delay_p95_ms <= link.queue_delay_p99_ms, "{:?}", link);
+        }
+        prop_assert!(outcome.link.jain <= 1.0 + 1e-9, "{:?}", outcome.link);
+        for (flow, spec) in outcome.flows.iter().zip(scenario.flows()) {
+            let least = least_rtt(&scenario, spec).as_secs_f64() * 1e3;
+            prop_assert!(flow.rtt_min_ms == 0.0 || flow.rtt_min_ms >= least - 1e-6, "{:?}", flow);
+            prop_assert!((0.0..=1.0).contains(&flow.loss), "{:?}", flow);
+            if let Some(report) = &flow.application {
+                check_application(report, window_s);
+            }
+        }
+        let options = RunOptions::default().with_timeline(millis(50));
+        let timed = run(&scenario, seed, controllers(&scenario, seed), &options).unwrap();
+        prop_assert_eq!(timed.digest, outcome.digest);
+        prop_assert_eq!(timed.flows, outcome.flows);
+    }
+
+    #[test]
     fn only_probes_exceed_the_window(scenario in graph(), seed: u64) {
         let flow = scenario.flows().len() - 1;
         let mut replayed = controllers(&scenario, seed).swap_remove(flow);
@@ -108,6 +140,49 @@ proptest! {
         prop_assert!(beyond <= sender.probe_packets, "{} {:?}", beyond, sender);
         prop_assert_eq!(replayed.decision(), outcome.controllers[flow].decision());
     }
+}
+
+/// Propagation on the shortest ways there and back.
+fn least_rtt(scenario: &ValidScenario, flow: &FlowSpec) -> Duration {
+    let links = scenario.links();
+    let length = |way: &Vec<u16>| -> Duration {
+        way.iter()
+            .map(|&place| links[usize::from(place)].delay)
+            .sum()
+    };
+    let routes = scenario.routes(flow);
+    let there = routes.iter().map(|route| length(&route.forward)).min();
+    let back = routes.iter().map(|route| length(&route.backward)).min();
+    let (ahead, behind) = scenario.one_way_delays(flow);
+    there.unwrap() + back.unwrap() + ahead + behind
+}
+
+/// What holds for the figures of every application.
+fn check_application(report: &ApplicationReport, window_s: f64) {
+    let adds_up = match report {
+        ApplicationReport::Bulk(_) => true,
+        ApplicationReport::OnOff(on_off) => on_off.on_s <= window_s + 1e-9,
+        ApplicationReport::Web(web) => {
+            web.completed <= web.objects && web.completion.count == web.completed
+        }
+        ApplicationReport::RequestResponse(asked) => {
+            let settled = asked.completed + asked.failed;
+            (settled..=settled + 1).contains(&asked.requests)
+                && asked.missed_deadlines >= asked.failed.min(1)
+                && asked.missed_deadlines <= asked.requests
+                && asked.response.count == asked.completed
+        }
+        ApplicationReport::RealTime(frames) => {
+            frames.delivered <= frames.frames
+                && frames.late <= frames.frames
+                && (0.0..=1.0).contains(&frames.late_fraction)
+        }
+        ApplicationReport::Video(video) => {
+            video.completed <= video.chunks && video.played_s + video.rebuffer_s <= window_s + 1e-9
+        }
+        ApplicationReport::Incast(incast) => incast.completed <= incast.bursts,
+    };
+    assert!(adds_up, "{report:?}");
 }
 
 #[test]

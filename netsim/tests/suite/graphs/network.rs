@@ -8,8 +8,8 @@ use tautline_core::units::{Bandwidth, Bytes, Timestamp};
 use tautline_netsim::baseline::{BoxedController, by_name, flow_seed};
 use tautline_netsim::scenario::{
     Blacked, Blackout, Buffer, CapacitySpec, CellularSpec, EcnSpec, FlowSpec, JitterSpec, LeoSpec,
-    LinkSpec, LossSpec, Order, PolicerSpec, QueueSpec, RateStep, TraceSpec, TransportSpec,
-    ValidScenario, WifiSpec,
+    LinkSpec, LossSpec, Order, Pacing, PolicerSpec, QueueSpec, REVERSE, RateStep, TraceSpec,
+    TransportSpec, ValidScenario, WifiSpec,
 };
 
 use super::workloads::workload;
@@ -220,7 +220,7 @@ fn flow() -> impl Strategy<Value = (FlowSpec, Vec<Way>)> {
     let times = (0_u64..600, stop, limit);
     let rtts = (0_u64..30, prop::option::weighted(0.2, 320_u64..400));
     let kind = (controller(), workload(), ecn());
-    (kind, times, rtts, prop::collection::vec(way(), 1..4)).prop_map(
+    (kind, times, rtts, prop::collection::vec(way(), 0..4)).prop_map(
         |((controller, workload, ecn), (start, stop, limit), (extra, base_rtt), ways)| {
             let spec = FlowSpec {
                 limit,
@@ -251,24 +251,36 @@ fn names<'a>(places: &[usize], links: &'a [LinkSpec]) -> Vec<&'a str> {
 
 fn transport() -> impl Strategy<Value = TransportSpec> {
     let windows = prop_oneof![4 => Just(256_u64 << 20), 1 => 3000_u64..60_000];
-    (1_u32..9, 0_u64..40, windows, 1_u32..200).prop_map(
-        |(ack_every, max_ack_delay, receive_window, ack_bytes)| TransportSpec {
+    let sizes = prop_oneof![Just((1500, 52)), (200_u32..1501, 1_u32..100)];
+    let pacing = prop_oneof![3 => Just(Pacing::Controller), 1 => Just(Pacing::Off)];
+    let acks = (1_u32..17, 0_u64..40, 1_u32..200);
+    (acks, sizes, windows, pacing).prop_map(
+        |((ack_every, max_ack_delay, ack_bytes), sizes, receive_window, pacing)| TransportSpec {
+            mtu_bytes: sizes.0,
+            overhead_bytes: sizes.1,
             ack_every,
             max_ack_delay: millis(max_ack_delay),
             receive_window: Bytes::new(receive_window),
             ack_bytes,
+            pacing,
             ..TransportSpec::default()
         },
     )
 }
 
-/// Graphs of one to five links under one to five flows, for 2 s, measured from the start.
+/// Graphs of one to five links under one to five flows, for 2 s, measured from the start. Flows
+/// without routes take the first link, and in half of the graphs the last one back.
 pub(crate) fn graph() -> impl Strategy<Value = ValidScenario> {
     let links = prop::collection::vec(link(), 1..6);
     let flows = prop::collection::vec(flow(), 1..6);
     (links, flows, transport()).prop_map(|(mut links, flows, transport)| {
         for (place, link) in links.iter_mut().enumerate() {
             link.name = format!("link-{place}");
+        }
+        if links.len().is_multiple_of(2)
+            && let Some(last) = links.last_mut()
+        {
+            REVERSE.clone_into(&mut last.name);
         }
         let flows = flows.into_iter().map(|(spec, ways)| {
             let ways = ways.iter().zip(0..);
