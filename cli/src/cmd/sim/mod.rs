@@ -139,6 +139,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
             error
         })?;
     }
+    note_failures(&results);
     let shown = if args.seeds > 1 {
         matrix::table(&results.matrix)
     } else {
@@ -161,6 +162,20 @@ fn formats(plots: &[PlotFormat]) -> anyhow::Result<Vec<Format>> {
     ];
     let formats = both.into_iter().filter(|&(name, _)| asked(name));
     Ok(formats.map(|(_, format)| format).collect())
+}
+
+/// Says whose connections ended, as their figures then are no longer of the whole run.
+fn note_failures(results: &Results) {
+    for run in &results.runs {
+        for (number, flow) in run.flows.iter().enumerate() {
+            if let Some(reason) = &flow.failure {
+                output::note(&format!(
+                    "{} under {}, seed {}: flow {number}: its connection ended: {reason}",
+                    run.scenario, run.controller, run.seed
+                ));
+            }
+        }
+    }
 }
 
 /// Fails where a result could not be written after the work, or would replace an input or another

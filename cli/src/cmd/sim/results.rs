@@ -48,6 +48,9 @@ pub(super) struct Flow {
     pub(super) decisions: u64,
     pub(super) certified_decisions: u64,
     pub(super) guard_interventions: u64,
+    /// Why a real stack's connection ended, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) failure: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) application: Option<ApplicationReport>,
 }
@@ -178,6 +181,7 @@ impl Flow {
             decisions: report.counters.decisions,
             certified_decisions: report.counters.certified_decisions,
             guard_interventions: report.counters.guard_interventions,
+            failure: report.failure.clone(),
             application: report.application.clone(),
         }
     }
