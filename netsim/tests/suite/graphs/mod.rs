@@ -15,6 +15,7 @@ use tautline_netsim::sim::{Carrier, Observer, Outcome, RunOptions, run, run_carr
 use tautline_netsim::workload::ApplicationReport;
 
 mod network;
+mod reduced;
 mod witness;
 mod workloads;
 
@@ -86,7 +87,7 @@ proptest! {
     ) {
         let scenario = scenario.with_warmup(millis(warmup_ms)).unwrap();
         let outcome = outcome(&scenario, seed);
-        let window_s = (scenario.duration() - scenario.warmup()).as_secs_f64();
+        let window_s = scenario.duration().as_secs_f64() - scenario.warmup().as_secs_f64();
         let packet_mb = 1504.0 * 8e-6;
         for link in &outcome.links {
             let most = 1.0 + packet_mb / (link.capacity_mbps * window_s).max(1e-9);

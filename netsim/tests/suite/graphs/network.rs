@@ -23,7 +23,9 @@ pub(crate) fn at(time_ms: u64) -> Timestamp {
 }
 
 fn rate() -> impl Strategy<Value = Bandwidth> {
-    (400_000_u64..20_000_000).prop_map(Bandwidth::from_bits_per_sec)
+    let usual = 400_000_u64..20_000_000;
+    let rates = prop_oneof![18 => usual, 1 => 1000_u64..400_000, 1 => 20_000_000_u64..200_000_000];
+    rates.prop_map(Bandwidth::from_bits_per_sec)
 }
 
 /// A trace with an opportunity at each of the times that the gaps in milliseconds make.
