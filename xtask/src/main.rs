@@ -8,6 +8,7 @@ mod no_std;
 mod prerequisites;
 mod steps;
 mod tidy;
+mod validate;
 mod workspace;
 
 use std::process::ExitCode;
@@ -47,6 +48,8 @@ enum Task {
     },
     /// Run the quick demo in target/demo and check what it found: proofs, tampering, figures
     Demo,
+    /// Compare the simulator with the kernel, ns-3 and quinn, and print the tables
+    Validate(validate::Arguments),
     /// Prove that the controller core links without std and without an allocator
     NoStd,
     /// Check the rules that no compiler holds: dependency edges, file lengths, who may use what
@@ -80,7 +83,37 @@ fn run(task: &Task) -> anyhow::Result<()> {
             Steps::new(1).run("examples", || examples::run_all(&workspace, expected))
         }
         Task::Demo => Steps::new(1).run("demo", || demo::run(&workspace)),
+        Task::Validate(arguments) => {
+            Steps::new(1).run("validate", || validate::run(&workspace, arguments))
+        }
         Task::NoStd => Steps::new(1).run("no-std proof", || no_std::prove(&workspace)),
         Task::Tidy => Steps::new(1).run("tidy", || ci::tidy(&workspace)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(words: &[&str]) -> Result<Task, String> {
+        let all = std::iter::once(&"xtask").chain(words);
+        let arguments = Arguments::try_parse_from(all);
+        arguments
+            .map(|arguments| arguments.task)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn validate_is_known_and_never_writes_a_part() {
+        assert!(matches!(parsed(&["validate"]), Ok(Task::Validate(_))));
+        assert!(matches!(
+            parsed(&["validate", "--write"]),
+            Ok(Task::Validate(_))
+        ));
+        for other in [["--quick"].as_slice(), &["--only", "bbr"]] {
+            let words = [["validate", "--write"].as_slice(), other].concat();
+            let error = parsed(&words).unwrap_err();
+            assert!(error.contains("cannot be used with"), "{error}");
+        }
     }
 }
