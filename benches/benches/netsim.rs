@@ -7,7 +7,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tautline_core::controller::{Controller, NewReno};
 use tautline_core::units::{Bandwidth, Bytes};
 use tautline_netsim::baseline::Cubic;
-use tautline_netsim::scenario::{Buffer, FlowSpec, LinkSpec, ValidScenario};
+use tautline_netsim::scenario::{Buffer, FlowSpec, LinkSpec, QueueSpec, ValidScenario};
 use tautline_netsim::sim::{RunOptions, run};
 
 const MTU: Bytes = Bytes::new(1500);
@@ -40,14 +40,24 @@ fn bench_one<C: Controller>(
         return;
     };
     let controllers = || (0..load.flows).map(|_| controller()).collect::<Vec<C>>();
-    let Ok(first) = run(&scenario, 1, controllers(), options) else {
+    bench_scenario(criterion, name, &scenario, options, controllers);
+}
+
+fn bench_scenario<C: Controller>(
+    criterion: &mut Criterion,
+    name: &str,
+    scenario: &ValidScenario,
+    options: &RunOptions,
+    controllers: impl Fn() -> Vec<C>,
+) {
+    let Ok(first) = run(scenario, 1, controllers(), options) else {
         return;
     };
     let mut group = criterion.benchmark_group("netsim");
     group.throughput(Throughput::Elements(first.data_packets));
     group.sample_size(20);
     group.bench_function(name, |bencher| {
-        bencher.iter(|| run(&scenario, 1, controllers(), options).map(|outcome| outcome.digest));
+        bencher.iter(|| run(scenario, 1, controllers(), options).map(|outcome| outcome.digest));
     });
     group.finish();
 }
@@ -90,5 +100,46 @@ fn packets_per_second(criterion: &mut Criterion) {
     );
 }
 
-criterion_group!(benches, packets_per_second);
+/// The same load over links that take every packet through events of its own.
+fn beyond_the_plain_dumbbell(criterion: &mut Criterion) {
+    let rate = Bandwidth::from_bits_per_sec(100_000_000);
+    let buffer = Buffer::BandwidthDelayProducts(1.0);
+    let link = |name: &str| {
+        let mut link = LinkSpec::new(rate, Duration::from_millis(40), buffer);
+        name.clone_into(&mut link.name);
+        link
+    };
+    let flow = FlowSpec::new("");
+    let hops = ["a", "b", "c"];
+    let scenarios = [
+        (
+            "codel",
+            vec![link("a").with_queue(QueueSpec::codel())],
+            flow.clone(),
+        ),
+        (
+            "3-hops",
+            hops.map(link).to_vec(),
+            flow.clone().along(&hops, &[]),
+        ),
+        (
+            "link-back",
+            hops.map(link).to_vec(),
+            flow.along(&["a"], &["b"]),
+        ),
+    ];
+    for (name, links, flow) in scenarios {
+        let scenario = ValidScenario::over(links, vec![flow], Duration::from_secs(20));
+        let Ok(scenario) = scenario else {
+            return;
+        };
+        let plain = RunOptions::default();
+        let name = format!("newreno/1/{name}");
+        bench_scenario(criterion, &name, &scenario, &plain, || {
+            vec![NewReno::new(MTU)]
+        });
+    }
+}
+
+criterion_group!(benches, packets_per_second, beyond_the_plain_dumbbell);
 criterion_main!(benches);

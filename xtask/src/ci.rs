@@ -6,12 +6,12 @@ use crate::examples::{self, Expected};
 use crate::prerequisites::{self, Installing};
 use crate::steps::{Steps, check, say};
 use crate::workspace::Workspace;
-use crate::{deps, no_std, tidy, validate};
+use crate::{deps, no_std, tidy};
 
 /// Everything that must hold before a change is merged. Tests come last, so that the output ends
 /// on cargo's own summary.
 pub(crate) fn test(workspace: &Workspace, installing: Installing) -> Result<()> {
-    let mut steps = Steps::new(9);
+    let mut steps = Steps::new(8);
     steps.run("prerequisites", || {
         prerequisites::ensure(workspace, installing)
     })?;
@@ -33,7 +33,6 @@ pub(crate) fn test(workspace: &Workspace, installing: Installing) -> Result<()> 
     steps.run("examples", || {
         examples::run_all(workspace, Expected::Compare)
     })?;
-    steps.run("quick validation", || validate::run_quick(workspace))?;
     steps.run("tests and doctests", || {
         check(workspace.cargo("test").arg("--workspace"))
     })?;

@@ -26,13 +26,6 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     check(&mut command(workspace, arguments))
 }
 
-/// The part of the gate: what the tests have built already does, a few seconds of it.
-pub(crate) fn run_quick(workspace: &Workspace) -> Result<()> {
-    let mut command = workspace.cargo("run");
-    command.args(PROGRAM).args(["--", "--quick"]);
-    check(&mut command)
-}
-
 fn command(workspace: &Workspace, arguments: &Arguments) -> Command {
     let mut command = workspace.cargo("run");
     command.arg("--release").args(PROGRAM).arg("--");

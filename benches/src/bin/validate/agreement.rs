@@ -5,12 +5,11 @@ use std::fs;
 
 use anyhow::Context as _;
 use rayon::prelude::*;
-use tautline_core::controller::Controller;
 use tautline_netsim::baseline::{BoxedController, by_name, flow_seed};
-use tautline_netsim::report::LinkReport;
 use tautline_netsim::scenario::{TransportSpec, ValidScenario};
-use tautline_netsim::sim::{Outcome, RunOptions, run};
+use tautline_netsim::sim::{RunOptions, run};
 
+use crate::draws;
 use crate::reference::{DUMBBELLS, Dumbbell, Figures, References, Source, file_of};
 use crate::table::{Section, Table, Verdict, range};
 use crate::{Extent, root};
@@ -56,6 +55,10 @@ pub(crate) fn section(extent: Extent, references: &References) -> anyhow::Result
         write!(body, "\n* {note}")?;
     }
     body.push('\n');
+    if extent == Extent::Full {
+        let drawn = draws::table(references)?;
+        write!(body, "\n{drawn}")?;
+    }
     Ok(Section {
         name: "agreement",
         body,
@@ -76,7 +79,7 @@ pub(crate) fn measured(
         let made = by_name(controller, size, flow_seed(1, flow))?;
         controllers.push(BoxedController::from(made));
     }
-    Ok(figures(&outcome(&scenario, controllers)?.link))
+    figures_of(&scenario, controllers)
 }
 
 /// The shipped file with every flow under one controller.
@@ -94,20 +97,42 @@ pub(crate) fn scenario(
         .with_transport(transport)?)
 }
 
-fn outcome<C: Controller>(
+/// What a run gives.
+pub(crate) fn figures_of(
     scenario: &ValidScenario,
-    controllers: Vec<C>,
-) -> anyhow::Result<Outcome<C>> {
-    Ok(run(scenario, 1, controllers, &RunOptions::default())?)
-}
-
-fn figures(link: &LinkReport) -> Figures {
-    Figures {
+    controllers: Vec<BoxedController>,
+) -> anyhow::Result<Figures> {
+    let link = run(scenario, 1, controllers, &RunOptions::default())?.link;
+    Ok(Figures {
         goodput_mbps: link.goodput_mbps,
         delay_ms: link.queue_delay_mean_ms,
         delay_p95_ms: link.queue_delay_p95_ms,
         loss: 100.0 * link.loss,
         jain: link.jain,
+    })
+}
+
+/// Whether a figure is within its limit; none where nothing is there to compare with.
+pub(crate) fn is_within(
+    figure: &Figure,
+    references: &References,
+    (controller, dumbbell): (&str, Dumbbell),
+    ours: &Figures,
+) -> Option<bool> {
+    let ours = (figure.of)(ours);
+    let kernel = || {
+        references
+            .kernel(controller, dumbbell)
+            .map(|kernel| (figure.of)(&kernel))
+    };
+    match figure.limit {
+        Limit::None => None,
+        Limit::Share(share) => kernel().map(|kernel| (ours / kernel - 1.0).abs() <= share),
+        Limit::Distance(distance) => kernel().map(|kernel| (ours - kernel).abs() <= distance),
+        Limit::Band => {
+            let band = references.band(controller, dumbbell, &ALL, figure.of);
+            band.map(|band| is_near(band, ours))
+        }
     }
 }
 
@@ -158,19 +183,8 @@ impl Row<'_> {
         if self.controller == "bbr" {
             return Verdict::Open;
         }
-        let ours = (figure.of)(&self.ours);
-        let holds = match figure.limit {
-            Limit::None => None,
-            Limit::Share(share) => {
-                let kernel = self.kernel(figure);
-                kernel.map(|kernel| (ours / kernel - 1.0).abs() <= share)
-            }
-            Limit::Distance(distance) => {
-                let kernel = self.kernel(figure);
-                kernel.map(|kernel| (ours - kernel).abs() <= distance)
-            }
-            Limit::Band => self.band(&ALL, figure).map(|band| is_near(band, ours)),
-        };
+        let case = (self.controller, self.dumbbell);
+        let holds = is_within(figure, self.references, case, &self.ours);
         holds.map_or(Verdict::Open, Verdict::of)
     }
 
@@ -230,10 +244,10 @@ fn is_near([least, most]: [f64; 2], value: f64) -> bool {
 }
 
 /// A column.
-struct Figure {
-    name: &'static str,
-    of: fn(&Figures) -> f64,
-    decimals: usize,
+pub(crate) struct Figure {
+    pub(crate) name: &'static str,
+    pub(crate) of: fn(&Figures) -> f64,
+    pub(crate) decimals: usize,
     limit: Limit,
 }
 
@@ -258,7 +272,7 @@ impl core::fmt::Display for Limit {
     }
 }
 
-const FIGURES: [Figure; 5] = [
+pub(crate) const FIGURES: [Figure; 5] = [
     Figure {
         name: "goodput in Mbit/s",
         of: |run| run.goodput_mbps,

@@ -7,6 +7,7 @@ mod agreement;
 mod bbr;
 mod clock;
 mod document;
+mod draws;
 mod mismatch;
 mod reference;
 mod speed;

@@ -1,0 +1,4 @@
+//! The programs of this crate as they are run.
+
+#[cfg(test)]
+mod validate;
