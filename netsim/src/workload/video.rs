@@ -98,7 +98,9 @@ impl Video {
         let level = duration_nanos(self.player.level);
         let whole = duration_nanos(self.buffer);
         let reservoir = share_of(whole, RESERVOIR);
-        let upper = share_of(whole, UPPER);
+        // A chunk is only asked for where it fits, so no level above that is ever seen here.
+        let fullest = whole.saturating_sub(duration_nanos(self.chunk));
+        let upper = share_of(whole, UPPER).min(fullest);
         if level <= reservoir {
             return 0;
         }
@@ -106,7 +108,7 @@ impl Video {
             return top;
         }
         let (low, high) = (self.rate(0), self.rate(top));
-        let width = u128::from((upper - reservoir).max(1));
+        let width = u128::from(upper.saturating_sub(reservoir).max(1));
         let range = high.as_bytes_per_sec() - low.as_bytes_per_sec();
         let above = u128::from(range) * u128::from(level - reservoir) / width;
         let mapped = low.as_bytes_per_sec() + above as u64;
@@ -410,6 +412,16 @@ mod tests {
         video.rung = 3;
         video.player.level = Duration::from_secs(216) - Duration::from_nanos(1);
         assert_eq!(video.choose(), 3);
+    }
+
+    #[test]
+    fn the_highest_rate_is_reached_with_a_buffer_of_few_chunks() {
+        let mut video = video(&[1, 2, 5, 8], 1, 8);
+        for _ in 0..30 {
+            let due_ms = video.next_wake().as_nanos() / 1_000_000;
+            fetch(&mut video, due_ms + 10);
+        }
+        assert_eq!(video.rung, 3);
     }
 
     #[test]

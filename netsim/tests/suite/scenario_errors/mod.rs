@@ -149,7 +149,7 @@ fn unknown_keys_and_wrong_types_are_named_with_their_line() {
             "ack_every = 2",
             "ack_evry = 2",
             "12: `transport.ack_evry`: unknown key, expected one of `mtu_bytes`, \
-             `overhead_bytes`, `ack_every`, `max_ack_delay_ms`, `receive_window_bytes`, \
+             `overhead_bytes`, `header_bytes`, `ack_every`, `max_ack_delay_ms`, `receive_window_bytes`, \
              `ack_bytes`, `pacing`",
         ),
         (
