@@ -75,6 +75,14 @@ impl Link {
         }
     }
 
+    /// The same link in a run that ends at `end_ns`: transmissions that end later need no answer,
+    /// so random capacities are not drawn any further. To be called before the first packet.
+    #[must_use]
+    pub fn until(mut self, end_ns: u64) -> Self {
+        self.capacity = self.capacity.until(end_ns);
+        self
+    }
+
     /// When something happens here; `u64::MAX` for never.
     #[inline]
     pub fn next_ns(&self) -> u64 {
@@ -191,9 +199,29 @@ mod tests {
 
     use tautline_core::units::{Bandwidth, Bytes};
 
+    use super::capacity::{CapacitySpec, CellularSpec};
     use super::*;
     use crate::scenario::Buffer;
     use crate::transport::Direction;
+
+    // Without an end, the search for the first opportunity would take ten billion steps.
+    #[test]
+    fn a_cellular_link_that_hardly_ever_serves_is_soon_known_not_to() {
+        let rate = Bandwidth::from_bits_per_sec(1000);
+        let mut spec = LinkSpec::new(rate, Duration::ZERO, Buffer::Bytes(Bytes::new(3000)));
+        spec.capacity = CapacitySpec::Cellular(CellularSpec {
+            mean: rate,
+            volatility: 0.5,
+            outage_every: Duration::from_millis(1),
+            outage: Duration::from_secs(3600),
+        });
+        let second_ns = 1_000_000_000;
+        let mut link = Link::new(&spec, 0, 1).until(second_ns);
+        link.arrive(0, Packet::new(0, Direction::Forward, 0, 1500));
+        assert!(link.serve(0).is_some());
+        assert_eq!(link.departure_ns(), u64::MAX);
+        assert_eq!(link.capacity_bytes(0, second_ns), 0);
+    }
 
     #[test]
     fn the_packet_in_transmission_does_not_occupy_the_queue() {

@@ -1,11 +1,14 @@
 //! Which bytes of a stream arrived.
 
+use std::collections::BTreeMap;
+
 /// Ranges of a stream: everything below `next`, and islands above it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reassembly {
     next: u64,
-    /// Ranges `start..end` above `next`, ascending, disjoint, with gaps between them.
-    islands: Vec<(u64, u64)>,
+    /// Ranges above `next` from start to end, disjoint, with gaps between them. A tree, since there
+    /// may be one per packet in flight, and holes are filled anywhere.
+    islands: BTreeMap<u64, u64>,
 }
 
 impl Reassembly {
@@ -29,36 +32,40 @@ impl Reassembly {
         if start >= end {
             return 0;
         }
-        if let Some(last) = self.islands.last_mut()
-            && start > last.0
+        // Mostly the newest packet continues the newest island, or lies behind it.
+        if let Some(mut newest) = self.islands.last_entry()
+            && start > *newest.key()
         {
-            // Mostly the newest packet continues the newest island.
-            let fresh = end.saturating_sub(start.max(last.1));
-            if start <= last.1 {
-                last.1 = last.1.max(end);
-                return fresh;
+            let newest_end = *newest.get();
+            let fresh = end.saturating_sub(start.max(newest_end));
+            if start <= newest_end {
+                newest.insert(newest_end.max(end));
+            } else {
+                self.islands.insert(start, end);
             }
-            self.islands.push((start, end));
             return fresh;
         }
-        let first = self.islands.partition_point(|island| island.1 < start);
-        let after = self.islands.partition_point(|island| island.0 <= end);
-        let (mut low, mut high, mut known) = (start, end, 0);
-        for island in &self.islands[first..after] {
-            known += island.1.min(end).saturating_sub(island.0.max(start));
-            low = low.min(island.0);
-            high = high.max(island.1);
+        self.join(start, end)
+    }
+
+    /// Joins `start..end` with the islands that it touches, and with the front where it reaches it.
+    fn join(&mut self, start: u64, end: u64) -> u64 {
+        let (mut low, mut high, mut fresh) = (start, end, end - start);
+        // The last island that starts by `end`, as long as it touches.
+        while let Some((&island, &island_end)) = self.islands.range(..=end).next_back()
+            && island_end >= start
+        {
+            fresh -= island_end.min(end).saturating_sub(island.max(start));
+            low = low.min(island);
+            high = high.max(island_end);
+            self.islands.remove(&island);
         }
         if low <= self.next {
             self.next = high;
-            self.islands.drain(first..after);
-        } else if first < after {
-            self.islands[first] = (low, high);
-            self.islands.drain(first + 1..after);
         } else {
-            self.islands.insert(first, (low, high));
+            self.islands.insert(low, high);
         }
-        end - start - known
+        fresh
     }
 }
 
@@ -67,6 +74,41 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// A stride that visits every number below 2¹⁸ in an order without a pattern.
+    const STRIDE: u64 = 103_927;
+    const HOLES: u64 = 1 << 18;
+
+    /// Every second byte arrived: as many islands as holes.
+    fn islands() -> Reassembly {
+        let mut stream = Reassembly::default();
+        for hole in 0..HOLES {
+            assert_eq!(stream.insert(2 * hole + 1, 1), 1);
+        }
+        assert_eq!(stream.islands.len() as u64, HOLES);
+        stream
+    }
+
+    #[test]
+    fn very_many_holes_are_filled_from_the_front() {
+        let mut stream = islands();
+        for hole in 0..HOLES {
+            assert_eq!(stream.insert(2 * hole, 1), 1);
+            assert_eq!(stream.contiguous(), 2 * hole + 2);
+        }
+        assert_eq!(stream.islands.len(), 0);
+    }
+
+    #[test]
+    fn very_many_holes_are_filled_in_any_order() {
+        let mut stream = islands();
+        for step in 1..=HOLES {
+            let hole = step * STRIDE % HOLES;
+            assert_eq!(stream.insert(2 * hole, 2), 1);
+        }
+        assert_eq!(stream.contiguous(), 2 * HOLES);
+        assert_eq!(stream.islands.len(), 0);
+    }
 
     proptest! {
         #[test]

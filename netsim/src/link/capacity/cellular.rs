@@ -116,7 +116,7 @@ impl CellularInstants {
     }
 
     /// The next opportunity before the rate or the outage changes.
-    fn next_before(&mut self, until_ns: u64) -> Option<u64> {
+    fn next_in_step(&mut self, until_ns: u64) -> Option<u64> {
         let per_ns = self.level.now * self.mean_per_ns;
         let span_ns = until_ns - self.now_ns;
         let offered = per_ns * span_ns as f64;
@@ -138,14 +138,14 @@ impl CellularInstants {
 }
 
 impl Instants for CellularInstants {
-    fn next_ns(&mut self) -> u64 {
+    fn next_before_ns(&mut self, bound_ns: u64) -> u64 {
         loop {
             let until_ns = self.tick_ns.min(self.turn_ns);
-            if until_ns == u64::MAX {
+            if self.now_ns >= bound_ns || until_ns == u64::MAX {
                 return u64::MAX;
             }
             if !self.in_outage
-                && let Some(opportunity_ns) = self.next_before(until_ns)
+                && let Some(opportunity_ns) = self.next_in_step(until_ns)
             {
                 return opportunity_ns;
             }
@@ -208,7 +208,9 @@ mod tests {
     #[test]
     fn service_at_a_constant_rate_is_a_poisson_process() {
         let mut instants = instants(0.0, 1);
-        let times: Vec<u64> = (0..100_000).map(|_| instants.next_ns()).collect();
+        let times: Vec<u64> = (0..100_000)
+            .map(|_| instants.next_before_ns(u64::MAX))
+            .collect();
         let gaps: Vec<f64> = times
             .windows(2)
             .map(|pair| (pair[1] - pair[0]) as f64 / 1e6)
@@ -275,7 +277,7 @@ mod tests {
         let mut last_ns = 0;
         let mut lengths = Vec::new();
         while last_ns < 20_000 * SECOND_NS {
-            let next_ns = instants.next_ns();
+            let next_ns = instants.next_before_ns(u64::MAX);
             // At 500 per second, no other gap is so long.
             if next_ns - last_ns > 40_000_000 {
                 lengths.push((next_ns - last_ns) as f64 / 1e9);
@@ -293,7 +295,7 @@ mod tests {
     #[test]
     fn counts_agree_with_the_opportunities_themselves() {
         let mut ahead = instants(0.7, 8);
-        let times: Vec<u64> = (0..5000).map(|_| ahead.next_ns()).collect();
+        let times: Vec<u64> = (0..5000).map(|_| ahead.next_before_ns(u64::MAX)).collect();
         let (from_ns, until_ns) = (times[100], times[4000]);
         let within = |&&at: &&u64| from_ns <= at && at < until_ns;
         let expected = times.iter().filter(within).count() as u64;
@@ -301,10 +303,47 @@ mod tests {
     }
 
     #[test]
+    fn a_search_that_ends_at_a_bound_goes_on_as_if_there_were_none() {
+        let spec = CellularSpec {
+            volatility: 1.0,
+            outage_every: Duration::from_millis(20),
+            outage: Duration::from_millis(10),
+            ..SPEC
+        };
+        let mut whole = CellularInstants::new(&spec, Stream::new(6, Component::Capacity));
+        let mut bounded = whole.clone();
+        for _ in 0..2000 {
+            let mut found_ns = u64::MAX;
+            while found_ns == u64::MAX {
+                found_ns = bounded.next_before_ns(bounded.now_ns + 1_000_000);
+            }
+            assert_eq!(found_ns, whole.next_before_ns(u64::MAX));
+        }
+    }
+
+    // In the mean, a packet takes 12 s at this rate, of which the outages leave every 3.6 millionth
+    // part: without a bound, the search would draw ten billion steps.
+    #[test]
+    fn the_search_ends_at_the_bound_where_outages_leave_hardly_any_time() {
+        let spec = CellularSpec {
+            mean: Bandwidth::from_bits_per_sec(1000),
+            outage_every: Duration::from_millis(1),
+            outage: Duration::from_secs(3600),
+            ..SPEC
+        };
+        let mut instants = CellularInstants::new(&spec, Stream::new(1, Component::Capacity));
+        assert_eq!(instants.next_before_ns(SECOND_NS), u64::MAX);
+        assert!(instants.now_ns >= SECOND_NS && instants.now_ns <= SECOND_NS + TICK_NS);
+        assert_eq!(instants.count_between(&[0, SECOND_NS]), [0]);
+    }
+
+    #[test]
     fn equal_seeds_give_equal_opportunities_and_other_seeds_others() {
         let times = |seed| {
             let mut instants = instants(1.0, seed);
-            (0..1000).map(|_| instants.next_ns()).collect::<Vec<_>>()
+            (0..1000)
+                .map(|_| instants.next_before_ns(u64::MAX))
+                .collect::<Vec<_>>()
         };
         assert_eq!(times(5), times(5));
         assert_ne!(times(5), times(6));

@@ -18,6 +18,10 @@ impl<C: Capacity> Gate<C> {
     pub(super) const fn capacity(&self) -> &C {
         &self.capacity
     }
+
+    pub(super) const fn capacity_mut(&mut self) -> &mut C {
+        &mut self.capacity
+    }
 }
 
 impl<C: Capacity> Capacity for Gate<C> {

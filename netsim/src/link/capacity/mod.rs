@@ -99,6 +99,26 @@ impl AnyCapacity {
         Self(Kind::Gated(Box::new(Gate::new(self, pauses))))
     }
 
+    /// The same capacity for a run that ends at `end_ns`: for a transmission that ends later,
+    /// `u64::MAX` may be answered, and random processes are not drawn further than that. To be
+    /// called before the first transmission.
+    #[must_use]
+    pub fn until(mut self, end_ns: u64) -> Self {
+        self.stop_after(end_ns);
+        self
+    }
+
+    fn stop_after(&mut self, end_ns: u64) {
+        match &mut self.0 {
+            Kind::Schedule(_) => {}
+            Kind::Trace(trace) => trace.stop_after(end_ns),
+            Kind::Cellular(cellular) => cellular.stop_after(end_ns),
+            Kind::Wifi(wifi) => wifi.stop_after(end_ns),
+            Kind::Leo(leo) => leo.stop_after(end_ns),
+            Kind::Gated(gate) => gate.capacity_mut().stop_after(end_ns),
+        }
+    }
+
     /// Why the capacity ended early: a trace file that could be read when the scenario was checked
     /// and no longer can.
     pub fn failure(&self) -> Option<&str> {

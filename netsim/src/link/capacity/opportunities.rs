@@ -8,8 +8,10 @@ pub(super) const OPPORTUNITY_BYTES: u32 = 1504;
 
 /// Instants at which a transmitter may pass bytes.
 pub(super) trait Instants: Sized {
-    /// The next instant, not before the one before; `u64::MAX` where none follows.
-    fn next_ns(&mut self) -> u64;
+    /// The next instant, not before the one before; `u64::MAX` where none follows. Where it is not
+    /// before `bound_ns`, the search may end there with `u64::MAX`; a call with a later bound goes
+    /// on from where it ended.
+    fn next_before_ns(&mut self, bound_ns: u64) -> u64;
 
     /// The same instants from the first one on.
     fn restarted(&self) -> Self;
@@ -22,11 +24,12 @@ pub(super) trait Instants: Sized {
 
 /// Counts fresh `instants` between each of `times_ns` and the next.
 pub(super) fn count_one_by_one(mut instants: impl Instants, times_ns: &[u64]) -> Vec<u64> {
-    let mut next_ns = instants.next_ns();
+    let bound_ns = times_ns.last().copied().unwrap_or(0);
+    let mut next_ns = instants.next_before_ns(bound_ns);
     let mut count_before = |time_ns| {
         let mut count = 0;
         while next_ns < time_ns {
-            next_ns = instants.next_ns();
+            next_ns = instants.next_before_ns(bound_ns);
             count += 1;
         }
         count
@@ -44,6 +47,10 @@ pub(super) fn count_one_by_one(mut instants: impl Instants, times_ns: &[u64]) ->
 #[derive(Clone, Debug)]
 pub(super) struct Opportunities<I> {
     instants: I,
+    /// Instants from here on are not looked for.
+    bound_ns: u64,
+    /// Whether the first instant was looked for.
+    has_begun: bool,
     /// The first instant that is not used up.
     next_ns: u64,
     /// The instant that served last, and what is left of it.
@@ -52,14 +59,32 @@ pub(super) struct Opportunities<I> {
 }
 
 impl<I: Instants> Opportunities<I> {
-    pub(super) fn new(mut instants: I) -> Self {
-        let next_ns = instants.next_ns();
+    pub(super) const fn new(instants: I) -> Self {
         Self {
             instants,
-            next_ns,
+            bound_ns: u64::MAX,
+            has_begun: false,
+            next_ns: 0,
             served_ns: 0,
             left: 0,
         }
+    }
+
+    /// Leaves out what lies behind `end_ns`; to be called before the first transmission.
+    pub(super) fn stop_after(&mut self, end_ns: u64) {
+        self.bound_ns = end_ns.saturating_add(1);
+        self.begin();
+    }
+
+    fn begin(&mut self) {
+        if !self.has_begun {
+            self.has_begun = true;
+            self.advance();
+        }
+    }
+
+    fn advance(&mut self) {
+        self.next_ns = self.instants.next_before_ns(self.bound_ns);
     }
 
     pub(super) const fn instants(&self) -> &I {
@@ -82,12 +107,13 @@ impl<I: Instants> Capacity for Opportunities<I> {
         }
         let mut needed = bytes - self.left;
         self.left = 0;
+        self.begin();
         while self.next_ns < start_ns {
-            self.next_ns = self.instants.next_ns();
+            self.advance();
         }
         while self.next_ns < pause_ns {
             self.served_ns = self.next_ns;
-            self.next_ns = self.instants.next_ns();
+            self.advance();
             if needed <= OPPORTUNITY_BYTES {
                 self.left = OPPORTUNITY_BYTES - needed;
                 return self.served_ns;
@@ -118,7 +144,7 @@ mod tests {
     }
 
     impl Instants for Given {
-        fn next_ns(&mut self) -> u64 {
+        fn next_before_ns(&mut self, _bound_ns: u64) -> u64 {
             self.next += 1;
             self.instants
                 .get(self.next - 1)

@@ -25,6 +25,8 @@ pub(super) struct Piecewise<P> {
     process: P,
     start_ns: u64,
     piece: Piece,
+    /// Transmissions that would end later are not followed.
+    end_ns: u64,
 }
 
 impl<P: Pieces> Piecewise<P> {
@@ -36,7 +38,13 @@ impl<P: Pieces> Piecewise<P> {
             process,
             start_ns: 0,
             piece,
+            end_ns: u64::MAX,
         }
+    }
+
+    /// Leaves out what lies behind `end_ns`.
+    pub(super) const fn stop_after(&mut self, end_ns: u64) {
+        self.end_ns = end_ns;
     }
 
     fn advance(&mut self) {
@@ -51,6 +59,10 @@ impl<P: Pieces> Capacity for Piecewise<P> {
     }
 
     fn finish_before_ns(&mut self, start_ns: u64, bytes: u32, pause_ns: u64) -> u64 {
+        if start_ns > self.end_ns {
+            return u64::MAX;
+        }
+        let pause_ns = pause_ns.min(self.end_ns);
         // In bits times nanoseconds per second, of which a nanosecond at 1 bit/s passes one.
         let mut needed = u128::from(bytes) * 8 * u128::from(NANOS_PER_SEC);
         let mut now_ns = start_ns;
@@ -120,6 +132,20 @@ mod tests {
         }
     }
 
+    /// 1 kbit/s in pieces of 125 ns.
+    #[derive(Clone, Debug)]
+    struct Short(u64);
+
+    impl Pieces for Short {
+        fn next_piece(&mut self) -> Piece {
+            self.0 += 125;
+            Piece {
+                end_ns: self.0,
+                rate: 1000,
+            }
+        }
+    }
+
     #[test]
     fn a_transmission_goes_on_after_a_pause_of_the_process() {
         let mut link = Piecewise::new(Alternating::default());
@@ -134,6 +160,19 @@ mod tests {
         assert_eq!(link.finish_before_ns(0, 600, 500_000), u64::MAX);
         assert_eq!(link.finish_before_ns(0, 1500, 1_500_000), u64::MAX);
         assert_eq!(link.finish_ns(2_000_000, 600), 2_600_000);
+    }
+
+    // 2³² − 1 bytes at 1 kbit/s would take four million seconds, of which the process has eight
+    // million pieces per second.
+    #[test]
+    fn a_transmission_is_not_followed_behind_the_end() {
+        let mut link = Piecewise::new(Short(0));
+        link.stop_after(NANOS_PER_SEC);
+        assert_eq!(link.finish_ns(0, 1), 8_000_000);
+        assert_eq!(link.finish_ns(8_000_000, 124), NANOS_PER_SEC);
+        assert_eq!(link.finish_ns(NANOS_PER_SEC, u32::MAX), u64::MAX);
+        assert_eq!(link.finish_ns(u64::MAX - 1, 1), u64::MAX);
+        assert!(link.start_ns <= NANOS_PER_SEC);
     }
 
     #[test]

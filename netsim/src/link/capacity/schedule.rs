@@ -110,7 +110,7 @@ impl Capacity for RateSchedule {
     }
 }
 
-/// Time for `bits` (below 2³⁴) at `rate` bits per second, rounded up.
+/// Time for `bits` at `rate` bits per second, rounded up; `u64::MAX` where it is longer.
 const fn time_ns(bits: u64, rate: u64) -> u64 {
     if rate == 0 {
         return u64::MAX;
@@ -118,7 +118,18 @@ const fn time_ns(bits: u64, rate: u64) -> u64 {
     if bits < 1 << 34 {
         return (bits * NANOS_PER_SEC).div_ceil(rate);
     }
-    u64::MAX
+    long_time_ns(bits, rate)
+}
+
+/// The same where the product does not fit into 64 bits: a packet of 2 GiB or more.
+#[cold]
+const fn long_time_ns(bits: u64, rate: u64) -> u64 {
+    let time_ns = (bits as u128 * NANOS_PER_SEC as u128).div_ceil(rate as u128);
+    if time_ns < u64::MAX as u128 {
+        time_ns as u64
+    } else {
+        u64::MAX
+    }
 }
 
 const NANOS_PER_SEC: u64 = 1_000_000_000;
@@ -149,6 +160,20 @@ mod tests {
     fn steps_without_a_transmission_are_skipped() {
         let mut rates = RateSchedule::new(&[mbps(0, 12), mbps(10, 6), mbps(20, 24)]);
         assert_eq!(rates.finish_ns(25_000_000, 1500), 25_500_000);
+    }
+
+    #[test]
+    fn the_largest_packets_pass_as_well_across_steps_and_at_the_slowest_rate() {
+        // 2³² − 1 bytes are 34.36 Gbit.
+        let mut rates = RateSchedule::new(&[mbps(0, 1000)]);
+        assert_eq!(rates.finish_ns(5, u32::MAX), 34_359_738_360 + 5);
+        assert_eq!(rates.finish_ns(34_359_738_365, 1 << 31), 51_539_607_549);
+        let mut rates = RateSchedule::new(&[mbps(0, 1000), mbps(10_000, 2000)]);
+        assert_eq!(rates.finish_ns(0, u32::MAX), 22_179_869_180);
+        let slowest = RateStep::from_start(Bandwidth::from_bits_per_sec(1000));
+        let mut rates = RateSchedule::new(&[slowest]);
+        assert_eq!(rates.finish_ns(0, u32::MAX), 34_359_738_360_000_000);
+        assert_eq!(rates.finish_before_ns(0, u32::MAX, 1 << 40), u64::MAX);
     }
 
     #[test]

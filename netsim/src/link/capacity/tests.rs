@@ -191,6 +191,36 @@ proptest! {
     }
 
     #[test]
+    fn a_known_end_changes_nothing_before_it(
+        spec in any_spec(),
+        blackouts in prop::collection::vec((0_u64..3000, 0_u64..100), 0..3),
+        gaps in prop::collection::vec((0_u64..100_000_000, 40_u32..100_000), 0..40),
+        end_ns in 0..2 * SECOND_NS,
+        seed: u64,
+    ) {
+        let blackouts = all_held(&blackouts);
+        let mut endless = capacity(&spec, &blackouts, seed);
+        let mut ending = endless.clone().until(end_ns);
+        let times_ns = [0, end_ns / 2, end_ns + 1, end_ns + SECOND_NS];
+        let mut now_ns = 0;
+        for (gap_ns, bytes) in gaps {
+            now_ns += gap_ns;
+            if now_ns > end_ns {
+                break;
+            }
+            let finish_ns = endless.finish_ns(now_ns, bytes);
+            let found_ns = ending.finish_ns(now_ns, bytes);
+            if finish_ns > end_ns {
+                prop_assert!(found_ns > end_ns, "{found_ns} for {finish_ns}");
+                break;
+            }
+            prop_assert_eq!(found_ns, finish_ns);
+            now_ns = finish_ns;
+        }
+        prop_assert_eq!(ending.capacity_between(&times_ns), endless.capacity_between(&times_ns));
+    }
+
+    #[test]
     fn capacities_between_many_times_are_those_of_each_pair(
         spec in any_spec(),
         blackouts in prop::collection::vec((0_u64..3000, 0_u64..100), 0..3),

@@ -6,8 +6,8 @@ use super::spec::PolicerSpec;
 /// nothing is divided while filling.
 #[derive(Clone, Debug)]
 pub struct Policer {
-    tokens: u64,
-    capacity: u64,
+    tokens: u128,
+    capacity: u128,
     rate_bytes_per_sec: u64,
     filled_ns: u64,
 }
@@ -15,7 +15,7 @@ pub struct Policer {
 impl Policer {
     /// A bucket that is full at the start.
     pub const fn new(spec: &PolicerSpec) -> Self {
-        let capacity = spec.burst.as_u64().saturating_mul(TOKENS_PER_BYTE);
+        let capacity = spec.burst.as_u64() as u128 * TOKENS_PER_BYTE;
         Self {
             tokens: capacity,
             capacity,
@@ -29,8 +29,7 @@ impl Policer {
     #[inline]
     pub const fn admits(&mut self, now_ns: u64, bytes: u32) -> bool {
         self.fill(now_ns);
-        // At most 2³² · 10⁹, which fits.
-        let needed = bytes as u64 * TOKENS_PER_BYTE;
+        let needed = bytes as u128 * TOKENS_PER_BYTE;
         if needed > self.tokens {
             return false;
         }
@@ -42,7 +41,8 @@ impl Policer {
     const fn fill(&mut self, now_ns: u64) {
         let elapsed_ns = now_ns.saturating_sub(self.filled_ns);
         self.filled_ns = now_ns;
-        let earned = elapsed_ns.saturating_mul(self.rate_bytes_per_sec);
+        // Below 2¹²⁸ together, whatever the numbers of 64 bits are.
+        let earned = elapsed_ns as u128 * self.rate_bytes_per_sec as u128;
         let tokens = self.tokens.saturating_add(earned);
         self.tokens = if tokens < self.capacity {
             tokens
@@ -52,7 +52,7 @@ impl Policer {
     }
 }
 
-const TOKENS_PER_BYTE: u64 = 1_000_000_000;
+const TOKENS_PER_BYTE: u128 = 1_000_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -84,6 +84,22 @@ mod tests {
         assert!(policer.admits(0, 3000));
         assert!(policer.admits(3_600_000_000_000, 3000));
         assert!(!policer.admits(3_600_000_000_000, 1));
+    }
+
+    #[test]
+    fn the_largest_burst_passes_whole_and_fills_again() {
+        // 2⁴⁰ bytes at 2⁴⁰ bytes per second.
+        let mut policer = policer(1 << 40, 1 << 40);
+        let mut pass_all = |now_ns| {
+            let passed = (0..256).map(|_| policer.admits(now_ns, u32::MAX));
+            assert!(passed.into_iter().all(|passed| passed), "at {now_ns}");
+            // What 256 packets of 2³² − 1 bytes leave.
+            assert!(policer.admits(now_ns, 256));
+            assert!(!policer.admits(now_ns, 1));
+        };
+        pass_all(0);
+        pass_all(1_000_000_000);
+        pass_all(1_000_000_000_000);
     }
 
     proptest! {

@@ -1,10 +1,11 @@
 //! Flow queueing with controlled delay.
 
+use core::cmp::Reverse;
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use super::codel::{CoDelState, ControlLaw};
-use super::fifo::Fifo;
+use super::buckets::{Bucket, Buckets};
+use super::codel::ControlLaw;
 use super::{Limit, Queue};
 use crate::rng::Stream;
 use crate::transport::Packet;
@@ -18,7 +19,8 @@ use crate::transport::Packet;
 /// RFC 8290 §4, batch drops as in §4.1.3.
 #[derive(Debug)]
 pub struct FqCoDel {
-    buckets: Vec<Bucket>,
+    buckets: Buckets,
+    /// Places in the buckets' order of first use, here and below.
     new_queues: VecDeque<u32>,
     old_queues: VecDeque<u32>,
     quantum: i64,
@@ -30,27 +32,12 @@ pub struct FqCoDel {
     largest_bytes: u64,
 }
 
-#[derive(Debug)]
-struct Bucket {
-    fifo: Fifo,
-    codel: CoDelState,
-    credits: i64,
-    /// Whether it is in one of the two lists.
-    active: bool,
-}
-
 impl FqCoDel {
     /// Empty queues of at most `limit` together; `stream` seeds the hash. A quantum of zero counts as
     /// one byte, and the number of buckets is held in 1..=65,536.
     pub fn new(law: FqCoDelLaw, limit: Limit, mut stream: Stream) -> Self {
-        let buckets = (0..law.flows.clamp(1, MOST_BUCKETS)).map(|_| Bucket {
-            fifo: Fifo::new(),
-            codel: CoDelState::default(),
-            credits: 0,
-            active: false,
-        });
         Self {
-            buckets: buckets.collect(),
+            buckets: Buckets::new(law.flows.clamp(1, MOST_BUCKETS)),
             new_queues: VecDeque::new(),
             old_queues: VecDeque::new(),
             quantum: i64::from(law.quantum.max(1)),
@@ -67,16 +54,14 @@ impl FqCoDel {
     fn bucket_of(&self, packet: &Packet) -> u32 {
         let key = (u64::from(packet.flow) << 1) | packet.direction as u64;
         let hash = mixed(key ^ self.perturbation) >> 32;
-        ((hash * self.buckets.len() as u64) >> 32) as u32
+        ((hash * u64::from(self.buckets.count())) >> 32) as u32
     }
 
     /// §4.1.3: half of the packets of the longest queue, at most 64, from its head.
     fn drop_from_fattest(&mut self, dropped: &mut Vec<Packet>) {
         let active = self.new_queues.iter().chain(&self.old_queues);
-        let fattest = active
-            .copied()
-            .max_by_key(|&index| (self.backlog(index), core::cmp::Reverse(index)));
-        let Some(bucket) = fattest.and_then(|index| self.buckets.get_mut(index as usize)) else {
+        let fattest = active.copied().max_by_key(|&place| self.backlog(place));
+        let Some(bucket) = fattest.and_then(|place| self.buckets.at_mut(place)) else {
             return;
         };
         for _ in 0..(bucket.fifo.len() / 2).clamp(1, DROP_BATCH) {
@@ -88,26 +73,28 @@ impl FqCoDel {
         }
     }
 
-    fn backlog(&self, index: u32) -> u64 {
-        self.buckets
-            .get(index as usize)
-            .map_or(0, |bucket| bucket.fifo.bytes())
+    /// Its bytes; of equally long ones, the bucket with the smallest number counts as longest.
+    fn backlog(&self, place: u32) -> (u64, Reverse<u32>) {
+        let bucket = self.buckets.at(place);
+        bucket.map_or((0, Reverse(u32::MAX)), |bucket| {
+            (bucket.fifo.bytes(), Reverse(bucket.number))
+        })
     }
 
     /// §4.2: the queue at the head of the list that is served, with credits left.
     fn select(&mut self) -> Option<(u32, List)> {
         loop {
-            let (index, list) = match self.new_queues.front() {
-                Some(&index) => (index, List::New),
+            let (place, list) = match self.new_queues.front() {
+                Some(&place) => (place, List::New),
                 None => (*self.old_queues.front()?, List::Old),
             };
-            let bucket = self.buckets.get_mut(index as usize)?;
+            let bucket = self.buckets.at_mut(place)?;
             if bucket.credits > 0 {
-                return Some((index, list));
+                return Some((place, list));
             }
             bucket.credits += self.quantum;
             self.leave(list);
-            self.old_queues.push_back(index);
+            self.old_queues.push_back(place);
         }
     }
 
@@ -121,8 +108,8 @@ impl FqCoDel {
 
 impl Queue for FqCoDel {
     fn enqueue(&mut self, _now_ns: u64, packet: Packet, dropped: &mut Vec<Packet>) {
-        let index = self.bucket_of(&packet);
-        let Some(bucket) = self.buckets.get_mut(index as usize) else {
+        let place = self.buckets.place_of(self.bucket_of(&packet));
+        let Some(bucket) = place.and_then(|place| self.buckets.at_mut(place)) else {
             dropped.push(packet);
             return;
         };
@@ -133,7 +120,7 @@ impl Queue for FqCoDel {
         if !bucket.active {
             bucket.active = true;
             bucket.credits = self.quantum;
-            self.new_queues.push_back(index);
+            self.new_queues.push_back(bucket.place);
         }
         while !self.limit.holds(self.packets, self.bytes) {
             self.drop_from_fattest(dropped);
@@ -143,8 +130,8 @@ impl Queue for FqCoDel {
     fn dequeue(&mut self, now_ns: u64, dropped: &mut Vec<Packet>) -> Option<Packet> {
         let law = self.law.with_mtu(self.largest_bytes);
         loop {
-            let (index, list) = self.select()?;
-            let bucket = self.buckets.get_mut(index as usize)?;
+            let (place, list) = self.select()?;
+            let bucket = self.buckets.at_mut(place)?;
             let (packets, bytes) = (bucket.fifo.len(), bucket.fifo.bytes());
             let packet = bucket.codel.dequeue(now_ns, law, &mut bucket.fifo, dropped);
             self.packets -= packets - bucket.fifo.len();
@@ -157,7 +144,7 @@ impl Queue for FqCoDel {
             bucket.active = list == List::New;
             self.leave(list);
             if list == List::New {
-                self.old_queues.push_back(index);
+                self.old_queues.push_back(place);
             }
         }
     }
@@ -198,7 +185,7 @@ const fn mixed(key: u64) -> u64 {
     key ^ (key >> 31)
 }
 
-/// Their memory is taken at once.
+/// As many as the kernel's `sch_fq_codel` allows.
 const MOST_BUCKETS: u32 = 65_536;
 /// RFC 8290 §4.1.3.
 const DROP_BATCH: u64 = 64;
@@ -209,14 +196,15 @@ mod tests {
     use crate::link::queue::tests::{packet, stream};
     use crate::transport::{Direction, Ecn};
 
+    const RFC: FqCoDelLaw = FqCoDelLaw {
+        target: Duration::from_millis(5),
+        interval: Duration::from_millis(100),
+        quantum: 1514,
+        flows: 1024,
+    };
+
     fn rfc(limit: Limit) -> FqCoDel {
-        let law = FqCoDelLaw {
-            target: Duration::from_millis(5),
-            interval: Duration::from_millis(100),
-            quantum: 1514,
-            flows: 1024,
-        };
-        FqCoDel::new(law, limit, stream())
+        FqCoDel::new(RFC, limit, stream())
     }
 
     fn fill(queue: &mut FqCoDel, flow: u32, count: u64, bytes: u32) {
@@ -292,7 +280,22 @@ mod tests {
         fill(&mut queue, 2, 1, 1000);
         assert_eq!(queue.new_queues.len(), 1);
         let bucket = queue.bucket_of(&packet(2, 0, 1000, Ecn::NotEct));
-        assert_eq!(queue.buckets[bucket as usize].credits, 1514);
+        assert_eq!(queue.buckets.of_number(bucket).unwrap().credits, 1514);
+    }
+
+    #[test]
+    fn buckets_without_a_packet_take_no_memory() {
+        let law = FqCoDelLaw {
+            flows: 65_536,
+            ..RFC
+        };
+        let mut queue = FqCoDel::new(law, Limit::Packets(10_000), stream());
+        assert_eq!(queue.buckets.in_use(), 0);
+        for flow in [7, 8, 7] {
+            fill(&mut queue, flow, 100, 1000);
+        }
+        assert_eq!(queue.buckets.in_use(), 2);
+        assert_eq!(queue.waiting().count(), 300);
     }
 
     #[test]

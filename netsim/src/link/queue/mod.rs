@@ -1,5 +1,6 @@
 //! What waits before a transmitter: drop-tail and active queue management.
 
+mod buckets;
 #[cfg(test)]
 mod closed_loop;
 mod codel;
