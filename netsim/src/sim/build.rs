@@ -25,8 +25,9 @@ impl<'o, C: Controller> Simulation<'o, C> {
         observer: Option<&'o mut (dyn Observer + 'o)>,
     ) -> Self {
         let links = scenario.links().iter().zip(0..);
+        let end_ns = duration_nanos(scenario.duration());
         let links: Vec<Link> = links
-            .map(|(spec, number)| Link::new(spec, number, seed))
+            .map(|(spec, number)| Link::new(spec, number, seed).until(end_ns))
             .collect();
         let builder = Builder {
             scenario,
@@ -55,7 +56,7 @@ impl<'o, C: Controller> Simulation<'o, C> {
             flows,
             phase: 0,
             warmup_ns: duration_nanos(scenario.warmup()),
-            end_ns: duration_nanos(scenario.duration()),
+            end_ns,
             overhead: u64::from(transport.overhead_bytes),
             ack_bytes: transport.ack_bytes,
             digest: Digest::new(),
