@@ -5,6 +5,7 @@ use tautline_core::units::{Bytes, Timestamp};
 use super::section::Section;
 use super::topology::{FORWARD, Shape, hop_name};
 use super::workload::workload;
+use crate::scenario::valid::RouteLinks;
 use crate::scenario::{EcnSpec, FlowSpec, LinkSpec, REVERSE, RouteSpec, ScenarioError, Stack};
 
 /// `[[flow]]`.
@@ -37,10 +38,14 @@ pub(super) fn flows(
     links: &[LinkSpec],
 ) -> Result<Vec<FlowSpec>, ScenarioError> {
     let sections = root.sections("flow")?;
-    sections
-        .iter()
-        .map(|flow| one(flow, shape, links))
-        .collect()
+    // Counted while they are read: a flow over all hops is short to write.
+    let mut route_links = RouteLinks::default();
+    let flows = sections.iter().map(|flow| {
+        let flow = one(flow, shape, links)?;
+        route_links.add(&flow, 1)?;
+        Ok(flow)
+    });
+    flows.collect()
 }
 
 fn one(flow: &Section<'_>, shape: Shape, links: &[LinkSpec]) -> Result<FlowSpec, ScenarioError> {
@@ -69,7 +74,7 @@ fn one(flow: &Section<'_>, shape: Shape, links: &[LinkSpec]) -> Result<FlowSpec,
         ("classic", EcnSpec::Classic),
         ("l4s", EcnSpec::L4s),
     ];
-    let controller = flow.text("controller")?;
+    let controller = flow.name("controller")?;
     let controller = flow.needed("controller", controller, "the name of a controller")?;
     if controller.is_empty() {
         let field = flow.field("controller");
@@ -77,7 +82,7 @@ fn one(flow: &Section<'_>, shape: Shape, links: &[LinkSpec]) -> Result<FlowSpec,
     }
     let (routes, base_rtt) = routes(flow, shape, links)?;
     Ok(FlowSpec {
-        name: flow.text("name")?.unwrap_or_default().to_owned(),
+        name: flow.name("name")?.unwrap_or_default().to_owned(),
         start: flow.instant("start_s")?.unwrap_or(Timestamp::ZERO),
         stop: flow.instant("stop_s")?.unwrap_or(Timestamp::MAX),
         limit: flow.bytes("limit_bytes")?.unwrap_or(Bytes::MAX),

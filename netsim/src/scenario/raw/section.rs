@@ -131,6 +131,19 @@ impl<'t> Section<'t> {
         })
     }
 
+    /// A text that names something; short, because names are kept per flow and per cell.
+    pub(super) fn name(&self, key: &str) -> Result<Option<&'t str>, ScenarioError> {
+        let name = self.text(key)?;
+        match name.map(str::len) {
+            Some(bytes) if bytes > LONGEST_NAME => {
+                let expected = format!("a name of at most {LONGEST_NAME} bytes");
+                let got = format!("{bytes} bytes");
+                Err(ScenarioError::value(&self.field(key), expected, got))
+            }
+            _ => Ok(name),
+        }
+    }
+
     /// A text out of a set, given as (text, meaning).
     pub(super) fn choice<T: Copy>(
         &self,
@@ -182,7 +195,7 @@ impl<'t> Section<'t> {
         let nanos_per_unit = if key.ends_with("_ms") { 1e6 } else { 1e9 };
         let nanos = value * nanos_per_unit;
         if !(0.0..=LONGEST_NANOS).contains(&nanos) {
-            let expected = "a time that is not negative";
+            let expected = format!("a time of 0 to {}", LONGEST_NANOS / nanos_per_unit);
             return Err(ScenarioError::value(&self.field(key), expected, value));
         }
         Ok(Some(Duration::from_nanos(libm::round(nanos) as u64)))
@@ -289,3 +302,4 @@ pub(super) fn bandwidth(field: &str, rate_mbps: f64) -> Result<Bandwidth, Scenar
 
 /// A century, so that sums of times stay far from overflow.
 const LONGEST_NANOS: f64 = 3.2e18;
+const LONGEST_NAME: usize = 128;

@@ -153,7 +153,7 @@ fn graph(root: &Section<'_>, traces: &Traces) -> Result<Vec<LinkSpec>, ScenarioE
     let links = sections.iter().map(|section| {
         section.only(&[GRAPH_LINK, CAPACITY, BUFFER, LINK])?;
         let named = |key: &str, expected: &str| {
-            let text = section.needed(key, section.text(key)?, expected)?;
+            let text = section.needed(key, section.name(key)?, expected)?;
             if text.is_empty() {
                 let got = "an empty text";
                 return Err(ScenarioError::value(&section.field(key), expected, got));

@@ -90,9 +90,11 @@ fn check_rates(path: &str, rates: &[RateStep]) -> Result<(), ScenarioError> {
     }
     let mut last: Option<Timestamp> = None;
     for (index, step) in rates.iter().enumerate() {
-        let path = match rates.len() {
-            1 => path.to_owned(),
-            _ => format!("{path}.rate_steps[{index}]"),
+        let listed = format!("{path}.rate_steps[{index}]");
+        // A constant rate is one step from 0 on.
+        let path = match step.at {
+            Timestamp::ZERO if rates.len() == 1 => path,
+            _ => &listed,
         };
         rate(&format!("{path}.rate_mbps"), step.rate)?;
         let in_order = last.map_or(step.at == Timestamp::ZERO, |last| step.at > last);

@@ -1,5 +1,6 @@
 //! Scenarios that were checked.
 
+mod extent;
 mod flow;
 mod link;
 mod range;
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 
 use tautline_core::units::Bytes;
 
+pub(super) use self::extent::{Extent, RouteLinks};
 use self::range::{seconds, within};
 use super::{FlowSpec, LinkSpec, Problem, Scenario, ScenarioError, TransportSpec};
 
@@ -253,9 +255,12 @@ impl ValidScenario {
             return Err(ScenarioError::value("flow", "at least one flow", "none"));
         }
         let mut total = 0_u64;
+        let mut route_links = RouteLinks::default();
         for (index, flow) in self.flows.iter().enumerate() {
             flow::check(index, flow, self.duration)?;
+            extent::check_reroutes(index, flow)?;
             self.check_routes(index, flow)?;
+            route_links.add(flow, flow.count)?;
             total += u64::from(flow.count);
         }
         if total > u64::from(MOST_FLOWS) {

@@ -33,7 +33,7 @@ pub(super) fn check(path: &str, workload: &WorkloadSpec) -> Result<(), ScenarioE
             within(
                 &field("request_bytes"),
                 *request,
-                Bytes::new(1)..=Bytes::new(u64::from(u32::MAX)),
+                Bytes::new(1)..=LARGEST_REQUEST,
             )?;
             check_size(&field("response"), response)?;
             time("think_ms", *think, Duration::ZERO)?;
@@ -126,4 +126,6 @@ fn size(field: &str, bytes: Bytes) -> Result<(), ScenarioError> {
 
 const HOUR: Duration = Duration::from_hours(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
+/// A request travels as one packet.
+const LARGEST_REQUEST: Bytes = Bytes::new(1 << 20);
 const LARGEST: Bytes = Bytes::new(1 << 40);

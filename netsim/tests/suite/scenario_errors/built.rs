@@ -61,6 +61,50 @@ fn routes_are_checked_without_a_file_too() {
 }
 
 #[test]
+fn a_flow_changes_its_route_a_thousand_times_at_most() {
+    let rerouted = |times: u64| {
+        let first = FlowSpec::new("cubic").along(&["a"], &[]);
+        let flow = (1..=times).fold(first, |flow, time| {
+            flow.rerouted_at(Timestamp::from_nanos(time), &["a"], &[])
+        });
+        over(vec![link("a", "x", "y")], flow)
+    };
+    let good = rerouted(1000).unwrap();
+    assert_eq!(good.routes(&good.flows()[0]).len(), 1001);
+    for times in [1001, 65_536] {
+        assert_eq!(
+            message(rerouted(times)),
+            format!("`flow[0].reroutes`: expected at most 1000 routes, got {times}")
+        );
+    }
+}
+
+#[test]
+fn the_routes_of_all_flows_together_have_a_limit() {
+    let crowd = |count| {
+        let flow = FlowSpec::new("cubic").along(&["a", "b"], &["c"]);
+        let links = vec![
+            link("a", "x", "y"),
+            link("b", "y", "z"),
+            link("c", "z", "x"),
+        ];
+        let many = flow.clone().rerouted_at(Timestamp::MAX, &["a", "b"], &[]);
+        let flows = vec![flow.times(100), many.times(count)];
+        ValidScenario::over(links, flows, SECOND).map(|scenario| scenario.flows().len())
+    };
+    assert_eq!(crowd(99_900), Ok(100_000));
+    let links: Vec<LinkSpec> = (0..21)
+        .map(|hop| link(&format!("l{hop}"), "", ""))
+        .collect();
+    let names: Vec<&str> = links.iter().map(|link| link.name.as_str()).collect();
+    let flow = FlowSpec::new("cubic").along(&names, &[]).times(100_000);
+    assert_eq!(
+        message(over(links.clone(), flow)),
+        "`flow`: expected at most 2000000 links in the routes of all flows together, got 2100000"
+    );
+}
+
+#[test]
 fn nodes_without_names_still_forbid_a_link_twice() {
     let links = vec![link("a", "", ""), link("b", "", "")];
     assert_eq!(

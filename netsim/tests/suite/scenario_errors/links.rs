@@ -48,6 +48,15 @@ fn a_queue_smaller_than_a_packet_has_its_own_message() {
 }
 
 #[test]
+fn the_only_rate_step_is_named_as_a_step() {
+    check(&[(
+        "rate_mbps = 20",
+        "rate_steps = [\n{ rate_mbps = 1,\n  at_s = 1 },\n]",
+        "8: `link.rate_steps[0].at_s`: expected times that start at 0 and increase, got 1",
+    )]);
+}
+
+#[test]
 fn rate_steps_start_at_zero_and_increase() {
     let steps = |second: &str| {
         let steps = format!("rate_steps = [\n  {{ at_s = 0, rate_mbps = 20 }},\n  {second},\n]");

@@ -71,7 +71,7 @@ fn ranges_are_named_with_line_and_field() {
         (
             "duration_s = 10",
             "duration_s = -1",
-            "2: `duration_s`: expected a time that is not negative, got -1",
+            "2: `duration_s`: expected a time of 0 to 3200000000, got -1",
         ),
         (
             "duration_s = 10",
@@ -229,6 +229,56 @@ fn missing_and_contradicting_fields_are_named() {
         "bad.toml: `link`: missing, expected a table `[link]`, or a list `[[links]]`"
     );
     assert_eq!(error_of(""), "bad.toml: `version`: missing, expected 1");
+}
+
+#[test]
+fn times_beyond_a_century_are_refused_with_their_range() {
+    let seconds = "19: `flow[1].start_s`: expected a time of 0 to 3200000000, got";
+    check(&[
+        (
+            "start_s = 1",
+            "start_s = 4000000000",
+            &format!("{seconds} 4000000000"),
+        ),
+        ("start_s = 1", "start_s = inf", &format!("{seconds} inf")),
+        (
+            "base_rtt_ms = 40",
+            "base_rtt_ms = 4000000000000",
+            "7: `link.base_rtt_ms`: expected a time of 0 to 3200000000000, got 4000000000000",
+        ),
+        (
+            "duration_s = 10",
+            "duration_s = 3200000000",
+            "2: `duration_s`: expected 0.001 to 86400, got 3200000000",
+        ),
+    ]);
+    let huge = refusal("start_s = 1", "start_s = 1e300");
+    assert!(
+        huge.contains("expected a time of 0 to 3200000000, got 1"),
+        "{huge}"
+    );
+}
+
+#[test]
+fn names_are_short() {
+    let name = format!("name = \"{}\"", "n".repeat(129));
+    check(&[
+        (
+            "start_s = 1",
+            &name,
+            "19: `flow[1].name`: expected a name of at most 128 bytes, got 129 bytes",
+        ),
+        (
+            "controller = \"cubic\"",
+            &name.replace("name", "controller"),
+            "15: `flow[0].controller`: expected a name of at most 128 bytes, got 129 bytes",
+        ),
+        (
+            "version = 1",
+            &format!("version = 1\n{name}"),
+            "2: `name`: expected a name of at most 128 bytes, got 129 bytes",
+        ),
+    ]);
 }
 
 #[test]

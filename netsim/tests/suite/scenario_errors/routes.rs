@@ -138,6 +138,43 @@ fn keys_of_one_topology_do_not_belong_to_another() {
 }
 
 #[test]
+fn a_file_changes_a_route_a_thousand_times_at_most() {
+    let reroutes = (1..=65_536).map(|time| {
+        let seconds = f64::from(time) / 10_000.0;
+        format!("{{ at_s = {seconds}, route = [\"a-b\", \"b-c\"] }}")
+    });
+    let reroutes = format!("[{}]", reroutes.collect::<Vec<_>>().join(", "));
+    let written = "[{ at_s = 1, route = [\"a-b\", \"b-c\"] }]";
+    check(&[(
+        written,
+        &reroutes,
+        "32: `flow[0].reroutes`: expected at most 1000 routes, got 65536",
+    )]);
+}
+
+#[test]
+fn flows_over_many_hops_do_not_fill_the_memory() {
+    let lot = |flows: &str| {
+        let text = super::GOOD.replace("base_rtt_ms = 40", "delay_ms = 5");
+        let text = text.replace(
+            "[link]",
+            "[topology]\nkind = \"parking-lot\"\nhops = 1000\n[link]",
+        );
+        error_of(&text.replace("count = 2", flows))
+    };
+    let expected = "expected at most 2000000 links in the routes of all flows together";
+    assert_eq!(
+        lot("count = 20000"),
+        format!("bad.toml:17: `flow`: {expected}, got 20001000")
+    );
+    let listed = "\n[[flow]]\ncontroller = \"cubic\"".repeat(1999);
+    assert_eq!(
+        lot(&listed),
+        format!("bad.toml:17: `flow`: {expected}, got 2001000")
+    );
+}
+
+#[test]
 fn parking_lots_are_entered_and_left_at_hops_that_exist() {
     let lot = |topology: &str, flow: &str| {
         let text = super::GOOD.replace("base_rtt_ms = 40", "delay_ms = 5");

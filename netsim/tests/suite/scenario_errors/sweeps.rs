@@ -171,6 +171,35 @@ fn grids_have_a_limit() {
 }
 
 #[test]
+fn links_and_lists_of_grids_have_a_limit_too() {
+    let lot = GOOD.replace("base_rtt_ms = 40", "delay_ms = 5").replace(
+        "[link]",
+        "[topology]\nkind = \"parking-lot\"\nhops = 1000\n[link]",
+    );
+    let lot = lot.replace("count = 2", "exit = 1\ncount = 2");
+    let lot = lot.replace("controller = \"cubic\"", "controller = \"cubic\"\nexit = 1");
+    let refusal = |text: &str, sweep: &str| {
+        let text = format!("{text}\n[sweep]\n{sweep}");
+        let error = ValidScenario::grid_from_toml(&text, "bad.toml").unwrap_err();
+        error.to_string()
+    };
+    let cells = "\"link.jitter_ms\" = { from = 0.0, to = 1, steps = 2000 }";
+    assert_eq!(
+        refusal(&lot, cells),
+        "bad.toml:27: `sweep`: expected at most 1000000 links in all cells together, got 1001000 \
+         or more"
+    );
+    let steps = (0..3000).map(|at| format!("{{ at_s = {at}, rate_mbps = 20 }}"));
+    let steps = format!("rate_steps = [{}]", steps.collect::<Vec<_>>().join(", "));
+    let stepped = lot.replace("rate_mbps = 20", &steps);
+    assert_eq!(
+        refusal(&stepped, cells),
+        "bad.toml:27: `sweep`: expected at most 2000000 entries of routes, rate steps, blackouts \
+         and ladders in all cells together, got 3000003 or more"
+    );
+}
+
+#[test]
 fn a_grid_is_not_one_scenario() {
     let text = format!("{GOOD}\n[sweep]\n\"link.rate_mbps\" = [1, 2, 3]");
     let error = ValidScenario::from_toml(&text, "bad.toml").unwrap_err();

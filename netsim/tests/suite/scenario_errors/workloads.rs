@@ -61,6 +61,11 @@ fn parameters_of_workloads_belong_to_their_kind_and_range() {
         ".retry.backoff`: expected 1 to 100, got 0.5",
     );
     case(
+        "kind = \"request-response\", request_bytes = 1048577, deadline_ms = 10, response = \
+         { kind = \"fixed\", bytes = 9 }, retry = { timeout_ms = 10 }",
+        ".request_bytes`: expected 1 to 1048576, got 1048577",
+    );
+    case(
         "kind = \"incast\", burst_bytes = 10, every_ms = 0.5",
         ".every_ms`: expected 1 to 3600000, got 0.5",
     );
