@@ -68,6 +68,14 @@ pub struct StackStatus {
     pub lost_packets: u64,
     /// Smoothed round-trip time; zero before the first sample.
     pub smoothed_rtt: Duration,
+    /// Least round-trip time sample; zero before the first.
+    pub min_rtt: Duration,
+    /// Round-trip time samples (RFC 9002 §5.1) since the start.
+    pub rtt_samples: u64,
+    /// Their sum.
+    pub rtt_sum: Duration,
+    /// Bytes in flight as the stack counts them: UDP payload of QUIC packets.
+    pub bytes_in_flight: Bytes,
     /// Counters of its controller, all zero where it has none of ours.
     pub counters: Counters,
 }

@@ -60,7 +60,8 @@ pub struct FlowReport {
     pub packets: PacketCounts,
     /// Packets of the window; `in_network` is left zero.
     pub measured: PacketCounts,
-    /// What its sender did in the window.
+    /// What its sender did in the window. Real stacks tell of `sent_packets`, `lost_packets` and
+    /// the samples of the round-trip time only; the rest is zero for them.
     pub sender: SenderStats,
     /// Payload that reached the receiver.
     pub delivered_bytes: u64,
@@ -74,9 +75,10 @@ pub struct FlowReport {
     pub rtt_min_ms: f64,
     /// Mean time of its packets in the queue.
     pub queue_delay_mean_ms: f64,
-    /// When the last byte of a limited flow was acknowledged, since the start of the run.
+    /// When the last byte of a limited bulk flow was acknowledged, or over a real stack read by
+    /// the receiving application, since the start of the run.
     pub completed_s: Option<f64>,
-    /// Bytes in flight at the end, as the sender counts them.
+    /// Bytes in flight at the end, as the sender counts them; for real stacks UDP payload.
     pub in_flight_bytes: u64,
     /// The controller's counters at the end.
     pub counters: Counters,

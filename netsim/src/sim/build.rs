@@ -7,6 +7,7 @@ use super::agenda::Agenda;
 use super::digest::Digest;
 use super::flow::{Ends, Flow, Model, Real, Tally, Way};
 use super::parcels::Parcels;
+use super::real::stack_stats;
 use super::{Carrier, Observer, RunOptions, Simulation, Usage};
 use crate::endpoint::StackEndpoint;
 use crate::link::Link;
@@ -79,8 +80,7 @@ impl<'o, C: Controller> Simulation<'o, C> {
                 Ends::Model(model) => flow.at_warmup = *model.sender.stats(),
                 Ends::Real(real) => {
                     let status = real.sender.status();
-                    flow.at_warmup.lost_packets = status.lost_packets;
-                    (real.rtt_sum_ns, real.rtt_samples) = (0, 0);
+                    flow.at_warmup = stack_stats(&status);
                 }
             }
         }
@@ -171,7 +171,6 @@ fn real(sender: Box<dyn StackEndpoint>, receiver: Box<dyn StackEndpoint>) -> Rea
         receiver,
         datagrams: [Parcels::new(), Parcels::new()],
         read: 0,
-        rtt_sum_ns: 0,
-        rtt_samples: 0,
+        read_at: Timestamp::ZERO,
     }
 }

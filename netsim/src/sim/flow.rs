@@ -80,9 +80,8 @@ pub(super) struct Real {
     pub(super) datagrams: [Parcels<Datagram>; 2],
     /// Bytes that the receiver had read at the last look.
     pub(super) read: u64,
-    /// Sum and number of smoothed round-trip times in the measurement window.
-    pub(super) rtt_sum_ns: u64,
-    pub(super) rtt_samples: u64,
+    /// When it last read something new.
+    pub(super) read_at: Timestamp,
 }
 
 impl core::fmt::Debug for Real {

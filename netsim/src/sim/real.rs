@@ -1,14 +1,14 @@
 //! What happens at the ends of a flow over a real stack.
 
 use tautline_core::controller::Controller;
-use tautline_core::units::{Bandwidth, Timestamp};
+use tautline_core::units::{Bandwidth, Timestamp, duration_nanos};
 
 use super::application::wake;
 use super::digest::Happening;
 use super::flow::Ends;
 use super::{Content, Metrics, Observation, Simulation};
 use crate::endpoint::{StackEndpoint, StackStatus};
-use crate::transport::{Direction, Packet};
+use crate::transport::{Direction, Packet, SenderStats};
 
 impl<C: Controller> Simulation<'_, C> {
     /// The next event of a flow over a real stack: one arrival, or the timers of both ends.
@@ -56,14 +56,15 @@ impl<C: Controller> Simulation<'_, C> {
                 real.receiver.receive(now, datagram);
                 let total = real.receiver.read_total();
                 let fresh = total - core::mem::replace(&mut real.read, total);
+                if fresh > 0 {
+                    real.read_at = now;
+                }
                 self.note_arrival(now_ns, packet, fresh);
             }
             Direction::Backward => {
                 real.sender.receive(now, datagram);
                 let status = real.sender.status();
-                let rtt_ns = tautline_core::units::duration_nanos(status.smoothed_rtt);
-                real.rtt_sum_ns += rtt_ns;
-                real.rtt_samples += 1;
+                let rtt_ns = duration_nanos(status.smoothed_rtt);
                 if let Some(observer) = &mut self.observer {
                     let (flow, metrics) = (packet.flow, &metrics(&status));
                     observer.observe(now_ns, &Observation::Metrics { flow, metrics });
@@ -115,9 +116,21 @@ impl<C: Controller> Simulation<'_, C> {
 fn metrics(status: &StackStatus) -> Metrics {
     Metrics {
         window: status.window,
+        in_flight: Some(status.bytes_in_flight),
+        min_rtt: status.min_rtt,
         smoothed_rtt: status.smoothed_rtt,
         pacing_rate: Bandwidth::MAX,
         ..Metrics::default()
+    }
+}
+
+/// What a real stack tells of what its sender has done; the others stay zero.
+pub(super) fn stack_stats(status: &StackStatus) -> SenderStats {
+    SenderStats {
+        lost_packets: status.lost_packets,
+        rtt_samples: status.rtt_samples,
+        rtt_sum_ns: duration_nanos(status.rtt_sum),
+        ..SenderStats::default()
     }
 }
 

@@ -4,9 +4,10 @@ use tautline_core::controller::Controller;
 use tautline_core::units::Timestamp;
 
 use super::flow::{Ends, Flow, Real};
+use super::real::stack_stats;
 use super::{LinkTally, Outcome, RunError, Simulation};
 use crate::report::{FlowReport, LinkReport, LinkUse, PacketCounts, jain};
-use crate::scenario::{FlowSpec, ValidScenario};
+use crate::scenario::{FlowSpec, ValidScenario, WorkloadSpec};
 use crate::transport::{Direction, Packet, SenderStats};
 
 impl<C: Controller> Simulation<'_, C> {
@@ -175,24 +176,34 @@ fn flow_report<C: Controller>(
                 ..report
             }
         }
-        Ends::Real(real) => with_stack(report, real, &flow.at_warmup),
+        Ends::Real(real) => with_stack(report, real, spec, &flow.at_warmup),
     }
 }
 
 /// What a real stack tells of itself.
-fn with_stack(report: FlowReport, real: &Real, at_warmup: &SenderStats) -> FlowReport {
+fn with_stack(
+    report: FlowReport,
+    real: &Real,
+    spec: &FlowSpec,
+    at_warmup: &SenderStats,
+) -> FlowReport {
     let status = real.sender.status();
     let failure = real.sender.failure().or_else(|| real.receiver.failure());
+    let sender = SenderStats {
+        sent_packets: report.measured.sent,
+        ..stack_stats(&status).since(at_warmup)
+    };
+    let limit = spec.limit.as_u64();
+    let bulk = spec.workload == WorkloadSpec::Bulk;
+    // Nothing follows the last byte of a limited flow.
+    let completed = bulk && limit > 0 && real.read >= limit;
     FlowReport {
         failure: failure.map(str::to_owned),
-        sender: SenderStats {
-            sent_packets: report.measured.sent,
-            lost_packets: status.lost_packets - at_warmup.lost_packets,
-            rtt_samples: real.rtt_samples,
-            rtt_sum_ns: real.rtt_sum_ns,
-            ..SenderStats::default()
-        },
-        rtt_mean_ms: mean_ms(real.rtt_sum_ns, real.rtt_samples),
+        sender,
+        rtt_mean_ms: mean_ms(sender.rtt_sum_ns, sender.rtt_samples),
+        rtt_min_ms: status.min_rtt.as_nanos() as f64 / 1e6,
+        completed_s: completed.then(|| real.read_at.as_nanos() as f64 / 1e9),
+        in_flight_bytes: status.bytes_in_flight.as_u64(),
         counters: status.counters,
         ..report
     }

@@ -18,9 +18,11 @@ pub(super) struct Upload {
     written: u64,
     stream: Option<Stripe>,
     stripes: u32,
-    /// Stream bytes that have left at most, lost ones not counted.
+    /// Bytes of datagrams that left, without what surrounds stream data in each at least.
     departed: u64,
-    /// More is written once this much has left; [`u64::MAX`] while quinn refuses.
+    /// What `departed` and quinn's count of losses are off by, as far as quinn showed.
+    uncounted: u64,
+    /// More is written once this much has departed; [`u64::MAX`] while quinn refuses.
     next_refill: u64,
 }
 
@@ -48,8 +50,9 @@ impl Upload {
 
     /// Gives quinn what it may need before it is asked again.
     ///
-    /// A bulk transfer has no end of data, so only [`AHEAD`] bytes beyond those that left are
-    /// written; that bounds memory by what is in flight and never leaves quinn without data.
+    /// A bulk transfer has no end of data, so only about [`AHEAD`] bytes beyond those that left are
+    /// written, which bounds memory by what is in flight. What left is an estimate; where it falls
+    /// short, [`Upload::refill_idle`] puts it right.
     #[inline]
     pub(super) fn refill(&mut self, connection: &mut Connection) {
         if self.written < self.wanted && self.departed >= self.next_refill {
@@ -62,13 +65,36 @@ impl Upload {
         self.next_refill = 0;
     }
 
+    /// quinn has nothing left to send, neither new data nor lost, although it might send; true if
+    /// it has taken more now.
+    #[cold]
+    pub(super) fn refill_idle(&mut self, connection: &mut Connection) -> bool {
+        if self.written >= self.wanted {
+            return false;
+        }
+        let before = self.written;
+        // All that was written has left, whatever the count of departures and losses says.
+        let missed = before.saturating_sub(self.left_for_good(connection));
+        self.uncounted = self.uncounted.saturating_add(missed);
+        self.write(connection);
+        self.written > before
+    }
+
+    /// Stream bytes that left and are not waiting to be sent again, roughly.
+    fn left_for_good(&self, connection: &Connection) -> u64 {
+        let path = connection.stats().path;
+        let lost = path
+            .lost_bytes
+            .saturating_sub(path.lost_packets.saturating_mul(LEAST_OVERHEAD));
+        self.departed
+            .saturating_sub(lost)
+            .saturating_add(self.uncounted)
+    }
+
     #[cold]
     fn write(&mut self, connection: &mut Connection) {
-        // What was lost waits to be sent again and must not count as having left.
-        let left_for_good = self
-            .departed
-            .saturating_sub(connection.stats().path.lost_bytes);
-        let target = self.wanted.min(left_for_good.saturating_add(AHEAD));
+        let ahead = self.left_for_good(connection).saturating_add(AHEAD);
+        let target = self.wanted.min(ahead);
         while self.written < target {
             if !self.write_block(connection, target) {
                 self.next_refill = u64::MAX;
@@ -97,7 +123,7 @@ impl Upload {
         if stripe.left > 0 || stream.finish().is_err() {
             self.stream = Some(stripe);
         }
-        true
+        taken.bytes > 0
     }
 
     /// The stream to write to: the one in progress or a new one, if the peer allows one more.
@@ -158,7 +184,7 @@ pub(super) const CONCURRENT_STRIPES: VarInt = VarInt::from_u32(512);
 pub(super) const SEND_WINDOW: u64 = 384 << 20;
 /// Bytes of one stream: 911 packets of 1,200 bytes, hence at most 456 pieces apart.
 pub(super) const STRIPE: u64 = 1 << 20;
-/// Bytes written beyond what left, at most; half of it at least.
+/// Bytes written beyond what left, at most by the estimate; half of it at least.
 const AHEAD: u64 = 2 << 20;
 /// Short header with an eight-byte connection ID, tag, and the type and number of a stream frame.
 const LEAST_OVERHEAD: u64 = 1 + 8 + 1 + 16 + 2;

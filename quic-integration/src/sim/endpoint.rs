@@ -19,6 +19,7 @@ use super::bulk::{Download, Upload};
 use super::controller::SharedController;
 use super::requests::{RequestReader, RequestWriter};
 use super::virtual_time::{instant, timestamp};
+use super::watch::Watch;
 
 /// A quinn-proto endpoint with its one connection and the application on top.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub struct QuinnEndpoint {
     answers: VecDeque<Vec<u8>>,
     ecn: Ecn,
     ours: Option<SharedController>,
+    /// What quinn tells the controller of this end.
+    watch: Arc<Watch>,
     established: bool,
     failure: Option<String>,
     next_wake: Timestamp,
@@ -48,7 +51,8 @@ impl QuinnEndpoint {
         host: EndpointConfig,
         config: ClientConfig,
         start: Timestamp,
-        (ecn, ours): (Ecn, Option<SharedController>),
+        ecn: Ecn,
+        (watch, ours): (Arc<Watch>, Option<SharedController>),
     ) -> Self {
         Self {
             host: QuicHost::new(Arc::new(host), None, false, None),
@@ -58,13 +62,19 @@ impl QuinnEndpoint {
             answers: VecDeque::new(),
             ecn,
             ours,
+            watch,
             established: false,
             failure: None,
             next_wake: start,
         }
     }
 
-    pub(super) fn receiver(host: EndpointConfig, config: ServerConfig, ecn: Ecn) -> Self {
+    pub(super) fn receiver(
+        host: EndpointConfig,
+        config: ServerConfig,
+        ecn: Ecn,
+        watch: Arc<Watch>,
+    ) -> Self {
         Self {
             host: QuicHost::new(Arc::new(host), Some(Arc::new(config)), false, None),
             connection: None,
@@ -73,6 +83,7 @@ impl QuinnEndpoint {
             answers: VecDeque::new(),
             ecn,
             ours: None,
+            watch,
             established: false,
             failure: None,
             next_wake: Timestamp::MAX,
@@ -224,11 +235,25 @@ impl Endpoint for QuinnEndpoint {
             upload.refill(connection);
         }
         let mut payload = Vec::new();
-        if let Some(transmit) = connection.poll_transmit(at, 1, &mut payload) {
-            if let Application::Sending(upload, _) = &mut self.application {
-                upload.on_departure(payload.len());
+        loop {
+            let asked = self.watch.window_asked();
+            if let Some(transmit) = connection.poll_transmit(at, 1, &mut payload) {
+                if let Application::Sending(upload, _) = &mut self.application {
+                    upload.on_departure(payload.len());
+                }
+                return Some(self.datagram(payload, transmit.ecn));
             }
-            return Some(self.datagram(payload, transmit.ecn));
+            // quinn looks at the window as soon as there is anything to send.
+            let idle = self.watch.window_asked() == asked;
+            let refilled = match &mut self.application {
+                Application::Sending(upload, _) if idle && self.established => {
+                    upload.refill_idle(connection)
+                }
+                _ => false,
+            };
+            if !refilled {
+                break;
+            }
         }
         // An expired timer is served a nanosecond later at the earliest, so that time moves on
         // even where quinn's rounding would name the same instant again.
@@ -305,6 +330,7 @@ impl StackEndpoint for QuinnEndpoint {
             Some(ours) => ours.decision().congestion_window,
             None => units::Bytes::new(stats.path.cwnd),
         };
+        let round_trips = self.watch.round_trips();
         StackStatus {
             window,
             sent_packets: stats.path.sent_packets,
@@ -315,6 +341,10 @@ impl StackEndpoint for QuinnEndpoint {
             } else {
                 Duration::ZERO
             },
+            min_rtt: round_trips.least,
+            rtt_samples: round_trips.samples,
+            rtt_sum: round_trips.sum,
+            bytes_in_flight: self.watch.bytes_in_flight(),
             counters,
         }
     }

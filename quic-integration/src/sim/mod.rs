@@ -68,6 +68,7 @@ mod null_keys;
 mod requests;
 mod seeded;
 mod virtual_time;
+mod watch;
 
 pub use controller::QuinnController;
 pub use endpoint::QuinnEndpoint;
@@ -76,6 +77,7 @@ use bulk::{CONCURRENT_STRIPES, SEND_WINDOW};
 use controller::Factory;
 use null_crypto::NullCrypto;
 use seeded::{SeededKey, StandingStill};
+use watch::Watched;
 
 /// What a simulated connection is set up with.
 #[derive(Debug)]
@@ -149,6 +151,8 @@ pub fn connection(flow: QuinnFlow, start: Timestamp, seed: u64) -> Result<Connec
     }
     let (factory, ours) = flow.controller.into_factory(flow.mtu);
     let (servers_factory, _) = QuinnController::default().into_factory(flow.mtu);
+    let (factory, watch) = Watched::factory(factory);
+    let (servers_factory, servers_watch) = Watched::factory(servers_factory);
     let client_seed = seeded::digest(seed, b"client");
     let server_seed = seeded::digest(seed, b"server");
     let host = |seed| {
@@ -173,8 +177,8 @@ pub fn connection(flow: QuinnFlow, start: Timestamp, seed: u64) -> Result<Connec
         .time_source(Arc::new(StandingStill));
 
     Ok(Connection {
-        sender: QuinnEndpoint::sender(client_host, client, start, (flow.ecn, ours)),
-        receiver: QuinnEndpoint::receiver(server_host, server, flow.ecn),
+        sender: QuinnEndpoint::sender(client_host, client, start, flow.ecn, (watch, ours)),
+        receiver: QuinnEndpoint::receiver(server_host, server, flow.ecn, servers_watch),
     })
 }
 

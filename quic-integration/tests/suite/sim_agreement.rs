@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tautline_core::units::{Bandwidth, Bytes, Timestamp};
 use tautline_netsim::baseline::{BoxedController, by_name};
+use tautline_netsim::link::impair::{JitterSpec, Order};
 use tautline_netsim::scenario::{
     Buffer, EcnSpec, FlowSpec, LinkSpec, QueueSpec, RateStep, TransportSpec, ValidScenario,
 };
@@ -152,4 +153,54 @@ fn a_scalable_controller_inside_quinn_keeps_a_marking_queue_short() {
     assert_eq!(outcome.link.loss, 0.0);
     assert!(outcome.link.queue_delay_mean_ms < 3.0);
     assert!(outcome.link.goodput_mbps > 14.0);
+}
+
+/// Goodput in the second half of a run at 1 Gbit/s and 40 ms, a fixed window of 2 MB inside quinn.
+fn late_goodput_mbps(link: LinkSpec, seconds: u64) -> f64 {
+    let duration = Duration::from_secs(seconds);
+    let scenario = ValidScenario::new(link, vec![FlowSpec::new("fixed:2000000")], duration)
+        .unwrap()
+        .with_warmup(duration / 2)
+        .unwrap();
+    let outcome = run(&scenario, vec![ours("fixed:2000000", 1)]);
+    assert_eq!(outcome.flows[0].failure, None);
+    outcome.flows[0].goodput_mbps
+}
+
+#[test]
+fn an_upload_goes_on_however_much_is_lost() {
+    for (loss, seconds, least_mbps) in [(0.2, 26, 280.0), (0.5, 12, 170.0)] {
+        let link = link(1_000, 40, 1.0).with_loss(loss);
+        let goodput = late_goodput_mbps(link, seconds);
+        assert!(goodput > least_mbps, "{loss}: {goodput}");
+    }
+}
+
+#[test]
+fn an_upload_goes_on_where_packets_overtake_each_other() {
+    let mut link = link(1_000, 40, 1.0);
+    link.jitter = JitterSpec {
+        max: Duration::from_millis(20),
+        order: Order::Free,
+        ..link.jitter
+    };
+    // Nearly all packets are declared lost, so that most is sent many times.
+    let goodput = late_goodput_mbps(link, 16);
+    assert!(goodput > 10.0, "{goodput}");
+}
+
+#[test]
+fn a_limited_upload_over_a_stack_reports_its_end_and_true_round_trip_times() {
+    let flow = FlowSpec::new("fixed:20000").limited_to(Bytes::new(1_000_000));
+    let scenario = scenario(link(20, 40, 1.0), vec![flow]);
+    let [by_quinn, by_model] = [ours("fixed:20000", 1), model("fixed:20000")]
+        .map(|carrier| run(&scenario, vec![carrier]).flows[0].clone());
+    let ends = [&by_quinn, &by_model].map(|flow| flow.completed_s.unwrap());
+    assert!((0.9..1.2).contains(&(ends[0] / ends[1])), "{ends:?}");
+    for flow in [&by_quinn, &by_model] {
+        assert!((40.0..42.0).contains(&flow.rtt_min_ms), "{flow:?}");
+        assert!(flow.rtt_mean_ms >= flow.rtt_min_ms, "{flow:?}");
+        assert!(flow.rtt_mean_ms < 60.0, "{flow:?}");
+        assert_eq!(flow.in_flight_bytes, 0, "{flow:?}");
+    }
 }

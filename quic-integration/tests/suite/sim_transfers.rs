@@ -198,6 +198,30 @@ fn only_a_little_more_than_what_left_is_taken_from_an_endless_source() {
 }
 
 #[test]
+fn losses_neither_stop_an_endless_source_nor_let_it_run_far_ahead() {
+    let path = Path {
+        lose_every: 4,
+        ..Path::TEN_MEGABITS
+    };
+    let fixed = baseline::by_name("fixed:60000", MTU, 1).unwrap();
+    let mut network = network(QuinnController::Ours(fixed), path, 1);
+    network.recording = false;
+    network.sender.write_up_to(Timestamp::ZERO, u64::MAX);
+    let mut read = 0;
+    for second in (20..=200).step_by(20) {
+        assert!(!network.run_until(second * 1_000, |_| false));
+        let total = network.receiver.read_total();
+        assert!(total > read + 5_000_000, "{second} s: {total} after {read}");
+        read = total;
+        let beyond = network.sender.taken_total() - total;
+        assert!(
+            (500_000..4_000_000).contains(&beyond),
+            "{second} s: {beyond}"
+        );
+    }
+}
+
+#[test]
 fn marks_reach_the_controller_and_keep_the_queue_short() {
     let path = Path {
         buffer_bytes: 1_000_000,
