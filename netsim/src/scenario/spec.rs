@@ -196,7 +196,8 @@ pub struct FlowSpec {
     /// Whether its packets may be marked.
     pub ecn: EcnSpec,
     /// Its way; empty for the first link, and the way back over the link called `reverse` where
-    /// there is one.
+    /// there is one. At most 1000 follow the first, and those of all flows hold at most 2 000 000
+    /// links together.
     pub routes: Vec<RouteSpec>,
     /// Delay added towards the receiver only, so that the flow's base round-trip time grows by
     /// just that; 0 to 60 s.
