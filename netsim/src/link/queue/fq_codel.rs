@@ -4,7 +4,7 @@ use core::cmp::Reverse;
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use super::buckets::{Bucket, Buckets};
+use super::buckets::Buckets;
 use super::codel::ControlLaw;
 use super::{Limit, Queue};
 use crate::rng::Stream;
