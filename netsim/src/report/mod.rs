@@ -40,13 +40,15 @@ impl PacketCounts {
         }
     }
 
-    /// Share of the sent packets that was dropped or lost at random, at most 1; zero where none
-    /// was sent. In a window, packets that were sent before it may be dropped in it.
+    /// Share of the packets whose way ended, delivered or not, that was dropped or lost at random;
+    /// zero where none ended.
     pub fn loss(&self) -> f64 {
-        if self.sent == 0 {
+        let lost = self.dropped + self.random_lost;
+        let ended = lost + self.delivered;
+        if ended == 0 {
             0.0
         } else {
-            ((self.dropped + self.random_lost) as f64 / self.sent as f64).min(1.0)
+            lost as f64 / ended as f64
         }
     }
 }
@@ -73,7 +75,7 @@ pub struct FlowReport {
     pub rtt_mean_ms: f64,
     /// Minimum round-trip time as the transport knows it at the end; zero without a sample.
     pub rtt_min_ms: f64,
-    /// Mean time of its packets in the queue.
+    /// Mean time of its data packets in queues: the sum over the hops of its way.
     pub queue_delay_mean_ms: f64,
     /// When the last byte of a limited bulk flow was acknowledged, or over a real stack read by
     /// the receiving application, since the start of the run.

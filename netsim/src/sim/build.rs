@@ -107,10 +107,12 @@ impl Builder<'_> {
         let modelled = matches!(ends, Ends::Model(_));
         let express = modelled && self.is_express(spec);
         let simple = modelled && spec.workload == WorkloadSpec::Bulk;
+        let way = Way::new(spec, self.scenario, express);
         Flow {
             ends,
             application: (!simple).then(|| Box::new(self.application(number, spec))),
-            way: Way::new(spec, self.scenario, express),
+            waits: vec![(0, 0); way.longest()],
+            way,
             tallies: [Tally::default(); 2],
             at_warmup: SenderStats::default(),
             in_network: 0,

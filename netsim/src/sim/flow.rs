@@ -23,8 +23,6 @@ pub(super) struct Tally {
     pub(super) delivered_bytes: u64,
     pub(super) dropped: u64,
     pub(super) random_lost: u64,
-    pub(super) waits: u64,
-    pub(super) waited_ns: u64,
 }
 
 /// A flow: what stands at its ends, and how packets get from one to the other.
@@ -40,6 +38,8 @@ pub(super) struct Flow<C> {
     pub(super) at_warmup: SenderStats,
     /// Data packets still on their way when the run ends.
     pub(super) in_network: u64,
+    /// Number and sum of the waits at each hop, in nanoseconds, in the measurement window.
+    pub(super) waits: Vec<(u64, u64)>,
     /// Arrivals at the receiver, in their order.
     pub(super) arrivals: Digest,
 }
@@ -96,8 +96,9 @@ pub(super) struct Way {
     routes: Vec<Route>,
     current: u16,
     change_ns: u64,
-    /// Propagation behind the last link, by direction.
-    tail_ns: [u64; 2],
+    /// Propagation behind the last link, towards the receiver and back on each route.
+    ahead_ns: u64,
+    back_ns: Vec<u64>,
     /// Packets behind the last link, by direction.
     pub(super) arriving: [Pipe; 2],
     /// What the receiver does on an arrival is computed when the arrival is certain, ahead of time:
@@ -112,7 +113,8 @@ pub(super) struct Way {
 impl Way {
     pub(super) fn new(spec: &FlowSpec, scenario: &ValidScenario, express: bool) -> Self {
         let routes = scenario.routes(spec);
-        let (forward, backward) = scenario.one_way_delays(spec);
+        let (ahead, _) = scenario.one_way_delays(spec);
+        let back = scenario.ways_back(spec);
         let free = routes.iter().all(|route| route.backward.is_empty());
         let asks = matches!(
             spec.workload,
@@ -123,7 +125,8 @@ impl Way {
             routes,
             current: 0,
             change_ns,
-            tail_ns: [duration_nanos(forward), duration_nanos(backward)],
+            ahead_ns: duration_nanos(ahead),
+            back_ns: back.into_iter().map(duration_nanos).collect(),
             arriving: [Pipe::default(), Pipe::default()],
             express,
             only_acks_return: free && !asks,
@@ -152,10 +155,25 @@ impl Way {
         links.get(usize::from(packet.hop)).copied()
     }
 
-    /// Propagation behind the last link.
+    /// Propagation of a packet behind its last link.
     #[inline]
-    pub(super) const fn tail_ns(&self, direction: Direction) -> u64 {
-        self.tail_ns[direction as usize]
+    pub(super) fn tail_ns(&self, packet: &Packet) -> u64 {
+        match packet.direction {
+            Direction::Forward => self.ahead_ns,
+            Direction::Backward => self.back_ns(packet.route),
+        }
+    }
+
+    /// Propagation behind the last link on the way back of a route.
+    #[inline]
+    pub(super) fn back_ns(&self, route: u16) -> u64 {
+        self.back_ns.get(usize::from(route)).copied().unwrap_or(0)
+    }
+
+    /// Links of the longest way towards the receiver.
+    pub(super) fn longest(&self) -> usize {
+        let links = self.routes.iter().map(|route| route.forward.len());
+        links.max().unwrap_or(0)
     }
 
     fn next_ns(&self) -> u64 {

@@ -29,9 +29,9 @@ impl<C: Controller> Simulation<'_, C> {
     pub(super) fn enter(&mut self, now_ns: u64, at: usize, mut packet: Packet) {
         packet.enqueued_ns = now_ns;
         packet.hop += 1;
+        packet.ecn_before = packet.ecn;
         let tally = &mut self.usages[at].counts[self.phase];
         tally.arrived += 1;
-        tally.marked_before += u64::from(packet.ecn == Ecn::Ce);
         let link = &mut self.links[at];
         if link.arrive(now_ns, packet) == Admission::Policed {
             self.drop_packet(now_ns, at, packet, DropCause::Policer);
@@ -85,9 +85,9 @@ impl<C: Controller> Simulation<'_, C> {
     pub(super) fn approach(&mut self, exit_ns: u64, packet: Packet) {
         let number = packet.flow;
         let flow = &mut self.flows[number as usize];
-        let arrival_ns = exit_ns + flow.way.tail_ns(packet.direction);
+        let arrival_ns = exit_ns + flow.way.tail_ns(&packet);
         if let (true, Ends::Model(model)) = (flow.way.express, &mut flow.ends) {
-            let back_ns = flow.way.tail_ns(Direction::Backward);
+            let back_ns = flow.way.back_ns(packet.route);
             let fresh = model.deliver(arrival_ns, packet, back_ns);
             self.note_arrival(arrival_ns, &packet, fresh);
         } else {
@@ -157,12 +157,15 @@ impl<C: Controller> Simulation<'_, C> {
     fn note_wait(&mut self, now_ns: u64, at: usize, start: ServiceStart) {
         let usage = &mut self.usages[at];
         usage.queue_delay.record(start.waited_ns);
-        usage.counts[self.phase].marked_after += u64::from(start.packet.ecn == Ecn::Ce);
-        if start.packet.direction == Direction::Forward {
-            let tally = &mut self.flows[start.packet.flow as usize].tallies[self.phase];
-            // A packet's waits at later links add to its first.
-            tally.waits += u64::from(start.packet.hop == 1);
-            tally.waited_ns += start.waited_ns;
+        let packet = &start.packet;
+        let marked = packet.ecn == Ecn::Ce && packet.ecn_before != Ecn::Ce;
+        usage.counts[self.phase].marked += u64::from(marked);
+        if self.phase == 1 && packet.direction == Direction::Forward {
+            let hops = &mut self.flows[packet.flow as usize].waits;
+            if let Some((count, sum_ns)) = hops.get_mut(usize::from(packet.hop) - 1) {
+                *count += 1;
+                *sum_ns += start.waited_ns;
+            }
         }
         if at == 0
             && let Some(recorder) = &mut self.recorder

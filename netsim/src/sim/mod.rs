@@ -107,9 +107,8 @@ struct LinkTally {
     left_bytes: u64,
     dropped: u64,
     lost: u64,
-    /// Packets that arrived marked, and that started transmission marked.
-    marked_before: u64,
-    marked_after: u64,
+    /// Packets that the queue marked.
+    marked: u64,
 }
 
 impl<C: Controller> Simulation<'_, C> {

@@ -64,7 +64,7 @@ impl<C: Controller> Flow<C> {
         if model.receiver.next_wake() <= now {
             model.receiver.wake(now);
             if self.way.express {
-                model.answer(now, self.way.tail_ns(Direction::Backward));
+                model.answer(now, self.way.back_ns(0));
             }
             return Some(Action::Receiver);
         }
@@ -212,7 +212,8 @@ impl<C: Controller> Simulation<'_, C> {
                 return;
             };
             if self.observer.is_none() && flow.way.only_acks_return {
-                let arrival_ns = now_ns + flow.way.tail_ns(Direction::Backward);
+                let route = flow.way.route_at(now_ns);
+                let arrival_ns = now_ns + flow.way.back_ns(route);
                 model.acks.push_back((arrival_ns, ack));
                 continue;
             }

@@ -1,6 +1,6 @@
 //! What packets carry, kept beside their flow while the network carries their numbers.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Contents by packet number, numbered in the order in which they are put in.
 #[derive(Debug)]
@@ -8,6 +8,10 @@ pub(super) struct Parcels<T> {
     contents: VecDeque<Option<T>>,
     /// Number of the first.
     base: u64,
+    /// How many of them are there.
+    present: usize,
+    /// What was left behind by most of its time: memory stays in proportion to what is there.
+    stragglers: BTreeMap<u64, T>,
 }
 
 impl<T> Parcels<T> {
@@ -15,26 +19,51 @@ impl<T> Parcels<T> {
         Self {
             contents: VecDeque::new(),
             base: 0,
+            present: 0,
+            stragglers: BTreeMap::new(),
         }
     }
 
     /// Puts `content` in and names it.
     pub(super) fn put(&mut self, content: T) -> u64 {
+        if self.contents.len() >= FEWEST && self.contents.len() / 4 >= self.present {
+            self.set_aside();
+        }
         self.contents.push_back(Some(content));
+        self.present += 1;
         self.base + self.contents.len() as u64 - 1
     }
 
     /// Takes the content of packet `number` out: it arrived, or it never will.
     pub(super) fn take(&mut self, number: u64) -> Option<T> {
-        let place = usize::try_from(number.checked_sub(self.base)?).ok()?;
+        let Some(place) = number.checked_sub(self.base) else {
+            return self.stragglers.remove(&number);
+        };
+        let place = usize::try_from(place).ok()?;
         let content = self.contents.get_mut(place)?.take();
+        self.present -= usize::from(content.is_some());
         while let Some(None) = self.contents.front() {
             self.contents.pop_front();
             self.base += 1;
         }
         content
     }
+
+    /// Packets that are held up keep their contents elsewhere.
+    #[cold]
+    fn set_aside(&mut self) {
+        for content in self.contents.drain(..) {
+            if let Some(content) = content {
+                self.stragglers.insert(self.base, content);
+            }
+            self.base += 1;
+        }
+        self.present = 0;
+    }
 }
+
+/// Contents below which stragglers may stay among the others.
+const FEWEST: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -52,5 +81,19 @@ mod tests {
         assert_eq!(parcels.take(9), None);
         assert_eq!((parcels.take(2), parcels.take(3)), (Some('c'), Some('d')));
         assert_eq!((parcels.contents.len(), parcels.base), (0, 4));
+    }
+
+    #[test]
+    fn one_packet_that_is_held_up_does_not_hold_memory() {
+        let mut parcels = Parcels::new();
+        let held = parcels.put(0);
+        for content in 1..100_000 {
+            let number = parcels.put(content);
+            assert_eq!(parcels.take(number), Some(content));
+        }
+        assert!(parcels.contents.len() <= FEWEST);
+        assert_eq!(parcels.take(held), Some(0));
+        assert_eq!(parcels.take(held), None);
+        assert!(parcels.stragglers.is_empty());
     }
 }

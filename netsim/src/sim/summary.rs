@@ -92,7 +92,7 @@ impl<C: Controller> Simulation<'_, C> {
                 ..counts(before).plus(&counts(window))
             },
             measured: counts(window),
-            marked: window.marked_after.saturating_sub(window.marked_before),
+            marked: window.marked,
             capacity_mbps: mbps(capacity_bytes, self.end_ns - self.warmup_ns),
             utilisation: window.left_bytes as f64 / capacity_bytes.max(1) as f64,
             queue_delay_mean_ms: usage.queue_delay.mean_ns() / 1e6,
@@ -150,7 +150,11 @@ fn flow_report<C: Controller>(
         loss: measured.loss(),
         rtt_mean_ms: 0.0,
         rtt_min_ms: 0.0,
-        queue_delay_mean_ms: mean_ms(tally.waited_ns, tally.waits),
+        queue_delay_mean_ms: flow
+            .waits
+            .iter()
+            .map(|&(count, sum_ns)| mean_ms(sum_ns, count))
+            .sum(),
         completed_s: None,
         in_flight_bytes: 0,
         counters: tautline_core::controller::Counters::default(),

@@ -61,6 +61,8 @@ pub struct Packet {
     pub direction: Direction,
     /// Its ECN field.
     pub ecn: Ecn,
+    /// The same when it entered the link that it is on.
+    pub ecn_before: Ecn,
 }
 
 impl Packet {
@@ -77,6 +79,7 @@ impl Packet {
             route: 0,
             direction,
             ecn: Ecn::NotEct,
+            ecn_before: Ecn::NotEct,
         }
     }
 }

@@ -15,6 +15,8 @@ mod determinism;
 #[cfg(test)]
 mod disciplines;
 #[cfg(test)]
+mod figures;
+#[cfg(test)]
 mod graphs;
 #[cfg(test)]
 mod impairments;

@@ -66,6 +66,31 @@ impl ValidScenario {
         )
     }
 
+    /// Propagation of `flow` behind its last link on the way back, for each of its routes: that of
+    /// the first, as long as both ways back have links or both have none. Where only a later one
+    /// has none, it is as long as the first way back, or as the first way there in a flow without a
+    /// base round-trip time; where only the first has none, later ones are as long as their links.
+    pub fn ways_back(&self, flow: &FlowSpec) -> Vec<Duration> {
+        let (_, first) = self.one_way_delays(flow);
+        let (ahead, back) = self.held(flow);
+        let routes = self.routes(flow);
+        let linked = routes
+            .first()
+            .is_some_and(|route| !route.backward.is_empty());
+        let without_links = match flow.base_rtt {
+            Some(_) => back + first,
+            None => ahead,
+        };
+        let tails = routes
+            .iter()
+            .map(|route| match (linked, route.backward.is_empty()) {
+                (true, true) => without_links,
+                (false, false) => Duration::ZERO,
+                (true, false) | (false, true) => first,
+            });
+        tails.collect()
+    }
+
     /// Propagation in the links of the flow's first way, there and back.
     fn held(&self, flow: &FlowSpec) -> (Duration, Duration) {
         let routes = self.routes(flow);

@@ -77,6 +77,8 @@ pub struct Sender<C> {
     unsent: u64,
     /// Where new payload starts in the stream.
     next_offset: u64,
+    /// Payload in packets that are neither acknowledged nor lost.
+    unsettled: u64,
     /// Payload that was lost: offsets and lengths, at most a packet's each.
     resend: VecDeque<(u64, u64)>,
     completed_ns: Option<u64>,
@@ -136,6 +138,7 @@ impl<C: Controller> Sender<C> {
             stop_ns: workload.stop.as_nanos(),
             unsent: workload.limit.as_u64(),
             next_offset: 0,
+            unsettled: 0,
             resend: VecDeque::new(),
             completed_ns: None,
             wake_ns: workload.start.as_nanos(),
@@ -321,6 +324,7 @@ impl<C: Controller> Sender<C> {
         let now_ns = now.as_nanos();
         let number = self.sent.push(now_ns, offset, bytes as u32);
         self.in_flight += bytes;
+        self.unsettled += payload;
         self.last_sent_ns = now_ns;
         self.pacer.spend(bytes);
         self.stats.sent_packets += 1;
@@ -345,7 +349,7 @@ impl<C: Controller> Sender<C> {
     }
 
     fn note_completion(&mut self, now_ns: u64) {
-        if self.unsent == 0 && self.resend.is_empty() && self.in_flight == 0 {
+        if self.unsent == 0 && self.resend.is_empty() && self.unsettled == 0 {
             self.completed_ns.get_or_insert(now_ns);
         }
     }

@@ -24,6 +24,7 @@ impl<C: Controller> Sender<C> {
                 sent.fate = Fate::Settled;
                 let (bytes, time_ns) = (u64::from(sent.bytes), sent.time_ns);
                 self.in_flight -= bytes;
+                self.unsettled -= bytes - self.overhead;
                 newly += 1;
                 let packet = AckedPacket {
                     number: PacketNumber::new(number),
@@ -118,6 +119,7 @@ impl<C: Controller> Sender<C> {
                 time_ns,
                 run_ns: lost.run_ns.max(run_ns),
             };
+            self.unsettled -= bytes - self.overhead;
             if bytes > self.overhead {
                 self.resend.push_back((offset, bytes - self.overhead));
             }

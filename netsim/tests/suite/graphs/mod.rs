@@ -153,9 +153,10 @@ fn least_rtt(scenario: &ValidScenario, flow: &FlowSpec) -> Duration {
     };
     let routes = scenario.routes(flow);
     let there = routes.iter().map(|route| length(&route.forward)).min();
-    let back = routes.iter().map(|route| length(&route.backward)).min();
-    let (ahead, behind) = scenario.one_way_delays(flow);
-    there.unwrap() + back.unwrap() + ahead + behind
+    let (ahead, _) = scenario.one_way_delays(flow);
+    let back = routes.iter().zip(scenario.ways_back(flow));
+    let back = back.map(|(route, behind)| length(&route.backward) + behind);
+    there.unwrap() + ahead + back.min().unwrap()
 }
 
 /// What holds for the figures of every application.

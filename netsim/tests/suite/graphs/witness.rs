@@ -95,10 +95,10 @@ impl<'a> Witness<'a> {
     }
 
     fn propagation_ns(&self, packet: &Packet) -> u64 {
-        let (there, back) = self.scenario.one_way_delays(self.flow(packet));
+        let flow = self.flow(packet);
         let behind = match packet.direction {
-            Direction::Forward => there,
-            Direction::Backward => back,
+            Direction::Forward => self.scenario.one_way_delays(flow).0,
+            Direction::Backward => self.scenario.ways_back(flow)[usize::from(packet.route)],
         };
         let within = self.links(packet).map(|link| duration_nanos(link.delay));
         within.sum::<u64>() + duration_nanos(behind)
