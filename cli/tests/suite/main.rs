@@ -7,6 +7,8 @@ mod check;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod interrupt;
+#[cfg(test)]
 mod perf;
 #[cfg(test)]
 mod run;
