@@ -25,7 +25,7 @@ pub struct Red {
     average_bytes: f64,
     /// Packets since the last drop or mark; −1 below the lower threshold.
     count: i64,
-    /// When the queue became empty.
+    /// Up to when the idle time is in the average: the queue became empty, or an arrival found it so.
     idle_since_ns: u64,
     transmission: TransmissionTime,
     stream: Stream,
@@ -65,8 +65,12 @@ impl Red {
     fn update_average(&mut self, now_ns: u64) {
         if !self.fifo.is_empty() {
             self.average_bytes += self.weight * (self.fifo.bytes() as f64 - self.average_bytes);
-        } else if self.transmission.mean_ns > 0.0 {
-            let idle_ns = now_ns.saturating_sub(self.idle_since_ns);
+            return;
+        }
+        let idle_ns = now_ns.saturating_sub(self.idle_since_ns);
+        // An arrival may be dropped and leave the queue empty: its idle time counts only once.
+        self.idle_since_ns = now_ns;
+        if self.transmission.mean_ns > 0.0 {
             let packets = idle_ns as f64 / self.transmission.mean_ns;
             self.average_bytes *= libm::pow(1.0 - self.weight, packets);
         }
@@ -223,6 +227,40 @@ mod tests {
         // Its departure ends no busy period, so it says nothing about the time on the wire.
         queue.dequeue(13_000_000, &mut vec![]);
         assert_eq!(queue.transmission.mean_ns, 1_000_000.0);
+    }
+
+    // 1 ms per packet and 100 ms idle: 4·10⁶ · 0.998^100 = 4·10⁶ · 0.818567 = 3,274,267, far above
+    // 2 · 15,000, so every arrival is dropped and the queue stays empty: ten arrivals 10 ms apart
+    // make the same average as one after 100 ms.
+    #[test]
+    fn the_idle_time_between_dropped_arrivals_counts_once() {
+        for steps in [1, 10] {
+            let mut queue = red(Limit::Packets(100));
+            queue.average_bytes = 4e6;
+            queue.transmission.mean_ns = 1_000_000.0;
+            let mut dropped = vec![];
+            for step in 1..=steps {
+                let now_ns = step * 100_000_000 / steps;
+                queue.enqueue(now_ns, packet(0, step, 1000, Ecn::NotEct), &mut dropped);
+            }
+            assert_eq!(dropped.len() as u64, steps);
+            let average = queue.average_bytes;
+            assert!((average - 3_274_267.0).abs() < 1.0, "{average}");
+        }
+    }
+
+    // Departures at 1, 2 and 11 ms: samples of 1 and 9 ms. The first is the mean, then
+    // 1 + (9 − 1)/8 = 2 ms.
+    #[test]
+    fn the_transmission_time_moves_by_an_eighth() {
+        let mut time = TransmissionTime {
+            mean_ns: 0.0,
+            departed_ns: None,
+        };
+        for (ms, mean_ms) in [(1, 0.0), (2, 1.0), (11, 2.0)] {
+            time.departs(ms * 1_000_000, false);
+            assert_eq!(time.mean_ns, mean_ms * 1e6);
+        }
     }
 
     #[test]
