@@ -264,6 +264,20 @@ mod tests {
         );
     }
 
+    // A window of 40 over 40 ms. 41 ms: 40 · 1/40 = 1 packet in the queue, not above one; 41.2 ms:
+    // 40 · 1.2/40 = 1.2, so down to 40 · 40/41.2 + 1 = 39.834951 and a threshold of one less.
+    #[test]
+    fn slow_start_goes_on_at_one_packet_in_the_queue_and_ends_at_one_and_a_fifth() {
+        for (rtt_ns, window) in [(41_000_000, 40.0), (41_200_000, 39.834_951)] {
+            let mut vegas = Vegas::new(MTU);
+            vegas.base_rtt_ns = 40_000_000;
+            vegas.window = 40.0;
+            vegas.judge_slow_start(rtt_ns);
+            assert!((vegas.window - window).abs() < 1e-6, "{}", vegas.window);
+            assert_eq!(vegas.in_slow_start(), rtt_ns == 41_000_000);
+        }
+    }
+
     #[test]
     fn two_to_four_packets_stay_in_the_queue() {
         // A window of 41 at 40 ms carries 40: one packet in the queue, so one more.

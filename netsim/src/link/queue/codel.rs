@@ -276,6 +276,33 @@ mod tests {
         assert_eq!(drops, [2105, 2205, 2276]);
     }
 
+    // Refilled at 1445: above target from 1450, first drop at 1550. 1550 − 469 = 1081 < 16 · 100, so
+    // count = 5: drop_next = 1550 + 44.721 = 1594.721 → 1595; count 6: + 40.825 = 1635.546 → 1636.
+    #[test]
+    fn a_dropping_state_is_recent_for_sixteen_intervals() {
+        let mut queue = drained_at_450_ms();
+        filled(1445 * MS, Ecn::NotEct, &mut queue);
+        let (drops, _) = serve(&mut queue, 1446, 1650);
+        assert_eq!(drops, [1550, 1595, 1636]);
+    }
+
+    // Drained at 300 after the drops at 105, 205 and 276: count = 3, lastcount = 1, drop_next =
+    // 333.446. Refilled at 300: above target from 305, first drop at 405 with count = 3 − 1 = 2:
+    // drop_next = 405 + 70.711 = 475.711 → 476; count 3: + 57.735 = 533.446 → 534.
+    #[test]
+    fn two_drops_more_than_at_the_last_entry_are_enough_to_go_on() {
+        let mut queue = rfc();
+        filled(0, Ecn::NotEct, &mut queue);
+        let (drops, _) = serve(&mut queue, 1, 300);
+        assert_eq!(drops, [105, 205, 276]);
+        let mut dropped = vec![];
+        while queue.dequeue(300 * MS, &mut dropped).is_some() {}
+        assert_eq!(dropped, []);
+        filled(300 * MS, Ecn::NotEct, &mut queue);
+        let (drops, _) = serve(&mut queue, 301, 540);
+        assert_eq!(drops, [405, 476, 534]);
+    }
+
     #[test]
     fn nothing_is_dropped_while_at_most_one_packet_stays_behind() {
         let mut queue = rfc();
