@@ -213,7 +213,7 @@ mod tests {
             mean: rate,
             volatility: 0.5,
             outage_every: Duration::from_millis(1),
-            outage: Duration::from_secs(3600),
+            outage: Duration::from_hours(1),
         });
         let second_ns = 1_000_000_000;
         let mut link = Link::new(&spec, 0, 1).until(second_ns);

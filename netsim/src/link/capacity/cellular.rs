@@ -328,7 +328,7 @@ mod tests {
         let spec = CellularSpec {
             mean: Bandwidth::from_bits_per_sec(1000),
             outage_every: Duration::from_millis(1),
-            outage: Duration::from_secs(3600),
+            outage: Duration::from_hours(1),
             ..SPEC
         };
         let mut instants = CellularInstants::new(&spec, Stream::new(1, Component::Capacity));
