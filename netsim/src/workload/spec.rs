@@ -76,7 +76,7 @@ pub enum WorkloadSpec {
     },
     /// Requests, one after the other, each with a response.
     RequestResponse {
-        /// Size of a request; 1 to 2³² − 1.
+        /// Size of a request; 1 B to 1 MiB, as it travels as one packet.
         request: Bytes,
         /// Sizes of the responses.
         response: SizeSpec,
