@@ -98,13 +98,7 @@ impl Chart {
             title: self.title.clone(),
             shapes: Vec::new(),
         };
-        sketch.words(
-            (14.0, 26.0),
-            &self.title,
-            Style::new(LARGE, Anchor::Start, INK),
-        );
-        let second = Style::new(SMALL, Anchor::Start, PALE_INK);
-        sketch.words((14.0, 44.0), &self.subtitle, second);
+        self.headings(&mut sketch, font);
         legend.draw(&mut sketch);
         for (at, (panel, y)) in self.panels.iter().zip(scales).enumerate() {
             let top = top + at as f32 * (panel_height + GAP);
@@ -125,6 +119,21 @@ impl Chart {
         let style = Style::new(NORMAL, Anchor::Middle, INK);
         sketch.words((middle, height - 12.0), &self.x_label, style);
         sketch
+    }
+
+    /// Title and subtitle; long titles in smaller letters, and without their middle where even
+    /// those do not fit.
+    fn headings(&self, sketch: &mut Sketch, font: &Font) {
+        let room = WIDTH - 2.0 * MARGIN;
+        let wanted = font.width(&self.title, LARGE);
+        let size = (LARGE * room / wanted.max(room)).max(NORMAL);
+        let size = (10.0 * size).floor() / 10.0;
+        let title = font.fitted(&self.title, size, room);
+        let first = Style::new(size, Anchor::Start, INK);
+        sketch.words((MARGIN, 26.0), &title, first);
+        let subtitle = font.fitted(&self.subtitle, SMALL, room);
+        let second = Style::new(SMALL, Anchor::Start, PALE_INK);
+        sketch.words((MARGIN, 44.0), &subtitle, second);
     }
 
     fn panel_height(&self) -> f32 {
@@ -225,6 +234,14 @@ impl Plane {
             .split(|point| !point.as_ref().is_some_and(finite))
         {
             let run: Vec<Point> = run.iter().flatten().map(|&at| self.place(at)).collect();
+            let is_line = !matches!(series.mark, Mark::Dot(_));
+            if let Some(&at) = run.first().filter(|_| is_line)
+                && run.iter().all(|&other| other == at)
+            {
+                // A line without length would not be seen.
+                sketch.area(corners(at, 12, 2.2, 0.0), series.colour);
+                continue;
+            }
             match series.mark {
                 Mark::Line(dash) => {
                     sketch.stroke(
@@ -276,34 +293,44 @@ fn thinned(run: &[Point]) -> Vec<Point> {
 }
 
 /// A disc, a square, a diamond or a triangle around `at`.
-fn dot((x, y): Point, shape: usize) -> Vec<Point> {
-    let corners = |count: usize, radius: f32, turned: f32| -> Vec<Point> {
-        let corner = |at: usize| {
-            let angle = f64::from(turned) + core::f64::consts::TAU * at as f64 / count as f64;
-            let (dx, dy) = (libm::cos(angle) as f32, libm::sin(angle) as f32);
-            (x + radius * dx, y + radius * dy)
-        };
-        (0..count).map(corner).collect()
-    };
+fn dot(at: Point, shape: usize) -> Vec<Point> {
     match shape % 4 {
-        0 => corners(20, 5.0, 0.0),
-        1 => corners(4, 6.4, core::f32::consts::FRAC_PI_4),
-        2 => corners(4, 6.8, 0.0),
-        _ => corners(3, 6.8, -core::f32::consts::FRAC_PI_2),
+        0 => corners(at, 20, 5.0, 0.0),
+        1 => corners(at, 4, 6.4, core::f32::consts::FRAC_PI_4),
+        2 => corners(at, 4, 6.8, 0.0),
+        _ => corners(at, 3, 6.8, -core::f32::consts::FRAC_PI_2),
     }
+}
+
+/// The regular polygon around a point with `count` corners, the first at the angle `turned`.
+fn corners((x, y): Point, count: usize, radius: f32, turned: f32) -> Vec<Point> {
+    let corner = |at: usize| {
+        let angle = f64::from(turned) + core::f64::consts::TAU * at as f64 / count as f64;
+        let (dx, dy) = (libm::cos(angle) as f32, libm::sin(angle) as f32);
+        (x + radius * dx, y + radius * dy)
+    };
+    (0..count).map(corner).collect()
 }
 
 /// The names with their looks, in rows below the title.
 struct Legend<'a> {
-    entries: Vec<(&'a Series, Point)>,
+    entries: Vec<Entry<'a>>,
     bottom: f32,
+}
+
+struct Entry<'a> {
+    series: &'a Series,
+    /// As much of its name as fits into a row.
+    name: String,
+    at: Point,
 }
 
 impl<'a> Legend<'a> {
     fn of(chart: &'a Chart, font: &Font) -> Self {
-        let mut entries: Vec<(&Series, Point)> = Vec::new();
+        let mut entries: Vec<Entry<'_>> = Vec::new();
+        let room = WIDTH - 2.0 * MARGIN - 34.0;
         let (mut x, mut y) = (
-            14.0,
+            MARGIN,
             if chart.subtitle.is_empty() {
                 50.0
             } else {
@@ -311,15 +338,17 @@ impl<'a> Legend<'a> {
             },
         );
         for series in chart.panels.iter().flat_map(|panel| &panel.series) {
-            let same = |(other, _): &(&Series, Point)| other.name == series.name;
+            let same = |other: &Entry<'_>| other.series.name == series.name;
             if series.name.is_empty() || entries.iter().any(same) {
                 continue;
             }
-            let width = 34.0 + font.width(&series.name, NORMAL) + 18.0;
-            if x + width > WIDTH && x > 14.0 {
-                (x, y) = (14.0, y + 20.0);
+            let name = font.fitted(&series.name, NORMAL, room);
+            let width = 34.0 + font.width(&name, NORMAL) + 18.0;
+            if x + width > WIDTH && x > MARGIN {
+                (x, y) = (MARGIN, y + 20.0);
             }
-            entries.push((series, (x, y)));
+            let at = (x, y);
+            entries.push(Entry { series, name, at });
             x += width;
         }
         Self {
@@ -329,21 +358,22 @@ impl<'a> Legend<'a> {
     }
 
     fn draw(&self, sketch: &mut Sketch) {
-        for (series, (x, y)) in &self.entries {
+        for Entry { series, name, at } in &self.entries {
+            let &(x, y) = at;
             let middle = y - 4.0;
             match series.mark {
                 Mark::Line(dash) => {
-                    let line = vec![(*x, middle), (x + 26.0, middle)];
+                    let line = vec![(x, middle), (x + 26.0, middle)];
                     sketch.stroke(line, series.colour, 2.5, DASHES[dash % DASHES.len()]);
                 }
                 Mark::Step => {
-                    let line = vec![(*x, middle), (x + 26.0, middle)];
+                    let line = vec![(x, middle), (x + 26.0, middle)];
                     sketch.stroke(line, series.colour, 2.5, &[]);
                 }
                 Mark::Dot(shape) => sketch.area(dot((x + 18.0, middle), shape), series.colour),
             }
             let style = Style::new(NORMAL, Anchor::Start, INK);
-            sketch.words((x + 34.0, *y), &series.name, style);
+            sketch.words((x + 34.0, y), name, style);
         }
     }
 }
@@ -363,6 +393,8 @@ const PALE_INK: Colour = Colour(0x55, 0x55, 0x55);
 const AXIS: Colour = Colour(0x66, 0x66, 0x66);
 const GRID: Colour = Colour(0xE3, 0xE3, 0xE3);
 const WIDTH: f32 = 900.0;
+/// At the left and the right of words.
+const MARGIN: f32 = 14.0;
 const GAP: f32 = 26.0;
 const LARGE: f32 = 17.0;
 const NORMAL: f32 = 12.5;
@@ -372,6 +404,7 @@ const SMALL: f32 = 11.5;
 mod tests {
     use super::*;
     use crate::plot::Format;
+    use crate::plot::sketch::Shape;
 
     fn chart(points: Vec<Option<(f64, f64)>>) -> Chart {
         Chart {
@@ -438,5 +471,43 @@ mod tests {
     #[test]
     fn an_empty_chart_is_drawn_too() {
         assert!(Format::Png.render(&chart(Vec::new())).is_ok());
+    }
+
+    #[test]
+    fn words_that_are_too_long_stay_on_the_sheet() {
+        let font = Font::embedded().unwrap();
+        for length in [20, 100, 400] {
+            let mut chart = chart(vec![Some((0.0, 1.0)), Some((1.0, 1.0))]);
+            chart.title = format!("first {} last", "W".repeat(length));
+            chart.subtitle = chart.title.clone();
+            chart.panels[0].series[0].name = chart.title.clone();
+            let sketch = chart.draw(&font);
+            assert_eq!(sketch.title, chart.title);
+            let mut long = 0;
+            for shape in &sketch.shapes {
+                if let Shape::Words { at, text, size, .. } = shape
+                    && text.starts_with("first")
+                {
+                    assert!(text.ends_with("last"), "{text}");
+                    assert!(at.0 + font.width(text, *size) <= WIDTH, "{text}");
+                    long += 1;
+                }
+            }
+            assert_eq!(long, 3);
+        }
+    }
+
+    #[test]
+    fn a_line_of_a_single_point_is_a_dot() {
+        let points = [Some((0.0, 1.0)), None, Some((1.0, 2.0)), Some((2.0, 1.0))];
+        for mark in [Mark::Line(0), Mark::Step] {
+            let mut chart = chart(points.to_vec());
+            chart.panels[0].series[0].mark = mark;
+            let sketch = chart.draw(&Font::embedded().unwrap());
+            let dots = sketch.shapes.iter().filter(
+                |shape| matches!(shape, Shape::Area { colour: found, .. } if *found == colour(0)),
+            );
+            assert_eq!(dots.count(), 1);
+        }
     }
 }

@@ -19,6 +19,23 @@ impl Font {
             * self.scale(size)
     }
 
+    /// `text`, or as much of its start and its end as fits into `room` pixels, with an ellipsis
+    /// between.
+    pub(super) fn fitted(&self, text: &str, size: f32, room: f32) -> String {
+        if self.width(text, size) <= room {
+            return text.to_owned();
+        }
+        let letters: Vec<char> = text.chars().collect();
+        let shortened = |kept: usize| -> String {
+            let (start, end) = (kept.div_ceil(2), letters.len() - kept / 2);
+            let (start, end) = (letters.iter().take(start), letters.iter().skip(end));
+            start.chain(&['…']).chain(end).collect()
+        };
+        let counts: Vec<usize> = (1..letters.len()).collect();
+        let kept = counts.partition_point(|&kept| self.width(&shortened(kept), size) <= room);
+        shortened(kept)
+    }
+
     /// Calls `outline` with every glyph of `text` that has one, and the place of its origin from
     /// the start of the text.
     pub(super) fn for_each_glyph(&self, text: &str, size: f32, mut each: impl FnMut(GlyphId, f32)) {
@@ -58,10 +75,27 @@ mod tests {
     #[test]
     fn every_sign_that_charts_use_is_in_the_font() {
         let font = Font::embedded().unwrap();
-        for letter in "azAZ09 .,:;+-–—×·µ%()[]/≤≥".chars() {
+        for letter in "azAZ09 .,:;+-–—×·µ%()[]/≤≥…".chars() {
             assert!(font.0.glyph_index(letter).is_some(), "{letter}");
         }
         let narrow = font.width("iiii", 10.0);
         assert!(narrow > 5.0 && font.width("WWWW", 10.0) > 2.0 * narrow);
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_keeps_its_start_and_end() {
+        let font = Font::embedded().unwrap();
+        let text: String = ('a'..='z').chain('A'..='Z').collect();
+        assert_eq!(font.fitted(&text, 10.0, 1000.0), text);
+        let mut last = usize::MAX;
+        for room in [300.0, 120.0, 40.0, 20.0] {
+            let fitted = font.fitted(&text, 10.0, room);
+            assert!(font.width(&fitted, 10.0) <= room, "{fitted}");
+            let (start, end) = fitted.split_once('…').unwrap();
+            assert!(text.starts_with(start) && text.ends_with(end), "{fitted}");
+            assert!(start.len() - end.len() <= 1 && fitted.len() < last);
+            last = fitted.len();
+        }
+        assert_eq!(font.fitted(&text, 10.0, 0.0), "…");
     }
 }

@@ -88,6 +88,8 @@ fn hex(Colour(red, green, blue): Colour) -> String {
 }
 
 fn escaped(text: &str) -> String {
+    // XML has no control characters.
+    let text = text.replace(char::is_control, "\u{FFFD}");
     let text = text.replace('&', "&amp;").replace('<', "&lt;");
     text.replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -31,8 +31,8 @@ pub(super) fn course(run: &Run, course: &Course) -> Chart {
             run.flows.len()
         ));
     }
-    // Where it is far above the flows' rates, they would be one with the axis.
-    if most > 10.0 * fastest {
+    // Where it is far above the flows' rates, they would be squashed onto the axis.
+    if most > SQUASHED * fastest {
         about.push(format!("capacity up to {most:.1} Mbit/s"));
     } else {
         rates.insert(0, capacity(course, duration));
@@ -247,6 +247,8 @@ fn flow_name(run: &Run, number: usize) -> String {
 
 /// Lines that can be told apart.
 const MOST_FLOWS: usize = 8;
+/// A capacity so many times as high as the fastest flow leaves no room to tell flows apart.
+const SQUASHED: f64 = 3.0;
 /// Place of the dark grey among the colours.
 const INK: usize = 6;
 const PALE: crate::plot::Colour = crate::plot::Colour(0x99, 0x99, 0x99);
@@ -255,3 +257,43 @@ const WINDOW_S: f64 = 1.0;
 const LEAST_MS: f64 = 0.1;
 /// Delays of a larger ratio do not fit one even axis.
 const WIDE: f64 = 30.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_capacity_far_above_the_flows_is_said_and_not_drawn() {
+        let run: Run = serde_json::from_value(serde_json::json!({
+            "scenario": "many", "controller": "cubic", "seed": 1, "duration_s": 2.0, "cpu_s": 0.0,
+            "data_packets": 1, "flows": [], "links": [], "jain": 1.0, "digest": "",
+            "link": {"utilisation": 1.0, "capacity_mbps": 50.0, "queue_delay_mean_ms": 0.0,
+                "queue_delay_p95_ms": 0.0, "queue_delay_p99_ms": 0.0, "loss": 0.0},
+        }))
+        .unwrap();
+        let drawn = |fastest: f64| {
+            let flow = FlowCourse {
+                goodput_mbps: vec![fastest, 1.0],
+                window_bytes: vec![1, 1],
+                rtt_ms: vec![1.0, 1.0],
+            };
+            let course = Course {
+                bin_s: 1.0,
+                flows: vec![flow; 64],
+                queue_delay_mean_ms: vec![0.0; 2],
+                drops: vec![0; 2],
+                capacity_mbps: vec![50.0; 2],
+                queue_delay_quantiles_ms: Vec::new(),
+            };
+            let chart = super::course(&run, &course);
+            let said = chart.subtitle.contains("capacity up to 50.0 Mbit/s");
+            let series = &chart.panels[0].series;
+            let drawn = series.iter().any(|series| series.name == "capacity");
+            assert_ne!(said, drawn);
+            drawn
+        };
+        // Flows that begin with a burst and then share the link.
+        assert!(!drawn(10.0));
+        assert!(drawn(20.0));
+    }
+}

@@ -8,7 +8,9 @@ use anyhow::Context as _;
 
 use super::cells::Cells;
 use super::job::Job;
+use super::lock::LOCK;
 use super::results::{Detailed, Results};
+use super::written::{CELLS, PCAP, PLOTS, QLOG, Written};
 use super::{csv, figures};
 use crate::files::{self, Staged};
 use crate::output::{self, JsonTarget};
@@ -24,6 +26,7 @@ pub(super) struct Folder {
     pub(super) keys: Vec<String>,
     /// What each run's own files are called.
     pub(super) stems: Vec<String>,
+    written: Written,
 }
 
 /// Names of the files that every call writes.
@@ -39,18 +42,26 @@ const FILES: [&str; 7] = [
 
 /// The files that would be written into `folder`.
 pub(super) fn outputs(folder: &Path) -> Vec<PathBuf> {
-    FILES.iter().map(|name| folder.join(name)).collect()
+    let names = FILES.iter().chain([&LOCK]);
+    names.map(|name| folder.join(name)).collect()
 }
 
 impl Folder {
     /// Where the runs of `jobs`, whose digests are `keys`, are kept.
     pub(super) fn open(path: &Path, jobs: &[Job<'_>], keys: Vec<String>) -> anyhow::Result<Self> {
         Ok(Self {
-            cells: Cells::open(path.join("cells"))?,
+            cells: Cells::open(path.join(CELLS))?,
             stems: stems(jobs, &keys),
+            written: Written::of(path.to_owned()),
             path: path.to_owned(),
             keys,
         })
+    }
+
+    /// Removes the cells, charts, captures and logs of earlier calls; other files stay.
+    pub(super) fn clear(&self) -> anyhow::Result<()> {
+        self.cells.clear()?;
+        self.written.remove(&[PLOTS, PCAP, QLOG, CELLS])
     }
 
     /// Writes everything but the charts.
@@ -91,11 +102,17 @@ impl Folder {
         })
     }
 
-    /// Draws the charts of `results` into `plots/`.
+    /// Draws the charts of `results` into `plots/` in place of earlier ones, which are not of
+    /// these results.
     pub(super) fn plot(&self, results: &Results, formats: &[Format]) -> anyhow::Result<()> {
+        self.written.remove(&[PLOTS])?;
+        if formats.is_empty() {
+            return Ok(());
+        }
         let plots = Plots {
-            folder: self.path.join("plots"),
+            folder: self.path.join(PLOTS),
             formats,
+            written: &self.written,
         };
         files::create_folder(&plots.folder)?;
         // One seed of each: the others look alike.
@@ -181,12 +198,15 @@ impl Folder {
 struct Plots<'a> {
     folder: PathBuf,
     formats: &'a [Format],
+    written: &'a Written,
 }
 
 impl Plots<'_> {
     fn write(&self, name: &str, chart: &Chart) -> anyhow::Result<()> {
         for format in self.formats {
-            let path = self.folder.join(format!("{name}.{}", format.extension()));
+            let file = format!("{name}.{}", format.extension());
+            let path = self.folder.join(&file);
+            self.written.add(PLOTS, [file])?;
             files::write(&path, &format.render(chart)?)?;
         }
         Ok(())

@@ -9,6 +9,7 @@ use tautline_netsim::sim::{self, Carrier, RunOptions};
 
 use super::recording::Recording;
 use super::results::{Detailed, Name};
+use super::table::shown;
 use crate::clock;
 use crate::controllers::Controllers;
 
@@ -122,7 +123,7 @@ impl Job<'_> {
             sim::run_carriers(&scenario, self.seed, carriers, &options, observer)
         });
         let cpu = clock::processor_time().saturating_sub(started);
-        let outcome = outcome.with_context(|| format!("cannot run {}", scenario.name()))?;
+        let outcome = outcome.with_context(|| format!("cannot run {}", shown(scenario.name())))?;
         recording.finish()?;
         let duration = scenario.duration();
         Ok(Detailed::of(self.name(), duration, cpu, outcome))
@@ -138,7 +139,7 @@ impl Job<'_> {
         let seed = self.seed ^ (number as u64).wrapping_mul(GOLDEN_RATIO);
         controllers
             .carrier(flow, scenario.transport(), seed)
-            .with_context(|| format!("scenario {}, flow {number}", scenario.name()))
+            .with_context(|| format!("scenario {}, flow {number}", shown(scenario.name())))
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::results::Run;
+use super::table::shown;
 use crate::output::Table;
 
 /// A scenario under a controller, over all seeds.
@@ -95,7 +96,7 @@ pub(super) fn table(rows: &[Row]) -> String {
     let mut table = Table::new(2, header);
     for row in rows {
         table.row([
-            row.scenario.clone(),
+            shown(&row.scenario),
             row.controller.clone(),
             row.seeds.to_string(),
             row.goodput_mbps.shown(1.0, 2),

@@ -18,17 +18,23 @@ mod cells;
 mod csv;
 mod figures;
 mod folder;
+mod inputs;
 mod job;
+mod lock;
 mod matrix;
+mod notes;
 mod recording;
 mod results;
 mod table;
+mod written;
 
 use cells::Base;
 use folder::Folder;
 use job::{Job, Keep, jobs};
+use lock::Lock;
 use recording::{MOST_LOGGED_FLOWS, Recorders, Recording, Subject};
 use results::{Results, Run};
+use written::{CELLS, PCAP, QLOG, Written};
 
 /// Run scenarios in the packet-level simulator and compare controllers.
 ///
@@ -94,15 +100,16 @@ enum PlotFormat {
 pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     interrupt::install()?;
     let formats = formats(&args.plots)?;
-    let scenarios = args.scenarios.iter().map(|path| read_scenarios(path));
-    let scenarios = scenarios.collect::<anyhow::Result<Vec<_>>>()?.concat();
+    inputs::check_distinct(&args.controllers)?;
+    let scenarios = inputs::scenarios(&args.scenarios)?;
     let jobs = jobs(&scenarios, &args.controllers, args.seeds);
     let controllers = Controllers::load(&args.certified)?;
     for job in jobs.iter().filter(|job| job.seed == 1) {
         job.check(&controllers)?;
     }
-    check_places(args)?;
+    check_places(args, &scenarios)?;
     let folder = args.out.as_deref();
+    let _lock = folder.map(Lock::take).transpose()?;
     let folder = folder.map(|path| open_folder(args, path, &jobs));
     let folder = folder.transpose()?;
     if args.qlog && jobs.iter().any(|job| job.flows() > MOST_LOGGED_FLOWS) {
@@ -124,12 +131,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let matrix = matrix::rows(&runs);
     let results = Results { runs, matrix };
     if let Some(folder) = &folder {
-        let written = folder.write(&results).and_then(|()| {
-            if formats.is_empty() {
-                return Ok(());
-            }
-            folder.plot(&results, &formats)
-        });
+        let written = folder.write(&results);
+        let written = written.and_then(|()| folder.plot(&results, &formats));
         written.map_err(|error| {
             if error.downcast_ref::<interrupt::Interrupted>().is_some() {
                 let what = "all runs are finished and kept; the same command with --resume writes \
@@ -139,7 +142,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
             error
         })?;
     }
-    note_failures(&results);
+    notes::failures(&results.runs);
+    notes::idle_seeds(&results.runs);
     let shown = if args.seeds > 1 {
         matrix::table(&results.matrix)
     } else {
@@ -164,23 +168,9 @@ fn formats(plots: &[PlotFormat]) -> anyhow::Result<Vec<Format>> {
     Ok(formats.map(|(_, format)| format).collect())
 }
 
-/// Says whose connections ended, as their figures then are no longer of the whole run.
-fn note_failures(results: &Results) {
-    for run in &results.runs {
-        for (number, flow) in run.flows.iter().enumerate() {
-            if let Some(reason) = &flow.failure {
-                output::note(&format!(
-                    "{} under {}, seed {}: flow {number}: its connection ended: {reason}",
-                    run.scenario, run.controller, run.seed
-                ));
-            }
-        }
-    }
-}
-
 /// Fails where a result could not be written after the work, or would replace an input or another
 /// result.
-fn check_places(args: &Args) -> anyhow::Result<()> {
+fn check_places(args: &Args, scenarios: &[ValidScenario]) -> anyhow::Result<()> {
     let mut written: Vec<PathBuf> = args.json.path().map(Path::to_owned).into_iter().collect();
     if let Some(folder) = &args.out {
         files::create_folder(folder)?;
@@ -189,25 +179,12 @@ fn check_places(args: &Args) -> anyhow::Result<()> {
     let written: Vec<&Path> = written.iter().map(PathBuf::as_path).collect();
     let mut inputs = args.certified.inputs();
     inputs.extend(args.scenarios.iter().map(PathBuf::as_path));
+    inputs.extend(inputs::traces(scenarios));
     files::check_apart(&written, &inputs)?;
     for output in written {
         files::check_writable(output)?;
     }
     Ok(())
-}
-
-fn read_scenarios(path: &Path) -> anyhow::Result<Vec<ValidScenario>> {
-    let text = files::read_text("scenario", path)?;
-    let scenarios = ValidScenario::grid_from_toml(&text, &path.display().to_string())?;
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let named = scenarios.into_iter().map(|scenario| {
-        if scenario.name().is_empty() {
-            scenario.named(stem.clone())
-        } else {
-            scenario
-        }
-    });
-    Ok(named.collect())
 }
 
 fn open_folder(args: &Args, path: &Path, jobs: &[Job<'_>]) -> anyhow::Result<Folder> {
@@ -219,7 +196,7 @@ fn open_folder(args: &Args, path: &Path, jobs: &[Job<'_>]) -> anyhow::Result<Fol
     let keys = keys.collect::<anyhow::Result<Vec<_>>>()?;
     let folder = Folder::open(path, jobs, keys)?;
     if !args.resume {
-        folder.cells.clear()?;
+        folder.clear()?;
     }
     Ok(folder)
 }
@@ -227,9 +204,10 @@ fn open_folder(args: &Args, path: &Path, jobs: &[Job<'_>]) -> anyhow::Result<Fol
 fn recorders(args: &Args) -> anyhow::Result<Recorders> {
     let folder = |name: &str| args.out.as_ref().map(|folder| folder.join(name));
     Recorders::open(
-        folder("pcap").filter(|_| args.pcap),
-        folder("qlog").filter(|_| args.qlog),
-        folder("cells").unwrap_or_default(),
+        folder(PCAP).filter(|_| args.pcap),
+        folder(QLOG).filter(|_| args.qlog),
+        folder(CELLS).unwrap_or_default(),
+        Written::of(args.out.clone().unwrap_or_default()),
     )
 }
 

@@ -1,5 +1,7 @@
 //! Captures and logs of runs.
 
+use std::fmt::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -7,6 +9,7 @@ use tautline_netsim::record::{Capture, FlowLogs, Observers};
 use tautline_netsim::scenario::ValidScenario;
 use tautline_netsim::sim::Observer;
 
+use super::written::{CELLS, PCAP, QLOG, Written};
 use crate::files::{self, Staged};
 
 /// Where captures and logs go.
@@ -16,6 +19,8 @@ pub(super) struct Recorders {
     qlog: Option<PathBuf>,
     /// Where marks say which run a recording is of.
     marks: PathBuf,
+    /// Where all files are entered.
+    written: Written,
 }
 
 /// The run that is recorded.
@@ -35,11 +40,17 @@ impl Recorders {
         pcap: Option<PathBuf>,
         qlog: Option<PathBuf>,
         marks: PathBuf,
+        written: Written,
     ) -> anyhow::Result<Self> {
         for folder in [&pcap, &qlog].into_iter().flatten() {
             files::create_folder(folder)?;
         }
-        Ok(Self { pcap, qlog, marks })
+        Ok(Self {
+            pcap,
+            qlog,
+            marks,
+            written,
+        })
     }
 
     fn mark(&self, stem: &str) -> PathBuf {
@@ -68,11 +79,15 @@ impl Recorders {
         let Ok(mark) = files::read_text("mark", &self.mark(run.stem)) else {
             return false;
         };
-        let says = |word: &str| mark.split_whitespace().any(|it| it == word);
-        let marked = says(run.key)
-            && (capture.is_none() || says(CAPTURED))
-            && (logs.is_empty() || says(LOGGED));
-        marked && capture.iter().chain(&logs).all(|path| path.is_file())
+        let Some((key, lines)) = mark.split_once('\n') else {
+            return false;
+        };
+        let is_whole = |path: &PathBuf| {
+            let found = fs::metadata(path).ok().filter(fs::Metadata::is_file);
+            let line = found.map(|found| mark_line(path, found.len()));
+            line.is_some_and(|line| lines.lines().any(|it| it == line))
+        };
+        key == run.key && capture.iter().chain(&logs).all(is_whole)
     }
 
     /// Begins the recording of `run`.
@@ -86,17 +101,23 @@ impl Recorders {
         let mark = self.mark(stem);
         // From here on the files are of no known run.
         files::remove(&mark)?;
-        let capture = self.capture(stem).map(|path| {
+        let (capture, paths) = (self.capture(stem), self.logs(stem, run.flows));
+        if capture.is_some() || !paths.is_empty() {
+            let names = |paths: &[PathBuf]| paths.iter().map(file_name).collect::<Vec<_>>();
+            self.written.add(CELLS, [file_name(&mark)])?;
+            self.written.add(PCAP, names(capture.as_slice()))?;
+            self.written.add(QLOG, names(&paths))?;
+        }
+        let capture = capture.map(|path| {
             let output = Staged::create(&path)?;
             let capture = Capture::new(output).with_context(|| cannot_write(&path))?;
             anyhow::Ok((path, capture))
         });
-        let paths = self.logs(stem, run.flows);
         let logs = paths.first().cloned().map(|first| {
             let outputs = paths.iter().map(|path| Staged::create(path));
             let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
             let logs = FlowLogs::new(scenario, seed, outputs);
-            anyhow::Ok((logs.with_context(|| cannot_write(&first))?, first))
+            anyhow::Ok((logs.with_context(|| cannot_write(&first))?, paths))
         });
         Ok(Recording {
             capture: capture.transpose()?,
@@ -110,7 +131,7 @@ impl Recorders {
 #[derive(Debug, Default)]
 pub(super) struct Recording {
     capture: Option<(PathBuf, Capture<Staged>)>,
-    logs: Option<(FlowLogs<Staged>, PathBuf)>,
+    logs: Option<(FlowLogs<Staged>, Vec<PathBuf>)>,
     /// The file that says of which run they are.
     mark: Option<(PathBuf, String)>,
 }
@@ -136,31 +157,49 @@ impl Recording {
 
     /// Gives the files their names.
     pub(super) fn finish(self) -> anyhow::Result<()> {
-        let mut mark = String::new();
+        let mut finished = Vec::new();
         if let Some((path, capture)) = self.capture {
-            mark = format!("{mark} {CAPTURED}");
             let output = capture.finish().with_context(|| cannot_write(&path))?;
             output.finish()?;
+            finished.push(path);
         }
-        if let Some((logs, first)) = self.logs {
-            mark = format!("{mark} {LOGGED}");
-            let outputs = logs.finish().with_context(|| cannot_write(&first))?;
+        if let Some((logs, paths)) = self.logs {
+            let first = || {
+                paths
+                    .first()
+                    .map_or_else(String::new, |path| cannot_write(path))
+            };
+            let outputs = logs.finish().with_context(first)?;
             for output in outputs {
                 output.finish()?;
             }
+            finished.extend(paths);
         }
-        if let Some((path, key)) = self.mark.filter(|_| !mark.is_empty()) {
-            files::write(&path, format!("{key}{mark}\n").as_bytes())?;
+        if let Some((path, key)) = self.mark.filter(|_| !finished.is_empty()) {
+            let mut mark = format!("{key}\n");
+            for file in &finished {
+                let found = fs::metadata(file).with_context(|| cannot_write(file))?;
+                writeln!(mark, "{}", mark_line(file, found.len()))?;
+            }
+            files::write(&path, mark.as_bytes())?;
         }
         Ok(())
     }
+}
+
+/// What a mark says of a file with `length` bytes.
+fn mark_line(path: &Path, length: u64) -> String {
+    format!("{length} {}", file_name(path))
+}
+
+fn file_name(path: impl AsRef<Path>) -> String {
+    let name = path.as_ref().file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
 }
 
 fn cannot_write(path: &Path) -> String {
     format!("cannot write {}", path.display())
 }
 
-const CAPTURED: &str = "captured";
-const LOGGED: &str = "logged";
 /// Each has a file of its own open while its run goes on.
 pub(super) const MOST_LOGGED_FLOWS: usize = 64;

@@ -20,7 +20,7 @@ pub(super) fn table(runs: &[Run]) -> String {
     let mut table = Table::new(2, header);
     for run in runs {
         table.row([
-            run.scenario.clone(),
+            shown(&run.scenario),
             run.controller.clone(),
             run.seed.to_string(),
             run.flows.len().to_string(),
@@ -33,4 +33,28 @@ pub(super) fn table(runs: &[Run]) -> String {
         ]);
     }
     table.to_string()
+}
+
+/// `name` on one line: control characters as escapes, which would move a terminal's cursor.
+pub(super) fn shown(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    for letter in name.chars() {
+        if letter.is_control() {
+            text.extend(letter.escape_default());
+        } else {
+            text.push(letter);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_escaped_and_nothing_else_is() {
+        assert_eq!(shown("a\tb\u{1b}[2J\u{85}\n"), "a\\tb\\u{1b}[2J\\u{85}\\n");
+        assert_eq!(shown("é \"x\" \\ ±"), "é \"x\" \\ ±");
+    }
 }

@@ -8,6 +8,8 @@ use serde_json::Value;
 
 use crate::run::{Fixture, Said, file, names_in, run, tautline, text};
 
+mod folder;
+
 const SCENARIO: &str = r#"version = 1
 name = "short"
 duration_s = 4
@@ -255,6 +257,7 @@ fn a_results_folder_holds_every_table() {
     let said = run(args.into_iter().chain(["--out", text(&out)])).exits(0);
     let mut expected = TABLES.to_vec();
     expected.insert(1, "cells");
+    expected.insert(0, ".lock");
     assert_eq!(names_in(&out), expected);
     // 3 s in bins of 100 ms, 2 flows, 3 seeds, and the header.
     for (name, lines) in [
