@@ -5,6 +5,7 @@
 //! machine, so records are framed here.
 
 use core::time::Duration;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use ::qlog::events::quic::{
@@ -21,7 +22,7 @@ use tautline_core::units::{Bandwidth, Bytes};
 
 use crate::scenario::ValidScenario;
 use crate::sim::{Content, Metrics, Observation, Observer};
-use crate::transport::{Ack, Direction, Packet};
+use crate::transport::{Ack, Direction, Ecn, Packet};
 
 /// Writes what the sending end of each flow sees: packets sent, packets received, packets declared
 /// lost, and the figures of its recovery whenever one of them changes.
@@ -39,6 +40,30 @@ pub struct FlowLogs<W> {
 struct FlowLog<W> {
     output: W,
     metrics: Option<Metrics>,
+    /// What reached the receiver so far.
+    marks: Marks,
+    /// What had reached it when it sent the acknowledgements that are on their way, by number.
+    reported: BTreeMap<u64, Marks>,
+}
+
+/// Packets that arrived with each codepoint (RFC 9000 §19.3.2), counted from the start. The
+/// transport's own acknowledgements count marks modulo 2¹⁶ only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Marks {
+    ect0: u64,
+    ect1: u64,
+    ce: u64,
+}
+
+impl Marks {
+    fn count(&mut self, ecn: Ecn) {
+        match ecn {
+            Ecn::NotEct => {}
+            Ecn::Ect0 => self.ect0 += 1,
+            Ecn::Ect1 => self.ect1 += 1,
+            Ecn::Ce => self.ce += 1,
+        }
+    }
 }
 
 impl<W: Write> FlowLogs<W> {
@@ -58,6 +83,8 @@ impl<W: Write> FlowLogs<W> {
             logs.push(FlowLog {
                 output,
                 metrics: None,
+                marks: Marks::default(),
+                reported: BTreeMap::new(),
             });
         }
         Ok(Self {
@@ -102,8 +129,27 @@ impl<W: Write> FlowLogs<W> {
         let before = log.metrics.replace(*metrics);
         if before != Some(*metrics) {
             let changed = changes(before.as_ref(), metrics);
-            self.write(flow, now_ns, EventData::QuicMetricsUpdated(changed));
+            // What is not logged, such as the end of pacing, may be all that changed.
+            if changed != RecoveryMetricsUpdated::default() {
+                self.write(flow, now_ns, EventData::QuicMetricsUpdated(changed));
+            }
         }
+    }
+
+    /// Notes what the acknowledgement `packet` reports as it leaves.
+    fn report(&mut self, packet: &Packet) {
+        if let Some(log) = self.logs.get_mut(packet.flow as usize)
+            && log.marks != Marks::default()
+        {
+            log.reported.insert(packet.number, log.marks);
+        }
+    }
+
+    /// What the acknowledgement `packet` reports, as it arrives or is lost; none where no packet
+    /// that can be marked had arrived.
+    fn take_report(&mut self, packet: &Packet) -> Option<Marks> {
+        let log = self.logs.get_mut(packet.flow as usize)?;
+        log.reported.remove(&packet.number)
     }
 }
 
@@ -114,16 +160,17 @@ impl<W: Write> Observer for FlowLogs<W> {
                 let sent = PacketSent {
                     header: packet_header(packet, content),
                     raw: Some(raw(packet, content)),
-                    frames: frames(packet, content),
+                    frames: frames(packet, content, None),
                     ..PacketSent::default()
                 };
                 self.write(packet.flow, now_ns, EventData::QuicPacketSent(sent));
             }
             Observation::Received(packet, content) if packet.direction == Direction::Backward => {
+                let marks = self.take_report(packet);
                 let received = PacketReceived {
                     header: packet_header(packet, content),
                     raw: Some(raw(packet, content)),
-                    frames: frames(packet, content),
+                    frames: frames(packet, content, marks),
                     ..PacketReceived::default()
                 };
                 self.write(packet.flow, now_ns, EventData::QuicPacketReceived(received));
@@ -136,7 +183,16 @@ impl<W: Write> Observer for FlowLogs<W> {
                 self.write(flow, now_ns, EventData::QuicPacketLost(lost));
             }
             Observation::Metrics { flow, metrics } => self.metrics(now_ns, flow, metrics),
-            // What the receiving end and the links see.
+            // What the receiving end and the links see is not logged.
+            Observation::Sent(packet, Content::Ack(_)) => self.report(packet),
+            Observation::Received(packet, Content::Data { .. }) => {
+                if let Some(log) = self.logs.get_mut(packet.flow as usize) {
+                    log.marks.count(packet.ecn);
+                }
+            }
+            Observation::Dropped { packet, .. } if packet.direction == Direction::Backward => {
+                let _lost = self.take_report(packet);
+            }
             Observation::Sent(..) | Observation::Received(..) | Observation::Dropped { .. } => {}
         }
     }
@@ -186,10 +242,13 @@ fn packet_header(packet: &Packet, content: Content<'_>) -> PacketHeader {
     }
 }
 
+/// The length of the UDP payload.
 fn raw(packet: &Packet, content: Content<'_>) -> RawInfo {
     let length = match content {
         Content::Datagram(payload) => payload.len() as u64,
-        Content::Data { .. } | Content::Ack(_) | Content::Request => u64::from(packet.bytes),
+        Content::Data { .. } | Content::Ack(_) | Content::Request => {
+            u64::from(packet.bytes.saturating_sub(IP_AND_UDP))
+        }
     };
     RawInfo {
         length: Some(length),
@@ -197,7 +256,7 @@ fn raw(packet: &Packet, content: Content<'_>) -> RawInfo {
     }
 }
 
-fn frames(packet: &Packet, content: Content<'_>) -> Option<Vec<QuicFrame>> {
+fn frames(packet: &Packet, content: Content<'_>, marks: Option<Marks>) -> Option<Vec<QuicFrame>> {
     let frame = match content {
         Content::Data { payload: 0 } => QuicFrame::Ping { raw: None },
         Content::Data { payload } => QuicFrame::Stream {
@@ -209,22 +268,23 @@ fn frames(packet: &Packet, content: Content<'_>) -> Option<Vec<QuicFrame>> {
                 ..RawInfo::default()
             })),
         },
-        Content::Ack(ack) => ack_frame(ack),
+        Content::Ack(ack) => ack_frame(ack, marks),
         Content::Request | Content::Datagram(_) => return None,
     };
     Some(vec![frame])
 }
 
-fn ack_frame(ack: &Ack) -> QuicFrame {
+/// With all three counts or none.
+fn ack_frame(ack: &Ack, marks: Option<Marks>) -> QuicFrame {
     let ranges = ack
         .ascending()
         .map(|range| AckRange::new(range.start, range.end));
     QuicFrame::Ack {
         ack_delay: Some(ack.delay_ns as f32 / 1e6),
         acked_ranges: Some(ranges.collect()),
-        ect1: None,
-        ect0: None,
-        ce: (ack.ce_count > 0).then_some(u64::from(ack.ce_count)),
+        ect1: marks.map(|marks| marks.ect1),
+        ect0: marks.map(|marks| marks.ect0),
+        ce: marks.map(|marks| marks.ce),
         raw: None,
     }
 }
@@ -256,5 +316,125 @@ fn changes(before: Option<&Metrics>, now: &Metrics) -> RecoveryMetricsUpdated {
 
 /// RFC 7464: every record starts with it.
 const RECORD_SEPARATOR: u8 = 0x1E;
+/// Headers of IPv4 and UDP in bytes.
+const IP_AND_UDP: u32 = 28;
 /// The first unidirectional stream of a server (RFC 9000 §2.1).
 const DATA_STREAM: u64 = 3;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::scenario::{Buffer, FlowSpec, LinkSpec};
+    use crate::sim::DropCause;
+    use crate::transport::Range;
+
+    fn logs() -> FlowLogs<Vec<u8>> {
+        let rate = Bandwidth::from_bits_per_sec(10_000_000);
+        let link = LinkSpec::new(rate, Duration::from_millis(40), Buffer::Packets(20));
+        let flows = vec![FlowSpec::new("cubic")];
+        let scenario = ValidScenario::new(link, flows, Duration::from_secs(5)).unwrap();
+        FlowLogs::new(&scenario, 1, vec![Vec::new()]).unwrap()
+    }
+
+    /// The `data` of every event.
+    fn events(logs: FlowLogs<Vec<u8>>) -> Vec<Value> {
+        let logs = logs.finish().unwrap();
+        let records = logs[0].split(|&byte| byte == RECORD_SEPARATOR).skip(2);
+        let events = records.map(|record| serde_json::from_slice::<Value>(record).unwrap());
+        events.map(|event| event["data"].clone()).collect()
+    }
+
+    #[test]
+    fn counts_of_marks_do_not_wrap_and_are_those_of_when_the_acknowledgement_was_sent() {
+        let mut logs = logs();
+        let arrive = |logs: &mut FlowLogs<_>, ecn| {
+            let packet = Packet {
+                ecn,
+                ..Packet::new(0, Direction::Forward, 0, 1500)
+            };
+            let content = Content::Data { payload: 1448 };
+            logs.observe(0, &Observation::Received(&packet, content));
+        };
+        let back = |number| Packet::new(0, Direction::Backward, number, 60);
+        let ack = Ack::new(&[Range { start: 0, end: 9 }], 0);
+        let content = Content::Ack(&ack);
+        logs.observe(0, &Observation::Sent(&back(0), content));
+        for _ in 0..70_000 {
+            arrive(&mut logs, Ecn::Ce);
+        }
+        arrive(&mut logs, Ecn::Ect1);
+        logs.observe(0, &Observation::Sent(&back(1), content));
+        logs.observe(0, &Observation::Sent(&back(2), content));
+        arrive(&mut logs, Ecn::Ect0);
+        logs.observe(0, &Observation::Sent(&back(3), content));
+        let cause = DropCause::Queue;
+        let (link, packet) = (0, &back(2));
+        logs.observe(
+            0,
+            &Observation::Dropped {
+                link,
+                packet,
+                cause,
+            },
+        );
+        // Overtaken on the way.
+        for number in [3, 1, 0] {
+            logs.observe(0, &Observation::Received(&back(number), content));
+        }
+        assert!(logs.logs[0].reported.is_empty());
+        let counts = events(logs).into_iter().map(|data| {
+            let frame = &data["frames"][0];
+            ["ect0", "ect1", "ce"].map(|name| frame.get(name).and_then(Value::as_u64))
+        });
+        let expected = [
+            [Some(1), Some(1), Some(70_000)],
+            [Some(0), Some(1), Some(70_000)],
+            [None; 3],
+        ];
+        assert_eq!(counts.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn the_length_of_a_packet_is_that_of_its_udp_payload_for_every_stack() {
+        let mut logs = logs();
+        let payload = [0; 100];
+        for (bytes, content) in [
+            (128, Content::Datagram(&payload)),
+            (128, Content::Data { payload: 48 }),
+            (20, Content::Data { payload: 0 }),
+        ] {
+            let packet = Packet::new(0, Direction::Forward, 0, bytes);
+            logs.observe(0, &Observation::Sent(&packet, content));
+        }
+        let lengths = events(logs)
+            .into_iter()
+            .map(|data| data["raw"]["length"].clone());
+        assert_eq!(lengths.collect::<Vec<_>>(), [100, 100, 0]);
+    }
+
+    #[test]
+    fn figures_that_did_not_change_make_no_event() {
+        let mut logs = logs();
+        let paced = Metrics {
+            window: Bytes::new(15_000),
+            pacing_rate: Bandwidth::from_bits_per_sec(1_000_000),
+            ..Metrics::default()
+        };
+        let free = Metrics {
+            pacing_rate: Bandwidth::MAX,
+            ..paced
+        };
+        for metrics in [&paced, &paced, &free, &paced] {
+            logs.observe(0, &Observation::Metrics { flow: 0, metrics });
+        }
+        let events = events(logs);
+        assert_eq!(events.len(), 2, "{events:?}");
+        assert!(
+            events
+                .iter()
+                .all(|data| !data.as_object().unwrap().is_empty())
+        );
+    }
+}

@@ -268,6 +268,8 @@ const ACK: &[Field] = &[
     ("frame_type", Kind::Text, true),
     ("ack_delay", Kind::Float, false),
     ("acked_ranges", Kind::Frames, false),
+    ("ect1", Kind::Uint, false),
+    ("ect0", Kind::Uint, false),
     ("ce", Kind::Uint, false),
 ];
 const STREAM: &[Field] = &[
