@@ -1,6 +1,7 @@
 //! Panels of lines or points above each other, over one horizontal axis.
 
 use super::font::Font;
+use super::legend::Legend;
 use super::scale::Scale;
 use super::sketch::{Anchor, Colour, Point, Sketch, Style};
 
@@ -293,7 +294,7 @@ fn thinned(run: &[Point]) -> Vec<Point> {
 }
 
 /// A disc, a square, a diamond or a triangle around `at`.
-fn dot(at: Point, shape: usize) -> Vec<Point> {
+pub(super) fn dot(at: Point, shape: usize) -> Vec<Point> {
     match shape % 4 {
         0 => corners(at, 20, 5.0, 0.0),
         1 => corners(at, 4, 6.4, core::f32::consts::FRAC_PI_4),
@@ -312,72 +313,6 @@ fn corners((x, y): Point, count: usize, radius: f32, turned: f32) -> Vec<Point> 
     (0..count).map(corner).collect()
 }
 
-/// The names with their looks, in rows below the title.
-struct Legend<'a> {
-    entries: Vec<Entry<'a>>,
-    bottom: f32,
-}
-
-struct Entry<'a> {
-    series: &'a Series,
-    /// As much of its name as fits into a row.
-    name: String,
-    at: Point,
-}
-
-impl<'a> Legend<'a> {
-    fn of(chart: &'a Chart, font: &Font) -> Self {
-        let mut entries: Vec<Entry<'_>> = Vec::new();
-        let room = WIDTH - 2.0 * MARGIN - 34.0;
-        let (mut x, mut y) = (
-            MARGIN,
-            if chart.subtitle.is_empty() {
-                50.0
-            } else {
-                68.0
-            },
-        );
-        for series in chart.panels.iter().flat_map(|panel| &panel.series) {
-            let same = |other: &Entry<'_>| other.series.name == series.name;
-            if series.name.is_empty() || entries.iter().any(same) {
-                continue;
-            }
-            let name = font.fitted(&series.name, NORMAL, room);
-            let width = 34.0 + font.width(&name, NORMAL) + 18.0;
-            if x + width > WIDTH && x > MARGIN {
-                (x, y) = (MARGIN, y + 20.0);
-            }
-            let at = (x, y);
-            entries.push(Entry { series, name, at });
-            x += width;
-        }
-        Self {
-            bottom: if entries.is_empty() { y - 20.0 } else { y },
-            entries,
-        }
-    }
-
-    fn draw(&self, sketch: &mut Sketch) {
-        for Entry { series, name, at } in &self.entries {
-            let &(x, y) = at;
-            let middle = y - 4.0;
-            match series.mark {
-                Mark::Line(dash) => {
-                    let line = vec![(x, middle), (x + 26.0, middle)];
-                    sketch.stroke(line, series.colour, 2.5, DASHES[dash % DASHES.len()]);
-                }
-                Mark::Step => {
-                    let line = vec![(x, middle), (x + 26.0, middle)];
-                    sketch.stroke(line, series.colour, 2.5, &[]);
-                }
-                Mark::Dot(shape) => sketch.area(dot((x + 18.0, middle), shape), series.colour),
-            }
-            let style = Style::new(NORMAL, Anchor::Start, INK);
-            sketch.words((x + 34.0, y), name, style);
-        }
-    }
-}
-
 const PALETTE: [Colour; 7] = [
     Colour(0x00, 0x72, 0xB2),
     Colour(0xD5, 0x5E, 0x00),
@@ -387,17 +322,17 @@ const PALETTE: [Colour; 7] = [
     Colour(0x56, 0xB4, 0xE9),
     Colour(0x44, 0x44, 0x44),
 ];
-const DASHES: [&[f32]; 3] = [&[], &[7.0, 3.0], &[2.0, 3.0]];
-const INK: Colour = Colour(0x22, 0x22, 0x22);
+pub(super) const DASHES: [&[f32]; 3] = [&[], &[7.0, 3.0], &[2.0, 3.0]];
+pub(super) const INK: Colour = Colour(0x22, 0x22, 0x22);
 const PALE_INK: Colour = Colour(0x55, 0x55, 0x55);
 const AXIS: Colour = Colour(0x66, 0x66, 0x66);
 const GRID: Colour = Colour(0xE3, 0xE3, 0xE3);
-const WIDTH: f32 = 900.0;
+pub(super) const WIDTH: f32 = 900.0;
 /// At the left and the right of words.
-const MARGIN: f32 = 14.0;
+pub(super) const MARGIN: f32 = 14.0;
 const GAP: f32 = 26.0;
 const LARGE: f32 = 17.0;
-const NORMAL: f32 = 12.5;
+pub(super) const NORMAL: f32 = 12.5;
 const SMALL: f32 = 11.5;
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 mod chart;
 mod font;
+mod legend;
 mod png;
 mod scale;
 mod sketch;
