@@ -168,12 +168,6 @@ impl Link {
         Some(exit_ns.saturating_add(self.delay_ns))
     }
 
-    /// Whether the queue dropped something since the last call of [`Link::take_dropped`].
-    #[inline]
-    pub fn has_dropped(&self) -> bool {
-        !self.dropped.is_empty()
-    }
-
     /// One of the packets that the queue dropped.
     #[inline]
     pub fn take_dropped(&mut self) -> Option<Packet> {

@@ -90,7 +90,9 @@ pub struct FlowReport {
     pub application: Option<ApplicationReport>,
 }
 
-/// The bottleneck. Figures are over the measurement window unless they say otherwise.
+/// The first link, and all flows together: packets, loss, goodput and Jain's index are those of the
+/// flows, also of any that take other links. [`LinkUse`] has each link by itself. Figures are over
+/// the measurement window unless they say otherwise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinkReport {
     /// Packets of the whole run.

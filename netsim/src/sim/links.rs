@@ -48,10 +48,8 @@ impl<C: Controller> Simulation<'_, C> {
         if let Some(start) = self.links[at].serve(now_ns) {
             self.note_wait(now_ns, at, start);
         }
-        while self.links[at].has_dropped() {
-            if let Some(packet) = self.links[at].take_dropped() {
-                self.drop_packet(now_ns, at, packet, DropCause::Queue);
-            }
+        while let Some(packet) = self.links[at].take_dropped() {
+            self.drop_packet(now_ns, at, packet, DropCause::Queue);
         }
     }
 

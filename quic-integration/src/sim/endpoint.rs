@@ -90,11 +90,6 @@ impl QuinnEndpoint {
         }
     }
 
-    /// Whether the handshake is complete at this end.
-    pub const fn is_established(&self) -> bool {
-        self.established
-    }
-
     /// quinn's figures; none before there is a connection.
     pub fn stats(&self) -> Option<quinn_proto::ConnectionStats> {
         self.connection
