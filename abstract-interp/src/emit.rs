@@ -1,7 +1,7 @@
 //! From verdicts to a certificate.
 
-use tautline_certificates::claim::ClaimSet;
-use tautline_certificates::format::{Certificate, Section};
+use tautline_certificate_format::claim::ClaimSet;
+use tautline_certificate_format::format::{Certificate, Section};
 use tautline_core::policy::Policy;
 
 use crate::prove::{Limits, Watch, prove_claim};

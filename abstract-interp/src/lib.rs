@@ -27,7 +27,7 @@ mod search;
 pub mod signs;
 mod verdict;
 
-pub use tautline_certificates::claim;
+pub use tautline_certificate_format::claim;
 
 pub use emit::{Certification, certify};
 pub use prove::{CornerRegion, Limits, Progress, Watch, corner_region, prove_claim, quick_qc};

@@ -1,6 +1,6 @@
 //! Pair claims by the sign rule, and two-point counterexamples.
 
-use tautline_certificates::claim::Claim;
+use tautline_certificate_format::claim::Claim;
 
 use crate::problem::Problem;
 use crate::search::{self, Random};

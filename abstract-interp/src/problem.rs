@@ -1,6 +1,6 @@
 //! One constraint of a claim, resolved against a model: what branch and bound works on.
 
-use tautline_certificates::claim::{Claim, Constraint};
+use tautline_certificate_format::claim::{Claim, Constraint};
 
 use crate::domain::propagate;
 use crate::interval::{Interval, Intervals};

@@ -2,8 +2,8 @@
 
 use num_bigint::BigInt;
 use num_rational::BigRational;
-use tautline_certificates::claim::{Claim, ClaimKind};
-use tautline_certificates::format::Tree;
+use tautline_certificate_format::claim::{Claim, ClaimKind};
+use tautline_certificate_format::format::Tree;
 use tautline_core::policy::{Policy, Scratch};
 
 use crate::bab::{self, Budget, End, Flow, Found, Goal, Status};

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use num_rational::BigRational;
-use tautline_certificates::format::Tree;
+use tautline_certificate_format::format::Tree;
 use tautline_core::policy::{HeadKind, MAX_HEADS};
 
 /// The answer to one claim.
@@ -184,5 +184,5 @@ pub enum ProveError {
     },
     /// The certificate cannot be written in this format version.
     #[error("the proof does not fit the certificate format: {0}")]
-    Format(#[from] tautline_certificates::format::FormatError),
+    Format(#[from] tautline_certificate_format::format::FormatError),
 }

@@ -22,11 +22,10 @@
     )
 )]
 
-mod bytes;
 mod check;
-pub mod claim;
-pub mod format;
 pub mod semantics;
+
+pub use tautline_certificate_format::{claim, format};
 
 pub use check::{
     CheckedCertificate, CheckedClaim, Reason, Rejection, Rule, Step, check, check_policy,

@@ -1,6 +1,6 @@
 //! What one box of the search comes to.
 
-use tautline_certificates::format::Node;
+use tautline_certificate_format::format::Node;
 use tautline_core::policy::MAX_HEADS;
 
 use super::branching::{self, Cut};

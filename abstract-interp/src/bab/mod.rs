@@ -13,7 +13,7 @@ use std::collections::BinaryHeap;
 
 use num_rational::BigRational;
 use rayon::prelude::*;
-use tautline_certificates::format::Tree;
+use tautline_certificate_format::format::Tree;
 
 use crate::interval::Interval;
 use crate::problem::Problem;

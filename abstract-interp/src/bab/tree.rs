@@ -2,7 +2,7 @@
 
 use num_bigint::{BigInt, BigUint};
 use num_rational::BigRational;
-use tautline_certificates::format::{Node, Tree};
+use tautline_certificate_format::format::{Node, Tree};
 
 use super::branching::Cut;
 use crate::interval::Interval;

@@ -44,7 +44,7 @@ impl ClaimSet {
     ///
     /// # Examples
     /// ```
-    /// use tautline_certificates::claim::ClaimSet;
+    /// use tautline_certificate_format::claim::ClaimSet;
     /// let text = r#"
     /// version = 1
     /// feature_table = 1
@@ -56,7 +56,7 @@ impl ClaimSet {
     /// "#;
     /// let claims = ClaimSet::from_toml(text, "bounded.toml")?;
     /// assert_eq!(claims.claims[0].constraints[0].bound, 65_536);
-    /// # Ok::<(), tautline_certificates::claim::ClaimError>(())
+    /// # Ok::<(), tautline_certificate_format::claim::ClaimError>(())
     /// ```
     pub fn from_toml(text: &str, file: &str) -> Result<Self, ClaimError> {
         let place = Place { file, text };
