@@ -15,6 +15,7 @@
 pub mod bab;
 pub mod domain;
 mod emit;
+pub mod float;
 pub mod interval;
 pub mod linear_bounds;
 pub mod network;
