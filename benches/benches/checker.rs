@@ -61,6 +61,7 @@ fn grow(nodes: &mut Vec<Node>, bounds: &mut [(i32, i32)], depth: usize, neurons:
         nodes.push(Node::Relaxation {
             alpha: vec![64; neurons],
             multipliers: vec![],
+            beta: vec![],
         });
         return;
     }

@@ -138,6 +138,7 @@ impl Bounder {
             multipliers: multipliers
                 .map(|one| (one.fact as u8, one.weight))
                 .collect(),
+            beta: vec![],
         })
     }
 

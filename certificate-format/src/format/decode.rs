@@ -2,8 +2,8 @@
 
 use super::{
     ALPHA_ONE, Certificate, FormatError, Layout, MAX_NODES, Node, SECTION_PAIR_TREE,
-    SECTION_REGION_TREE, Section, SectionView, TAG_CORNER, TAG_EMPTY, TAG_INTERVAL, TAG_RELAXATION,
-    TAG_SPLIT, Tree,
+    SECTION_REGION_TREE, Section, SectionView, TAG_CORNER, TAG_EMPTY, TAG_INTERVAL,
+    TAG_PHASE_RELAXATION, TAG_PHASE_SPLIT, TAG_RELAXATION, TAG_SPLIT, Tree,
 };
 use crate::bytes::Reader;
 use crate::claim::{Claim, ClaimKind};
@@ -19,6 +19,11 @@ pub enum NodeKind {
         feature: u8,
         /// The cut, in units of 2⁻¹⁶.
         cut: i32,
+    },
+    /// [`Node::PhaseSplit`].
+    PhaseSplit {
+        /// The neuron, over all hidden layers.
+        neuron: u16,
     },
     /// [`Node::Corner`].
     Corner,
@@ -38,6 +43,8 @@ pub struct Witness {
     pub alpha: Vec<u8>,
     /// As in [`Node::Relaxation`].
     pub multipliers: Vec<(u8, u32)>,
+    /// As in [`Node::Relaxation`].
+    pub beta: Vec<u32>,
 }
 
 /// Reads the trees of a payload node by node, in constant memory.
@@ -79,11 +86,18 @@ impl<'a> NodeReader<'a> {
     fn read_node(&mut self, witness: &mut Witness) -> Result<NodeKind, FormatError> {
         let reader = &mut self.reader;
         Ok(match reader.u8()? {
-            TAG_RELAXATION => {
+            tag @ (TAG_RELAXATION | TAG_PHASE_RELAXATION) => {
                 read_alpha(reader, &mut witness.alpha)?;
                 read_multipliers(reader, &mut witness.multipliers)?;
+                witness.beta.clear();
+                if tag == TAG_PHASE_RELAXATION {
+                    read_beta(reader, &mut witness.beta)?;
+                }
                 NodeKind::Relaxation
             }
+            TAG_PHASE_SPLIT => NodeKind::PhaseSplit {
+                neuron: reader.u16()?,
+            },
             TAG_SPLIT => NodeKind::Split {
                 feature: reader.u8()?,
                 cut: reader.i32()?,
@@ -143,6 +157,17 @@ fn read_multipliers(
         check_multiplier(previous, index, multiplier)?;
         previous = Some(index);
         multipliers.push((index, multiplier));
+    }
+    Ok(())
+}
+
+fn read_beta(reader: &mut Reader<'_>, beta: &mut Vec<u32>) -> Result<(), FormatError> {
+    let count = reader.u16()?;
+    if count == 0 {
+        return Err(FormatError::NoBeta);
+    }
+    for _ in 0..count {
+        beta.push(reader.u32()?);
     }
     Ok(())
 }
@@ -264,9 +289,14 @@ fn decode_tree(reader: &mut NodeReader<'_>) -> Result<Tree, FormatError> {
     while open > 0 {
         let (node, children) = match reader.node(&mut witness)? {
             NodeKind::Relaxation => {
-                let (alpha, multipliers) = (witness.alpha.clone(), witness.multipliers.clone());
-                (Node::Relaxation { alpha, multipliers }, 0)
+                let node = Node::Relaxation {
+                    alpha: witness.alpha.clone(),
+                    multipliers: witness.multipliers.clone(),
+                    beta: witness.beta.clone(),
+                };
+                (node, 0)
             }
+            NodeKind::PhaseSplit { neuron } => (Node::PhaseSplit { neuron }, 2),
             NodeKind::Split { feature, cut } => (Node::Split { feature, cut }, 2),
             NodeKind::Corner => (Node::Corner, 1),
             NodeKind::Empty { index } => (Node::Empty { index }, 0),

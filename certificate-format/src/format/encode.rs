@@ -4,8 +4,8 @@ use tautline_core::policy::Digest;
 
 use super::{
     ALPHA_ONE, Certificate, FormatError, MAGIC, MAX_FILE, Node, SECTION_PAIR_TREE,
-    SECTION_REGION_TREE, Section, TAG_CORNER, TAG_EMPTY, TAG_INTERVAL, TAG_RELAXATION, TAG_SPLIT,
-    Tree, VERSION,
+    SECTION_REGION_TREE, Section, TAG_CORNER, TAG_EMPTY, TAG_INTERVAL, TAG_PHASE_RELAXATION,
+    TAG_PHASE_SPLIT, TAG_RELAXATION, TAG_SPLIT, Tree, VERSION,
 };
 
 impl Certificate {
@@ -62,7 +62,7 @@ impl Tree {
                 });
             }
             open = match node {
-                Node::Split { .. } => open.saturating_add(1),
+                Node::Split { .. } | Node::PhaseSplit { .. } => open.saturating_add(1),
                 Node::Corner => open,
                 Node::Relaxation { .. } | Node::Empty { .. } | Node::Interval => {
                     open.saturating_sub(1)
@@ -99,10 +99,26 @@ fn encode_section(out: &mut Vec<u8>, section: &Section) -> Result<(), FormatErro
 
 fn encode_node(out: &mut Vec<u8>, node: &Node) -> Result<(), FormatError> {
     match node {
-        Node::Relaxation { alpha, multipliers } => {
-            out.push(TAG_RELAXATION);
+        Node::Relaxation {
+            alpha,
+            multipliers,
+            beta,
+        } => {
+            out.push(if beta.is_empty() {
+                TAG_RELAXATION
+            } else {
+                TAG_PHASE_RELAXATION
+            });
             encode_alpha(out, alpha)?;
             encode_multipliers(out, multipliers)?;
+            if !beta.is_empty() {
+                out.extend(length_u16("beta", beta.len())?);
+                out.extend(beta.iter().flat_map(|beta| beta.to_le_bytes()));
+            }
+        }
+        Node::PhaseSplit { neuron } => {
+            out.push(TAG_PHASE_SPLIT);
+            out.extend(neuron.to_le_bytes());
         }
         Node::Split { feature, cut } => {
             out.extend([TAG_SPLIT, *feature]);

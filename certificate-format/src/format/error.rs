@@ -154,6 +154,9 @@ pub enum FormatError {
         /// The fact.
         index: u8,
     },
+    /// A relaxation under phases without a phase has another encoding.
+    #[error("relaxation under phases has no beta")]
+    NoBeta,
     /// A tree in memory is not complete, or goes on after its end.
     #[error("tree has {got} nodes, its shape needs {expected}")]
     Shape {

@@ -87,6 +87,15 @@ pub enum Node {
         /// Fact (position in [`crate::claim::Region::facts`], strictly increasing) and its
         /// multiplier in units of 2⁻¹⁶, not zero.
         multipliers: Vec<(u8, u32)>,
+        /// Per phase split on the path from the root, in that order, the multiplier of what it
+        /// says about its neuron, in units of 2⁻¹⁶.
+        beta: Vec<u32>,
+    },
+    /// Inner node: in the left child the neuron's value before its ReLU is at most 0, in the right
+    /// child at least 1.
+    PhaseSplit {
+        /// The neuron, over all hidden layers in order.
+        neuron: u16,
     },
     /// Inner node: the left child has x ≤ cut, the right child x ≥ cut + 1.
     Split {
@@ -112,6 +121,8 @@ const TAG_SPLIT: u8 = 1;
 const TAG_CORNER: u8 = 2;
 const TAG_EMPTY: u8 = 3;
 const TAG_INTERVAL: u8 = 4;
+const TAG_PHASE_SPLIT: u8 = 5;
+const TAG_PHASE_RELAXATION: u8 = 6;
 
 const SECTION_REGION_TREE: u8 = 1;
 const SECTION_PAIR_TREE: u8 = 2;

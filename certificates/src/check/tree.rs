@@ -130,6 +130,7 @@ impl<'a> Checker<'a> {
             NodeKind::Interval => self.intervals.check(program, &place.input, target),
             NodeKind::Empty { index } => check_empty(&place.input, facts, index),
             NodeKind::Split { feature, cut } => self.split(place, feature, cut),
+            NodeKind::PhaseSplit { .. } => Err(Reason::NestedCorner),
             NodeKind::Corner => self.corner(place, target),
         };
         result.map_err(|reason| (rule_of(kind), reason))?;
@@ -201,7 +202,7 @@ impl<'a> Checker<'a> {
 const fn rule_of(kind: NodeKind) -> Rule {
     match kind {
         NodeKind::Relaxation => Rule::Relaxation,
-        NodeKind::Split { .. } => Rule::Split,
+        NodeKind::Split { .. } | NodeKind::PhaseSplit { .. } => Rule::Split,
         NodeKind::Corner => Rule::Corner,
         NodeKind::Empty { .. } => Rule::Empty,
         NodeKind::Interval => Rule::Interval,

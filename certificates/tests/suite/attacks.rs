@@ -64,6 +64,7 @@ fn a_coefficient_of_minus_two_to_the_127_does_not_wrap_around() {
     let node = Node::Relaxation {
         alpha: vec![128; 4],
         multipliers: vec![],
+        beta: vec![],
     };
     let file = certificate(program.digest(), &claims, node);
     let rejection = check(&model, &file, Some(&claims)).unwrap_err();
@@ -118,6 +119,7 @@ fn a_facts_weight_of_minus_two_to_the_127_is_not_negated_into_another_number() {
     let node = Node::Relaxation {
         alpha: vec![0; 3],
         multipliers: vec![(3, 1 << 31)],
+        beta: vec![],
     };
     let file = certificate(program.digest(), &claims, node);
     let rejection = check(&model, &file, Some(&claims)).unwrap_err();
@@ -164,6 +166,7 @@ fn parameters_that_change_do_not_lend_their_certificate_to_others() {
     let node = Node::Relaxation {
         alpha: vec![],
         multipliers: vec![],
+        beta: vec![],
     };
     let file = certificate(bad_policy.digest(), &claims, node);
     assert!(check_policy(&shifty, &file, Some(&claims)).is_err());

@@ -16,6 +16,7 @@ fn leaf() -> impl Strategy<Value = Node> {
         (alpha, multipliers).prop_map(|(alpha, multipliers)| Node::Relaxation {
             alpha,
             multipliers: multipliers.into_iter().collect(),
+            beta: vec![],
         }),
         any::<u8>().prop_map(|index| Node::Empty { index }),
         Just(Node::Interval),
@@ -117,6 +118,7 @@ fn trees_that_are_not_trees_are_not_written() {
     let alpha = Node::Relaxation {
         alpha: vec![0, 129],
         multipliers: vec![],
+        beta: vec![],
     };
     let (neuron, got) = (1, 129);
     assert_eq!(shape(vec![alpha]), FormatError::Alpha { neuron, got });

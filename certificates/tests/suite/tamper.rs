@@ -26,6 +26,7 @@ fn accepted() -> Accepted {
     let leaf = Node::Relaxation {
         alpha: vec![64, 128, 0, 1, 127, 64],
         multipliers: vec![],
+        beta: vec![],
     };
     let small: Vec<String> = (1..16)
         .map(|i| format!("x{i} = [\"0\", \"0.125\"]"))
