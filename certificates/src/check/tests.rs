@@ -121,6 +121,7 @@ fn case(program: Program, seed: u64, width: i64) -> Case {
             0 => vec![],
             _ => vec![(0, u32::try_from(1 + draw(200_000)).unwrap())],
         },
+        beta: vec![],
     };
     Case {
         program,
