@@ -1,40 +1,46 @@
 //! What every abstract domain can do.
 
-use crate::interval::Interval;
-use crate::network::Network;
+/// A network as layers, each an affine map followed by an activation.
+pub trait Layered {
+    /// How many layers.
+    fn layer_count(&self) -> usize;
+    /// How many values a layer yields.
+    fn outputs(&self, layer: usize) -> usize;
+}
 
-/// A domain as a machine that follows the network operator by operator.
+/// A domain as a machine that follows a network operator by operator.
 ///
 /// Its state stands for a set γ of concrete value vectors; buffers are kept between runs, so that
 /// a run allocates nothing once warm.
 ///
 /// # Soundness
 /// If the concrete values before an operator are in γ, those after it are in the new γ.
-pub trait AbstractDomain {
-    /// Starts with all integer points of a box.
-    fn enter(&mut self, network: &Network, input: &[Interval]);
-    /// Affine map and floor of a layer; the output layer reads the features too if it skips.
-    fn affine(&mut self, network: &Network, layer: usize);
-    /// ReLU after hidden layer `layer`.
-    fn relu(&mut self, network: &Network, layer: usize);
-    /// The heads' clamp to [−1, 1].
-    fn clamp(&mut self, network: &Network);
-    /// Interval enclosures of the current values; places beyond them are meaningless.
-    fn bounds(&self) -> &[Interval];
+pub trait AbstractDomain<N> {
+    /// Encloses one value.
+    type Bound;
+    /// Starts with all points of a box.
+    fn enter(&mut self, network: &N, input: &[Self::Bound]);
+    /// The affine map of a layer, rescaled where the program rescales.
+    fn affine(&mut self, network: &N, layer: usize);
+    /// What follows that map. In the integer program: ReLU after hidden layers, the heads' clamp to
+    /// [−1, 1] after the output layer.
+    fn activation(&mut self, network: &N, layer: usize);
+    /// Enclosures of the current values; places beyond them are meaningless.
+    fn bounds(&self) -> &[Self::Bound];
 }
 
-/// Runs the whole network in a domain and returns the enclosures of the heads.
-pub fn propagate<'d, D: AbstractDomain>(
-    network: &Network,
-    input: &[Interval],
+/// Runs the whole network in a domain and returns the enclosures of its outputs.
+pub fn propagate<'d, N: Layered, D: AbstractDomain<N>>(
+    network: &N,
+    input: &[D::Bound],
     domain: &'d mut D,
-) -> &'d [Interval] {
+) -> &'d [D::Bound] {
     domain.enter(network, input);
-    for layer in 0..network.hidden_count() {
+    let mut outputs = input.len();
+    for layer in 0..network.layer_count() {
         domain.affine(network, layer);
-        domain.relu(network, layer);
+        domain.activation(network, layer);
+        outputs = network.outputs(layer);
     }
-    domain.affine(network, network.hidden_count());
-    domain.clamp(network);
-    &domain.bounds()[..network.heads().len()]
+    &domain.bounds()[..outputs]
 }

@@ -52,7 +52,9 @@ pub struct Intervals {
     next: Vec<Interval>,
 }
 
-impl AbstractDomain for Intervals {
+impl AbstractDomain<Network> for Intervals {
+    type Bound = Interval;
+
     fn enter(&mut self, network: &Network, input: &[Interval]) {
         self.input.clear();
         self.input.extend_from_slice(input);
@@ -71,15 +73,14 @@ impl AbstractDomain for Intervals {
         std::mem::swap(&mut self.values, &mut self.next);
     }
 
-    fn relu(&mut self, network: &Network, layer: usize) {
+    fn activation(&mut self, network: &Network, layer: usize) {
+        let activation = if layer == network.hidden_count() {
+            clamp::interval
+        } else {
+            relu::interval
+        };
         for value in &mut self.values[..network.layers()[layer].outputs] {
-            *value = relu::interval(*value);
-        }
-    }
-
-    fn clamp(&mut self, network: &Network) {
-        for value in &mut self.values[..network.heads().len()] {
-            *value = clamp::interval(*value);
+            *value = activation(*value);
         }
     }
 

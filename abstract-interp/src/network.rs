@@ -4,6 +4,7 @@ use tautline_core::features::FeatureTable;
 use tautline_core::fixed::Q16;
 use tautline_core::policy::{HeadKind, MAX_HEADS, ModelHeader, Policy, Skip};
 
+use crate::domain::Layered;
 use crate::op::{affine, clamp, relu};
 
 /// A model as a chain of affine layers with ReLU between them and a clamp at the end.
@@ -165,5 +166,15 @@ impl Network {
             }
         }
         heads
+    }
+}
+
+impl Layered for Network {
+    fn layer_count(&self) -> usize {
+        self.layers.len()
+    }
+
+    fn outputs(&self, layer: usize) -> usize {
+        self.layers[layer].outputs
     }
 }

@@ -125,7 +125,7 @@ impl LinearBounds {
         self.enter(network, input);
         for layer in 0..network.hidden_count() {
             self.affine(network, layer);
-            self.relu(network, layer);
+            self.activation(network, layer);
         }
     }
 
@@ -281,7 +281,9 @@ impl LinearBounds {
     }
 }
 
-impl AbstractDomain for LinearBounds {
+impl AbstractDomain<Network> for LinearBounds {
+    type Bound = Interval;
+
     fn enter(&mut self, network: &Network, input: &[Interval]) {
         self.input.clear();
         self.input.extend_from_slice(input);
@@ -343,7 +345,14 @@ impl AbstractDomain for LinearBounds {
         self.stage = Stage::Before(layer);
     }
 
-    fn relu(&mut self, _network: &Network, layer: usize) {
+    fn activation(&mut self, network: &Network, layer: usize) {
+        if layer == network.hidden_count() {
+            for (head, &output) in self.heads.iter_mut().zip(&self.outputs) {
+                *head = clamp::interval(output);
+            }
+            self.stage = Stage::Heads;
+            return;
+        }
         let state = &mut self.hidden[layer];
         for (neuron, &before) in state.before.iter().enumerate() {
             state.after[neuron] = relu::interval(before);
@@ -356,13 +365,6 @@ impl AbstractDomain for LinearBounds {
             state.lines[neuron] = relu::lines(before, state.alpha[neuron]);
         }
         self.stage = Stage::After(layer);
-    }
-
-    fn clamp(&mut self, _network: &Network) {
-        for (head, &output) in self.heads.iter_mut().zip(&self.outputs) {
-            *head = clamp::interval(output);
-        }
-        self.stage = Stage::Heads;
     }
 
     fn bounds(&self) -> &[Interval] {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use tautline_abstract_interp::domain::{AbstractDomain, propagate};
-use tautline_abstract_interp::interval::Intervals;
+use tautline_abstract_interp::interval::{Interval, Intervals};
 use tautline_abstract_interp::linear_bounds::exact::{self, Witness};
 use tautline_abstract_interp::linear_bounds::{LinearBounds, Slopes};
 use tautline_abstract_interp::network::Network;
@@ -21,7 +21,7 @@ fn network(shape: usize, skip: bool, dice: &mut Dice) -> Network {
     Network::new(&random_policy(header(table, SHAPES[shape], 2, skip), dice))
 }
 
-fn every_operator_is_sound<D: AbstractDomain>(
+fn every_operator_is_sound<D: AbstractDomain<Network, Bound = Interval>>(
     network: &Network,
     domain: &mut D,
     scale: f64,
@@ -40,11 +40,7 @@ fn every_operator_is_sound<D: AbstractDomain>(
             }
             *value = affine::concrete(&network.layers()[layer], value);
         }
-        if is_output {
-            domain.clamp(network);
-        } else {
-            domain.relu(network, layer);
-        }
+        domain.activation(network, layer);
         for value in &mut values {
             for entry in value.iter_mut() {
                 *entry = if is_output {
