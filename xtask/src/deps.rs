@@ -131,7 +131,8 @@ const WALLS: &[Wall] = &[
         package: PROVER,
         // Words and bytes; the checker only judges its results in tests.
         inside: &[CORE, FORMAT],
-        inside_dev: &[CERTIFICATES],
+        // Its tests turn on its own features.
+        inside_dev: &[CERTIFICATES, PROVER],
         inside_optional: &[],
         outside: Outside::Except(PROGRAMS_ONLY),
     },
