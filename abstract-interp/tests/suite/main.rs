@@ -7,6 +7,8 @@ mod determinism;
 #[cfg(test)]
 mod models;
 #[cfg(test)]
+mod pinned;
+#[cfg(test)]
 mod search;
 #[cfg(test)]
 mod soundness;
