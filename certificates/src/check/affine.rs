@@ -34,9 +34,19 @@ enum Rounding {
     Outward,
 }
 
+/// What the values are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    /// Those of one input.
+    Input,
+    /// What those of a second input have more than those of a first one.
+    Difference,
+}
+
 /// Lines and upper bounds of the hidden layers in front of the values bounded.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Relaxed<'a> {
+    pub(super) of: Of,
     pub(super) program: &'a Program,
     pub(super) input: &'a InputBox,
     pub(super) lines: &'a [Vec<Lines>],
@@ -105,9 +115,10 @@ impl Backward {
     /// From outputs to features: the output layer, then as [`Self::through_hidden`].
     pub(super) fn through_output(&mut self, relaxed: Relaxed<'_>) -> Result<(), Overflow> {
         let program = relaxed.program;
-        self.substitute(program.output())?;
+        self.substitute(program.output(), relaxed.of)?;
         if program.skip() == Skip::Linear {
-            let start = self.coefficients.len().saturating_sub(self.features.len());
+            let inputs = program.table().features.len();
+            let start = self.coefficients.len().saturating_sub(inputs);
             self.coefficients_to_features(start)?;
         }
         self.below(program.hidden().len(), relaxed)
@@ -120,7 +131,7 @@ impl Backward {
         relaxed: Relaxed<'_>,
     ) -> Result<(), Overflow> {
         if let Some(rows) = relaxed.program.hidden().get(layer) {
-            self.substitute(rows)?;
+            self.substitute(rows, relaxed.of)?;
         }
         self.below(layer, relaxed)
     }
@@ -132,7 +143,7 @@ impl Backward {
         for (rows, (lines, high)) in hidden.zip(bounds).take(layers).rev() {
             self.relax(lines)?;
             self.round(rows.column_sum(), high, &relaxed.input.high)?;
-            self.substitute(rows)?;
+            self.substitute(rows, relaxed.of)?;
         }
         self.coefficients_to_features(0)
     }
@@ -149,16 +160,22 @@ impl Backward {
 
     /// Replaces neurons by their inputs: `z = (Σ w·h + bias·2¹⁶ − e) / 2ˢ` with
     /// `0 ≤ e ≤ 2ˢ − 1`, where e = 0 is the worst for a positive coefficient and the largest e for
-    /// a negative one.
-    fn substitute(&mut self, layer: &Layer) -> Result<(), Overflow> {
+    /// a negative one. A difference has no bias and two such e, so |e| ≤ 2ˢ − 1.
+    fn substitute(&mut self, layer: &Layer, of: Of) -> Result<(), Overflow> {
         self.multiply(layer)?;
         let shift = layer.shift();
-        let bias = self.row.pop().unwrap_or(0);
-        let mut negative = 0i128;
+        let mut bias = self.row.pop().unwrap_or(0);
+        let mut lost = 0i128;
         for &coefficient in &self.coefficients {
-            negative = sum(negative, coefficient.min(0).saturating_neg())?;
+            lost = sum(lost, coefficient.min(0).saturating_neg())?;
+            if of == Of::Difference {
+                lost = sum(lost, coefficient.max(0))?;
+            }
         }
-        let error = sum(shifted(negative, shift)?, negative.saturating_neg())?;
+        if of == Of::Difference {
+            bias = 0;
+        }
+        let error = sum(shifted(lost, shift)?, lost.saturating_neg())?;
         let constant = sum(shifted(self.constant, shift)?, product(bias, ONE)?)?;
         self.constant = sum(constant, error)?;
         self.scale_features(shift)?;
@@ -205,6 +222,7 @@ impl Backward {
                 self.constant = sum(self.constant, product(*coefficient, lines.offset)?)?;
                 *coefficient = product(*coefficient, lines.upper)?;
             } else {
+                self.constant = sum(self.constant, product(*coefficient, lines.below)?)?;
                 *coefficient = product(*coefficient, lines.lower)?;
             }
         }

@@ -2,7 +2,7 @@
 
 use tautline_core::policy::Skip;
 
-use super::affine::{Backward, Relaxed};
+use super::affine::{Backward, Of, Relaxed};
 use super::clamp;
 use super::exact::Overflow;
 use super::interval;
@@ -80,7 +80,7 @@ impl Relaxation {
     }
 
     /// Bounds of every hidden neuron: intervals first, and backward bounds where the interval
-    /// leaves the neuron's phase open.
+    /// leaves the neuron's phase open. Slopes that are not given are chosen.
     pub(super) fn bound_hidden(
         &mut self,
         program: &Program,
@@ -89,7 +89,7 @@ impl Relaxation {
     ) -> Result<(), Reason> {
         self.from.0.clone_from(&input.low);
         self.from.1.clone_from(&input.high);
-        let mut alpha = alpha.iter().copied();
+        let mut alpha = alpha.iter().copied().chain(core::iter::repeat(u8::MAX));
         for (number, layer) in program.hidden().iter().enumerate() {
             let (lines_before, lines) = self.lines.split_at_mut(number);
             let (low, (high_before, high)) =
@@ -100,6 +100,7 @@ impl Relaxation {
             };
             layer.interval(&self.from.0, &self.from.1, low, high);
             let relaxed = Relaxed {
+                of: Of::Input,
                 program,
                 input,
                 lines: lines_before,
@@ -159,6 +160,7 @@ impl Relaxation {
         start: impl Fn(&mut Backward) -> Result<(), Overflow>,
     ) -> Result<i128, Overflow> {
         let relaxed = Relaxed {
+            of: Of::Input,
             program,
             input,
             lines: &self.lines,
@@ -175,14 +177,12 @@ impl Relaxation {
         })
     }
 
-    /// Bounds of the hidden neurons as computed last, for tests of soundness.
-    #[cfg(test)]
+    /// Bounds of the hidden neurons as computed last.
     pub(super) fn hidden_bounds(&self) -> (&[Vec<i64>], &[Vec<i64>]) {
         (&self.low, &self.high)
     }
 
-    /// Bounds of the outputs as computed last, for tests of soundness.
-    #[cfg(test)]
+    /// Bounds of the outputs as computed last.
     pub(super) fn output_bounds(&self) -> (&[i64], &[i64]) {
         (&self.outputs.0, &self.outputs.1)
     }

@@ -4,6 +4,8 @@
     reason = "l and u lie within 2^33, so every product with K stays below 2^44"
 )]
 
+use crate::format::ALPHA_ONE;
+
 /// Denominator of all slopes, as a shift.
 pub(super) const SLOPE_BITS: u32 = 10;
 /// Denominator of all slopes, K.
@@ -11,7 +13,7 @@ pub(super) const SLOPE_ONE: i64 = 1 << SLOPE_BITS;
 /// α counts 1/128, so this many bits make it a slope over K.
 const ALPHA_BITS: u32 = 3;
 
-/// `lower·z ≤ K·h ≤ upper·z + offset`.
+/// `lower·z + below ≤ K·h ≤ upper·z + offset`.
 ///
 /// # Soundness
 /// For every integer z in [l, u]. The upper line meets or exceeds K·h at both ends, and `h` is
@@ -19,26 +21,36 @@ const ALPHA_BITS: u32 = 3;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Lines {
     pub(super) lower: i64,
+    pub(super) below: i64,
     pub(super) upper: i64,
     pub(super) offset: i64,
 }
 
 impl Lines {
-    /// The lines for `z` in `[low, high]` and a lower slope of `alpha`/128.
-    pub(super) fn new(low: i64, high: i64, alpha: u8) -> Self {
+    /// h is z.
+    pub(super) const SAME: Self = Self {
+        lower: SLOPE_ONE,
+        below: 0,
+        upper: SLOPE_ONE,
+        offset: 0,
+    };
+
+    /// The lines for `z` in `[low, high]` and a lower slope of `alpha`/128; above 128, it is one or
+    /// zero, whichever leaves the smaller area.
+    pub(super) fn new(low: i64, high: i64, mut alpha: u8) -> Self {
         if low >= 0 {
-            return Self {
-                lower: SLOPE_ONE,
-                upper: SLOPE_ONE,
-                offset: 0,
-            };
+            return Self::SAME;
         }
         if high <= 0 {
             return Self::default();
         }
+        if alpha > ALPHA_ONE {
+            alpha = if high > -low { ALPHA_ONE } else { 0 };
+        }
         let (upper, offset) = upper_line(low, high);
         Self {
             lower: i64::from(alpha) << ALPHA_BITS,
+            below: 0,
             upper,
             offset,
         }
@@ -66,14 +78,14 @@ mod tests {
         #[test]
         fn both_lines_hold_at_every_point(
             low in -2_000_000_000i64..=0, width in 0i64..4_000_000_000, place in 0i64..=1000,
-            alpha in 0u8..=128,
+            alpha in 0u8..=129,
         ) {
             let high = low + width;
             let lines = Lines::new(low, high, alpha);
             let sampled = low + width / 1000 * place;
             for z in [low, high, sampled, 0.clamp(low, high), 1.clamp(low, high)] {
                 let h = SLOPE_ONE * z.max(0);
-                prop_assert!(lines.lower * z <= h, "lower at {z}");
+                prop_assert!(lines.lower * z + lines.below <= h, "lower at {z}");
                 prop_assert!(h <= lines.upper * z + lines.offset, "upper at {z}");
             }
         }
@@ -81,12 +93,7 @@ mod tests {
 
     #[test]
     fn stable_neurons_are_exact() {
-        let active = Lines {
-            lower: 1024,
-            upper: 1024,
-            offset: 0,
-        };
-        assert_eq!(Lines::new(0, 5, 7), active);
+        assert_eq!(Lines::new(0, 5, 7), Lines::SAME);
         assert_eq!(Lines::new(-5, 0, 7), Lines::default());
         assert_eq!(upper_line(-1, 1), (512, 512));
     }
