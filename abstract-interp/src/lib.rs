@@ -32,4 +32,7 @@ pub use tautline_certificate_format::claim;
 
 pub use emit::{Certification, certify};
 pub use prove::{CornerRegion, Limits, Progress, Watch, corner_region, prove_claim, quick_qc};
-pub use verdict::{ClaimResult, Counterexample, Evaluation, Proof, ProveError, Reason, Verdict};
+pub use verdict::{
+    Candidate, ClaimResult, Counterexample, Evaluation, MOST_REGIONS, OpenRegion, Proof,
+    ProveError, Reason, Remaining, Replay, Verdict,
+};

@@ -203,6 +203,7 @@ fn prove_point<S: AsRef<[i16]>>(
         verdict: refuted.unwrap_or(Verdict::Holds(Proof::Trees(trees))),
         qc: (one() - unproven).max(zero),
         boxes,
+        remaining: vec![],
     }
 }
 
@@ -282,6 +283,7 @@ fn prove_pair<S: AsRef<[i16]>>(
         verdict,
         qc,
         boxes: 0,
+        remaining: vec![],
     }
 }
 

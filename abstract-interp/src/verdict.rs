@@ -129,7 +129,67 @@ pub struct ClaimResult {
     pub qc: BigRational,
     /// Boxes bounded.
     pub boxes: u64,
+    /// Per constraint that was not proven, in order, what is left to prove.
+    pub remaining: Vec<Remaining>,
 }
+
+/// What is left of one constraint when a search ends without a proof.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remaining {
+    /// The constraint.
+    pub constraint: usize,
+    /// How many regions are neither proven nor split.
+    pub count: usize,
+    /// Those with the largest bounds, worst first; at most [`MOST_REGIONS`].
+    pub regions: Vec<OpenRegion>,
+    /// The point that came closest to breaking the constraint, or broke it furthest.
+    pub candidate: Option<Candidate>,
+}
+
+/// A region that is neither proven nor split.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenRegion {
+    /// Inclusive ends per feature, in units of 2⁻¹⁶.
+    pub bounds: Vec<(i32, i32)>,
+    /// Neurons whose phase is fixed in it; with any, it is the part of the box where they are so.
+    pub phases: usize,
+    /// An upper bound of the excess in it (see [`Counterexample::excess`]), from it or the region
+    /// it was split from; `None` where nothing was bounded yet.
+    pub excess: Option<i64>,
+}
+
+/// The point with the largest excess that a search saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// One input; two for a pair claim.
+    pub inputs: Vec<Evaluation>,
+    /// By how much the left side exceeds the bound there; zero or less where it does not.
+    pub excess: i128,
+    /// Whether the deployed program says so.
+    pub replay: Replay,
+}
+
+/// Whether a candidate was confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replay {
+    /// The deployed program gives this excess at an input that belongs to the claim's region.
+    Confirmed,
+    /// It was not asked, gave something else, or the input does not belong to the region.
+    Unconfirmed,
+}
+
+impl Replay {
+    /// `confirmed` or `unconfirmed`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Unconfirmed => "unconfirmed",
+        }
+    }
+}
+
+/// Most regions that [`Remaining`] lists.
+pub const MOST_REGIONS: usize = 16;
 
 impl fmt::Display for ClaimResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
