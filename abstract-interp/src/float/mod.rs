@@ -6,6 +6,8 @@
 //! order, and outputs are compared exactly. `Holds` covers all of that; `Violated` comes with an
 //! input that was replayed in `f32`.
 
+pub mod bound;
 pub mod network;
 pub mod property;
+pub mod range;
 pub mod rounding;
