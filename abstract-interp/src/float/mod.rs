@@ -11,3 +11,8 @@ pub mod network;
 pub mod property;
 pub mod range;
 pub mod rounding;
+pub mod attack;
+pub mod replay;
+mod search;
+pub mod verdict;
+pub mod verify;
