@@ -64,7 +64,10 @@ fn sections(results: &[ClaimResult]) -> Option<Vec<Section>> {
                 claim,
                 trees: trees.clone(),
             }),
-            Verdict::Holds(Proof::Signs) => Some(Section::PairTree { claim }),
+            Verdict::Holds(Proof::Signs) => Some(Section::PairTree {
+                claim,
+                trees: vec![],
+            }),
             Verdict::Violated(_) | Verdict::Unknown(_) => None,
         }
     });

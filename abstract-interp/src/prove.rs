@@ -81,6 +81,12 @@ pub fn prove_claim<S: AsRef<[i16]>>(
     match &claim.kind {
         ClaimKind::Point => Ok(prove_point(policy, claim, &problems, *limits, watch)),
         ClaimKind::Pair { raise } => Ok(prove_pair(policy, claim, &problems, raise)),
+        ClaimKind::Difference { .. } => Ok(ClaimResult {
+            name: claim.name.clone(),
+            verdict: Verdict::Unknown(Reason::PairShape { constraint: 0 }),
+            qc: BigRational::from_integer(BigInt::from(0)),
+            boxes: 0,
+        }),
     }
 }
 
@@ -103,6 +109,7 @@ pub fn quick_qc<S: AsRef<[i16]>>(
             ClaimKind::Pair { raise } => {
                 f64::from(u8::from(pair::sign_rule(problem, number, raise).is_err()))
             }
+            ClaimKind::Difference { .. } => 1.0,
             ClaimKind::Point => {
                 let budget = Budget {
                     boxes: max_boxes,

@@ -1,5 +1,6 @@
 //! Claims and feature vectors for people to read.
 
+use serde::Serialize;
 use tautline_abstract_interp::Evaluation;
 use tautline_certificates::claim::{Claim, ClaimKind, Constraint};
 use tautline_core::features::FeatureTable;
@@ -32,15 +33,89 @@ pub(crate) fn region(claim: &Claim, table: &FeatureTable) -> String {
         });
         parts.push(inequality(&terms.collect::<Vec<_>>(), fact.bound as f64));
     }
-    if let ClaimKind::Pair { raise } = &claim.kind {
-        let names: Vec<_> = raise.iter().map(|&at| feature_name(table, at)).collect();
-        parts.push(format!("raising {}", names.join(", ")));
-    }
+    parts.extend(difference(&claim.kind, table));
     if parts.is_empty() {
         "everywhere".to_owned()
     } else {
         parts.join(", ")
     }
+}
+
+/// The range of a feature in a claim's region.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct FeatureRange {
+    /// The feature.
+    pub(crate) feature: &'static str,
+    /// What it measures; features are pure numbers.
+    pub(crate) meaning: &'static str,
+    /// Ends of the range, rounded.
+    pub(crate) low: f64,
+    /// See `low`.
+    pub(crate) high: f64,
+    /// Ends of the range, exact, in units of 2⁻¹⁶.
+    pub(crate) low_units: i32,
+    /// See `low_units`.
+    pub(crate) high_units: i32,
+}
+
+/// The ranges of the features that a claim restricts.
+pub(crate) fn ranges(claim: &Claim, table: &FeatureTable) -> Vec<FeatureRange> {
+    let bounds = table.features.iter().zip(&claim.region.bounds);
+    let restricted =
+        bounds.filter(|(feature, bounds)| **bounds != (feature.low.units(), feature.high.units()));
+    let ranges = restricted.map(|(feature, &(low_units, high_units))| FeatureRange {
+        feature: feature.name,
+        meaning: feature.meaning,
+        low: f64::from(low_units) / ONE,
+        high: f64::from(high_units) / ONE,
+        low_units,
+        high_units,
+    });
+    ranges.collect()
+}
+
+/// Text that somebody else wrote, without letters that move a terminal's cursor, end the line or
+/// turn the direction of reading.
+pub(crate) fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                out.extend(letter.escape_unicode());
+            }
+            _ if letter.is_control() => out.extend(letter.escape_default()),
+            _ => out.push(letter),
+        }
+    }
+    out
+}
+
+/// How the two inputs of a pair claim differ.
+fn difference(kind: &ClaimKind, table: &FeatureTable) -> Vec<String> {
+    let (differ, between) = match kind {
+        ClaimKind::Point => return vec![],
+        ClaimKind::Pair { raise } => {
+            let names: Vec<_> = raise.iter().map(|&at| feature_name(table, at)).collect();
+            return vec![format!("raising {}", names.join(", "))];
+        }
+        ClaimKind::Difference { differ, between } => (differ, between),
+    };
+    let ranges = differ.iter().map(|one| {
+        let name = feature_name(table, one.feature);
+        let (low, high) = (number(one.low.into()), number(one.high.into()));
+        format!("change of {name} in {low} to {high}")
+    });
+    let facts = between.iter().map(|fact| {
+        let terms = fact.terms.iter().map(|&(at, coefficient)| {
+            let name = match at.checked_sub(table.features.len()) {
+                None => format!("change of {}", feature_name(table, at)),
+                Some(first) => feature_name(table, first).to_owned(),
+            };
+            (coefficient as f64, name)
+        });
+        inequality(&terms.collect::<Vec<_>>(), fact.bound as f64)
+    });
+    ranges.chain(facts).collect()
 }
 
 /// `then`: what a claim's constraints say, joined by "and".
@@ -54,7 +129,7 @@ pub(crate) fn conclusion(claim: &Claim, table: &FeatureTable) -> String {
 pub(crate) fn constraint(one: &Constraint, kind: &ClaimKind, table: &FeatureTable) -> String {
     let change = match kind {
         ClaimKind::Point => "",
-        ClaimKind::Pair { .. } => "change of ",
+        ClaimKind::Pair { .. } | ClaimKind::Difference { .. } => "change of ",
     };
     let heads = one.heads.iter();
     let mut terms: Vec<_> = heads
@@ -62,7 +137,8 @@ pub(crate) fn constraint(one: &Constraint, kind: &ClaimKind, table: &FeatureTabl
         .collect();
     terms.extend(
         one.features.iter().map(|&(index, coefficient)| {
-            (coefficient as f64, feature_name(table, index).to_owned())
+            let name = feature_name(table, index);
+            (coefficient as f64, format!("{change}{name}"))
         }),
     );
     inequality(&terms, one.bound as f64)
@@ -180,6 +256,24 @@ then = ["rate <= 0"]
         ];
         let expected = expected.map(|(given, then)| (given.to_owned(), then.to_owned()));
         assert_eq!(in_words(&claims), expected);
+    }
+
+    #[test]
+    fn the_range_of_a_feature_is_exact_and_rounded() {
+        let claims = ClaimSet::from_toml(CLAIMS, "claims.toml").unwrap();
+        let ranges = ranges(&claims.claims[0], &TABLE_1);
+        let names: Vec<_> = ranges.iter().map(|it| it.feature).collect();
+        assert_eq!(names, ["queueing", "standing_queue", "loss", "ce"]);
+        assert_eq!((ranges[0].high, ranges[0].high_units), (0.25, 16_384));
+    }
+
+    #[test]
+    fn letters_that_move_a_terminal_are_written_out() {
+        let hostile = "a\u{1b}[2J\n::error::\u{202e}x\u{2066}é";
+        assert_eq!(
+            plain(hostile),
+            "a\\u{1b}[2J\\n::error::\\u{202e}x\\u{2066}é"
+        );
     }
 
     #[test]

@@ -7,8 +7,8 @@ use tautline_core::features::FeatureTable;
 use tautline_core::policy::{Digest, HeadKind};
 
 use super::{
-    Claim, ClaimKind, ClaimSet, Constraint, EncodingError, LinearConstraint, MAX_BOUND, MAX_CLAIMS,
-    MAX_COEFFICIENT, MAX_TEXT, Region,
+    Claim, ClaimKind, ClaimSet, Constraint, Difference, EncodingError, LinearConstraint, MAX_BOUND,
+    MAX_CLAIMS, MAX_COEFFICIENT, MAX_TEXT, Region, pair::width,
 };
 use crate::bytes::{Reader, Short};
 
@@ -97,10 +97,6 @@ fn validate_claim(number: usize, claim: &Claim, table: &FeatureTable) -> Result<
     let features = table.features.len();
     in_range(number, "name length", claim.name.len(), 1, MAX_TEXT)?;
     in_range(number, "sentence length", claim.says.len(), 0, MAX_TEXT)?;
-    if let ClaimKind::Pair { raise } = &claim.kind {
-        in_range(number, "raised features", raise.len(), 1, features)?;
-        increasing(number, "raised feature", raise.iter().copied(), features)?;
-    }
     let bounds = &claim.region.bounds;
     in_range(number, "bounds", bounds.len(), features, features)?;
     for (&(low, high), feature) in bounds.iter().zip(table.features) {
@@ -108,6 +104,7 @@ fn validate_claim(number: usize, claim: &Claim, table: &FeatureTable) -> Result<
         field(number, "lower bound", low.into(), least.into(), most.into())?;
         field(number, "upper bound", high.into(), low.into(), most.into())?;
     }
+    validate_kind(number, claim, table)?;
     let room = MAX_FACTS.saturating_sub(table.links.len());
     in_range(
         number,
@@ -117,15 +114,7 @@ fn validate_claim(number: usize, claim: &Claim, table: &FeatureTable) -> Result<
         room,
     )?;
     for fact in &claim.region.linear {
-        in_range(number, "constraint terms", fact.terms.len(), 1, features)?;
-        validate_terms(number, &fact.terms, features)?;
-        field(
-            number,
-            "constraint bound",
-            fact.bound,
-            -MAX_BOUND,
-            MAX_BOUND,
-        )?;
+        validate_fact(number, fact, features)?;
     }
     in_range(number, "constraints", claim.constraints.len(), 1, 255)?;
     for constraint in &claim.constraints {
@@ -149,6 +138,53 @@ fn validate_claim(number: usize, claim: &Claim, table: &FeatureTable) -> Result<
         )?;
     }
     Ok(())
+}
+
+fn validate_kind(number: usize, claim: &Claim, table: &FeatureTable) -> Result<(), EncodingError> {
+    let features = table.features.len();
+    match &claim.kind {
+        ClaimKind::Point => return Ok(()),
+        ClaimKind::Pair { raise } => {
+            in_range(number, "raised features", raise.len(), 1, features)?;
+            increasing(number, "raised feature", raise.iter().copied(), features)?;
+        }
+        ClaimKind::Difference { differ, between } => {
+            in_range(number, "differences", differ.len(), 1, features)?;
+            let positions = differ.iter().map(|one| one.feature);
+            increasing(number, "feature that differs", positions, features)?;
+            for one in differ {
+                let (low, high) = (i64::from(one.low), i64::from(one.high));
+                let widest = i64::from(width(&Region::whole(table), one.feature));
+                let reach = i64::from(width(&claim.region, one.feature));
+                field(
+                    number,
+                    "smallest difference",
+                    low,
+                    widest.saturating_neg(),
+                    reach,
+                )?;
+                let least = low.max(reach.saturating_neg()).max(i64::from(low == 0));
+                field(number, "largest difference", high, least, widest)?;
+            }
+            in_range(number, "constraints between", between.len(), 0, 255)?;
+            for fact in between {
+                validate_fact(number, fact, features.saturating_mul(2))?;
+            }
+        }
+    }
+    let facts = claim.pair_facts(table).len();
+    in_range(number, "facts about a pair", facts, 0, MAX_FACTS)
+}
+
+fn validate_fact(
+    number: usize,
+    fact: &LinearConstraint,
+    places: usize,
+) -> Result<(), EncodingError> {
+    let (terms, bound) = (&fact.terms, fact.bound);
+    in_range(number, "constraint terms", terms.len(), 1, places)?;
+    validate_terms(number, terms, places)?;
+    field(number, "constraint bound", bound, -MAX_BOUND, MAX_BOUND)
 }
 
 fn validate_terms(
@@ -228,17 +264,23 @@ fn encode_claim(out: &mut Vec<u8>, claim: &Claim) {
             out.push(count_u8(raise.len()));
             out.extend(raise.iter().copied().map(count_u8));
         }
+        ClaimKind::Difference { differ, between } => {
+            out.push(KIND_DIFFERENCE);
+            out.push(count_u8(differ.len()));
+            for one in differ {
+                out.push(count_u8(one.feature));
+                out.extend(one.low.to_le_bytes());
+                out.extend(one.high.to_le_bytes());
+            }
+            encode_facts(out, between);
+        }
     }
     out.push(count_u8(claim.region.bounds.len()));
     for (low, high) in &claim.region.bounds {
         out.extend(low.to_le_bytes());
         out.extend(high.to_le_bytes());
     }
-    out.push(count_u8(claim.region.linear.len()));
-    for fact in &claim.region.linear {
-        encode_terms(out, &fact.terms);
-        out.extend(fact.bound.to_le_bytes());
-    }
+    encode_facts(out, &claim.region.linear);
     out.push(count_u8(claim.constraints.len()));
     for constraint in &claim.constraints {
         out.push(count_u8(constraint.heads.len()));
@@ -248,6 +290,14 @@ fn encode_claim(out: &mut Vec<u8>, claim: &Claim) {
         }
         encode_terms(out, &constraint.features);
         out.extend(constraint.bound.to_le_bytes());
+    }
+}
+
+fn encode_facts(out: &mut Vec<u8>, facts: &[LinearConstraint]) {
+    out.push(count_u8(facts.len()));
+    for fact in facts {
+        encode_terms(out, &fact.terms);
+        out.extend(fact.bound.to_le_bytes());
     }
 }
 
@@ -267,8 +317,18 @@ fn decode_claim(reader: &mut Reader<'_>, claim: usize) -> Result<Claim, Encoding
         KIND_PAIR => ClaimKind::Pair {
             raise: decode_list(reader, |reader| Ok(usize::from(reader.u8()?)))?,
         },
+        KIND_DIFFERENCE => ClaimKind::Difference {
+            differ: decode_list(reader, |reader| {
+                Ok(Difference {
+                    feature: usize::from(reader.u8()?),
+                    low: reader.i32()?,
+                    high: reader.i32()?,
+                })
+            })?,
+            between: decode_facts(reader)?,
+        },
         other => {
-            let (low, high) = (i64::from(KIND_POINT), i64::from(KIND_PAIR));
+            let (low, high) = (i64::from(KIND_POINT), i64::from(KIND_DIFFERENCE));
             return field(claim, "kind", i64::from(other), low, high).and(Err(
                 EncodingError::Text {
                     claim,
@@ -278,12 +338,7 @@ fn decode_claim(reader: &mut Reader<'_>, claim: usize) -> Result<Claim, Encoding
         }
     };
     let bounds = decode_list(reader, |reader| Ok((reader.i32()?, reader.i32()?)))?;
-    let linear = decode_list(reader, |reader| {
-        Ok(LinearConstraint {
-            terms: decode_terms(reader)?,
-            bound: reader.i64()?,
-        })
-    })?;
+    let linear = decode_facts(reader)?;
     let constraints = decode_list(reader, |reader| {
         let heads = decode_list(reader, |reader| {
             let code = reader.u8()?;
@@ -322,6 +377,15 @@ fn decode_text(
         .map_err(|_| EncodingError::Text { claim, field })
 }
 
+fn decode_facts(reader: &mut Reader<'_>) -> Result<Vec<LinearConstraint>, EncodingError> {
+    decode_list(reader, |reader| {
+        Ok(LinearConstraint {
+            terms: decode_terms(reader)?,
+            bound: reader.i64()?,
+        })
+    })
+}
+
 fn decode_terms(reader: &mut Reader<'_>) -> Result<Vec<(usize, i64)>, EncodingError> {
     decode_list(reader, |reader| {
         Ok((usize::from(reader.u8()?), reader.i64()?))
@@ -348,5 +412,6 @@ fn count_u16(count: usize) -> [u8; 2] {
 
 const KIND_POINT: u8 = 1;
 const KIND_PAIR: u8 = 2;
+const KIND_DIFFERENCE: u8 = 3;
 /// Witnesses name a fact by one byte.
 const MAX_FACTS: usize = 255;

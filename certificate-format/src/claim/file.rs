@@ -10,7 +10,7 @@ use toml::Spanned;
 use super::decimal::Decimal;
 use super::{
     Claim, ClaimError, ClaimKind, ClaimSet, Constraint, LinearConstraint, MAX_CLAIMS, Region,
-    linear,
+    linear, pair,
 };
 
 #[derive(Deserialize)]
@@ -23,8 +23,8 @@ struct RawFile {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawClaim {
-    name: Spanned<String>,
+pub(super) struct RawClaim {
+    pub(super) name: Spanned<String>,
     kind: Spanned<String>,
     says: Spanned<String>,
     #[serde(default)]
@@ -32,7 +32,11 @@ struct RawClaim {
     #[serde(default, rename = "where")]
     facts: Vec<Spanned<String>>,
     #[serde(default)]
-    raise: Vec<Spanned<String>>,
+    pub(super) raise: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) differ: BTreeMap<Spanned<String>, Spanned<Vec<String>>>,
+    #[serde(default)]
+    pub(super) between: Vec<Spanned<String>>,
     then: Spanned<Vec<Spanned<String>>>,
 }
 
@@ -100,13 +104,13 @@ impl ClaimSet {
 }
 
 /// Where mistakes are.
-struct Place<'a> {
+pub(super) struct Place<'a> {
     file: &'a str,
     text: &'a str,
 }
 
 impl Place<'_> {
-    fn error(&self, at: usize, field: &str, expected: &str, got: &str) -> ClaimError {
+    pub(super) fn error(&self, at: usize, field: &str, expected: &str, got: &str) -> ClaimError {
         let before = self.text.as_bytes().iter().take(at);
         let newlines = before.filter(|&&byte| byte == b'\n').count();
         ClaimError {
@@ -118,7 +122,12 @@ impl Place<'_> {
         }
     }
 
-    fn of<T: ToString>(&self, value: &Spanned<T>, field: &str, expected: &str) -> ClaimError {
+    pub(super) fn of<T: ToString>(
+        &self,
+        value: &Spanned<T>,
+        field: &str,
+        expected: &str,
+    ) -> ClaimError {
         let got = value.get_ref().to_string();
         self.error(value.span().start, field, expected, &got)
     }
@@ -135,15 +144,19 @@ fn read_claim(
     }
     let kind = match raw.kind.get_ref().as_str() {
         "point" => {
-            if let Some(first) = raw.raise.first() {
-                let field = format!("{name}.raise");
-                return Err(place.of(first, &field, "no raised features in a point claim"));
+            for (texts, field) in [(&raw.raise, "raise"), (&raw.between, "between")] {
+                if let Some(first) = texts.first() {
+                    let expected = "no raised feature, no second input in a point claim";
+                    return Err(place.of(first, &format!("{name}.{field}"), expected));
+                }
+            }
+            if let Some((feature, _)) = raw.differ.first_key_value() {
+                let expected = "no raised feature, no second input in a point claim";
+                return Err(place.of(feature, &format!("{name}.differ"), expected));
             }
             ClaimKind::Point
         }
-        "pair" => ClaimKind::Pair {
-            raise: read_raise(place, table, raw)?,
-        },
+        "pair" => pair::read_kind(place, table, raw)?,
         "loop" => {
             let expected = "\"point\" or \"pair\" (\"loop\" is not supported by this version)";
             return Err(place.of(&raw.kind, &format!("{name}.kind"), expected));
@@ -167,29 +180,6 @@ fn read_claim(
     })
 }
 
-fn read_raise(
-    place: &Place<'_>,
-    table: &FeatureTable,
-    raw: &RawClaim,
-) -> Result<Vec<usize>, ClaimError> {
-    let field = format!("{}.raise", raw.name.get_ref());
-    if raw.raise.is_empty() {
-        return Err(place.of(&raw.name, &field, "the raised features of a pair claim"));
-    }
-    let mut raise = vec![];
-    for feature in &raw.raise {
-        let index = table
-            .index_of(feature.get_ref())
-            .ok_or_else(|| place.of(feature, &field, "a feature of the table"))?;
-        if raise.contains(&index) {
-            return Err(place.of(feature, &field, "every feature once"));
-        }
-        raise.push(index);
-    }
-    raise.sort_unstable();
-    Ok(raise)
-}
-
 fn read_region(
     place: &Place<'_>,
     table: &FeatureTable,
@@ -205,24 +195,53 @@ fn read_region(
         };
         *slot = read_range(place, &field, *slot, range)?;
     }
+    let field = format!("{}.where", raw.name.get_ref());
     for text in &raw.facts {
-        let field = format!("{}.where", raw.name.get_ref());
-        let read = linear::parse(text.get_ref())
-            .map_err(|(expected, got)| place.error(text.span().start, &field, expected, &got))?;
-        let mut terms = vec![];
-        for (name, coefficient) in read.terms {
-            let index = table.index_of(&name).ok_or_else(|| {
-                place.error(text.span().start, &field, "features of the table", &name)
-            })?;
-            terms.push((index, coefficient));
-        }
-        terms.sort_unstable();
-        region.linear.push(LinearConstraint {
-            terms,
-            bound: read.bound,
-        });
+        let position = |name: &str| table.index_of(name);
+        let fact = read_linear(place, &field, text, position, "features of the table")?;
+        region.linear.push(fact);
     }
     Ok(region)
+}
+
+/// A constraint over what `position` knows by name.
+pub(super) fn read_linear(
+    place: &Place<'_>,
+    field: &str,
+    text: &Spanned<String>,
+    position: impl Fn(&str) -> Option<usize>,
+    expected: &str,
+) -> Result<LinearConstraint, ClaimError> {
+    let error = |expected: &str, got: &str| place.error(text.span().start, field, expected, got);
+    let read = linear::parse(text.get_ref()).map_err(|(expected, got)| error(expected, &got))?;
+    let mut terms = vec![];
+    for (name, coefficient) in read.terms {
+        let index = position(&name).ok_or_else(|| error(expected, &name))?;
+        terms.push((index, coefficient));
+    }
+    terms.sort_unstable();
+    Ok(LinearConstraint {
+        terms,
+        bound: read.bound,
+    })
+}
+
+/// Two decimals.
+pub(super) fn read_units(
+    place: &Place<'_>,
+    field: &str,
+    text: &Spanned<Vec<String>>,
+) -> Result<(Decimal, Decimal), ClaimError> {
+    let error = |expected: &str| {
+        let got = format!("{:?}", text.get_ref());
+        place.error(text.span().start, field, expected, &got)
+    };
+    let [low, high] = text.get_ref().as_slice() else {
+        return Err(error("two decimal strings, [low, high]"));
+    };
+    let low = Decimal::parse(low).ok_or_else(|| error("decimals like \"0.1\""))?;
+    let high = Decimal::parse(high).ok_or_else(|| error("decimals like \"0.1\""))?;
+    Ok((low, high))
 }
 
 /// The units between two decimals, which must lie in `range` and leave something between them.
@@ -236,11 +255,7 @@ fn read_range(
         let got = format!("{:?}", text.get_ref());
         place.error(text.span().start, field, expected, &got)
     };
-    let [low, high] = text.get_ref().as_slice() else {
-        return Err(error("two decimal strings, [low, high]"));
-    };
-    let low = Decimal::parse(low).ok_or_else(|| error("decimals like \"0.1\""))?;
-    let high = Decimal::parse(high).ok_or_else(|| error("decimals like \"0.1\""))?;
+    let (low, high) = read_units(place, field, text)?;
     // Features are rounded down, so a value from `low` on may show as the unit below it.
     let units = (low.floor_units(0), high.floor_units(0));
     let range = i128::from(least)..=i128::from(most);

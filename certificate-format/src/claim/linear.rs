@@ -76,7 +76,7 @@ fn read_term(term: &str) -> Result<(Decimal, String), Mismatch> {
     };
     let is_name = name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.chars().all(|character| {
-            character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_'
+            character.is_ascii_lowercase() || character.is_ascii_digit() || "_.".contains(character)
         });
     match coefficient {
         Some(coefficient) if is_name => Ok((coefficient, name.to_owned())),

@@ -8,11 +8,13 @@ mod encoding;
 mod error;
 mod file;
 mod linear;
+mod pair;
 
 use tautline_core::features::FeatureTable;
 use tautline_core::policy::HeadKind;
 
 pub use error::{ClaimError, EncodingError};
+pub use pair::Difference;
 
 /// Claims that a set may have.
 pub const MAX_CLAIMS: usize = 256;
@@ -52,11 +54,22 @@ pub struct Claim {
 pub enum ClaimKind {
     /// The constraints are about the heads at every input.
     Point,
-    /// The constraints are about `head(x') − head(x)` for every two inputs that are equal but in
-    /// the raised features, where x' ≥ x.
+    /// The constraints are about `head(x') − head(x)`, and their feature terms about
+    /// `feature(x') − feature(x)`, for every two inputs of the region that are equal but in the
+    /// raised features, where x' ≥ x.
     Pair {
         /// The features that differ, as positions in the table, strictly increasing.
         raise: Vec<usize>,
+    },
+    /// The constraints are about `head(x') − head(x)`, and their feature terms about
+    /// `feature(x') − feature(x)`, for every two inputs that both lie in the region, satisfy the
+    /// table's links, and differ as follows.
+    Difference {
+        /// Features that may differ, by how much; features strictly increasing.
+        differ: Vec<Difference>,
+        /// What else is known, over differences (positions of the table) and the first input
+        /// (positions from the number of features on).
+        between: Vec<LinearConstraint>,
     },
 }
 

@@ -217,7 +217,7 @@ impl SectionView<'_> {
         }
         let expected = match claim.kind {
             ClaimKind::Point => SECTION_REGION_TREE,
-            ClaimKind::Pair { .. } => SECTION_PAIR_TREE,
+            ClaimKind::Pair { .. } | ClaimKind::Difference { .. } => SECTION_PAIR_TREE,
         };
         if self.kind != expected {
             return Err(FormatError::SectionKind {
@@ -259,18 +259,20 @@ impl Certificate {
         for (number, (claim, section)) in claims.enumerate() {
             section.expect(number, claim)?;
             let mut reader = NodeReader::new(section.payload);
-            sections.push(match claim.kind {
-                ClaimKind::Point => Section::RegionTree {
-                    claim: section.claim,
-                    trees: claim
-                        .constraints
-                        .iter()
-                        .map(|_| decode_tree(&mut reader))
-                        .collect::<Result<_, _>>()?,
-                },
-                ClaimKind::Pair { .. } => Section::PairTree {
-                    claim: section.claim,
-                },
+            let is_pair = claim.kind != ClaimKind::Point;
+            let trees = if is_pair && section.payload.is_empty() {
+                vec![]
+            } else {
+                let trees = claim.constraints.iter();
+                trees
+                    .map(|_| decode_tree(&mut reader))
+                    .collect::<Result<_, _>>()?
+            };
+            let claim = section.claim;
+            sections.push(if is_pair {
+                Section::PairTree { claim, trees }
+            } else {
+                Section::RegionTree { claim, trees }
             });
             reader.finish()?;
         }

@@ -81,15 +81,13 @@ impl Tree {
 
 fn encode_section(out: &mut Vec<u8>, section: &Section) -> Result<(), FormatError> {
     let mut payload = vec![];
-    let (kind, claim) = match section {
-        Section::RegionTree { claim, trees } => {
-            for tree in trees {
-                tree.encode_into(&mut payload)?;
-            }
-            (SECTION_REGION_TREE, claim)
-        }
-        Section::PairTree { claim } => (SECTION_PAIR_TREE, claim),
+    let (kind, claim, trees) = match section {
+        Section::RegionTree { claim, trees } => (SECTION_REGION_TREE, claim, trees),
+        Section::PairTree { claim, trees } => (SECTION_PAIR_TREE, claim, trees),
     };
+    for tree in trees {
+        tree.encode_into(&mut payload)?;
+    }
     out.push(kind);
     out.extend(claim.to_le_bytes());
     out.extend(length_u32("payload", payload.len())?);

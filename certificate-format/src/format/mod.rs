@@ -12,7 +12,7 @@
 //! | … | sections: kind (1), claim (2), payload length (4), payload |
 //! | 32 | SHA-256 of everything before |
 //!
-//! A region-tree payload is one tree per constraint of the claim; a pair-tree payload is empty. A
+//! A region-tree payload is one tree per constraint of the claim; so is a pair-tree payload, or it is empty. A
 //! tree is its nodes in pre-order. All integers are little-endian and encoding is canonical.
 
 mod decode;
@@ -62,10 +62,12 @@ pub enum Section {
         /// The trees.
         trees: Vec<Tree>,
     },
-    /// A pair claim: the sign rule, without a witness.
+    /// A pair claim: the sign rule without a witness, or one tree per constraint, in order.
     PairTree {
         /// The claim, as a position in the set.
         claim: u16,
+        /// The trees, over pairs; none for the sign rule.
+        trees: Vec<Tree>,
     },
 }
 

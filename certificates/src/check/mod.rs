@@ -4,6 +4,7 @@ mod affine;
 mod clamp;
 mod exact;
 mod interval;
+mod pair;
 mod region;
 mod rejection;
 mod relaxation;
@@ -24,6 +25,8 @@ pub use verdict::{CheckedCertificate, CheckedClaim};
 use crate::claim::{Claim, ClaimKind, ClaimSet};
 use crate::format::{Layout, NodeReader, SectionView};
 use crate::semantics::Program;
+use pair::PairRelaxation;
+use region::InputBox;
 use target::Target;
 use tree::Checker;
 
@@ -89,8 +92,10 @@ fn check_program(
             .expect(number, claim)
             .map_err(|error| at(step, Rule::Format, error))?;
         let leaves = match &claim.kind {
-            ClaimKind::Point => check_point(program, &mut checker, number, claim, section)?,
-            ClaimKind::Pair { raise } => check_pair(program, number, claim, raise, section)?,
+            ClaimKind::Pair { .. } | ClaimKind::Difference { .. } if section.payload.is_empty() => {
+                check_signs(program, number, claim)?
+            }
+            _ => check_trees(program, &mut checker, number, claim, section)?,
         };
         checked.push(CheckedClaim::new(claim, leaves));
     }
@@ -123,14 +128,21 @@ fn check_claim_set(
     }
 }
 
-fn check_point(
+/// One tree per constraint, over one input or over pairs.
+fn check_trees(
     program: &Program,
     checker: &mut Checker<'_>,
     number: usize,
     claim: &Claim,
     section: &SectionView<'_>,
 ) -> Result<u64, Rejection> {
-    let facts = claim.region.facts(program.table());
+    let pair = claim.pair_bounds(program.table());
+    let (bounds, facts) = match &pair {
+        None => (&claim.region.bounds, claim.region.facts(program.table())),
+        Some(bounds) => (bounds, claim.pair_facts(program.table())),
+    };
+    let region = InputBox::new(&claim.region.bounds);
+    checker.pair = pair.as_ref().map(|_| PairRelaxation::new(program, region));
     let mut reader = NodeReader::new(section.payload);
     let mut leaves = 0u64;
     for (constraint, wanted) in claim.constraints.iter().enumerate() {
@@ -140,7 +152,7 @@ fn check_point(
         };
         let target =
             Target::new(program, wanted).map_err(|reason| at(step, Rule::Claims, reason))?;
-        let tree = checker.check_tree(&mut reader, &claim.region, &facts, &target);
+        let tree = checker.check_tree(&mut reader, InputBox::new(bounds), &facts, &target);
         let tree = tree.map_err(|fault| {
             let node = Step::Node {
                 claim: number,
@@ -158,13 +170,9 @@ fn check_point(
     Ok(leaves)
 }
 
-fn check_pair(
-    program: &Program,
-    number: usize,
-    claim: &Claim,
-    raise: &[usize],
-    section: &SectionView<'_>,
-) -> Result<u64, Rejection> {
+/// Every constraint by rule *sign*.
+fn check_signs(program: &Program, number: usize, claim: &Claim) -> Result<u64, Rejection> {
+    let differences = claim.kind.differences(program.table()).unwrap_or_default();
     for (constraint, wanted) in claim.constraints.iter().enumerate() {
         let step = Step::Constraint {
             claim: number,
@@ -172,12 +180,9 @@ fn check_pair(
         };
         let target =
             Target::new(program, wanted).map_err(|reason| at(step, Rule::Claims, reason))?;
-        sign::check_pair(program, &target, raise).map_err(|reason| at(step, Rule::Sign, reason))?;
+        sign::check_pair(program, &target, &differences)
+            .map_err(|reason| at(step, Rule::Sign, reason))?;
     }
-    let step = Step::Section { section: number };
-    NodeReader::new(section.payload)
-        .finish()
-        .map_err(|error| at(step, Rule::Format, error))?;
     Ok(1)
 }
 

@@ -2,7 +2,7 @@
 
 use super::exact::{Overflow, product, sum};
 use super::rejection::Reason;
-use crate::claim::{LinearConstraint, Region};
+use crate::claim::LinearConstraint;
 
 /// Inclusive integer bounds per feature, in units of 2⁻¹⁶.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,8 +12,8 @@ pub(super) struct InputBox {
 }
 
 impl InputBox {
-    pub(super) fn new(region: &Region) -> Self {
-        let bounds = region.bounds.iter();
+    pub(super) fn new(bounds: &[(i32, i32)]) -> Self {
+        let bounds = bounds.iter();
         let (low, high) = bounds
             .map(|&(low, high)| (i64::from(low), i64::from(high)))
             .unzip();

@@ -85,6 +85,8 @@ pub enum Rule {
     Claims,
     /// Leaf: linear relaxation.
     Relaxation,
+    /// Leaf: linear relaxation of differences between two inputs.
+    Difference,
     /// Inner node: split.
     Split,
     /// Inner node: corner.
@@ -104,6 +106,7 @@ impl fmt::Display for Rule {
             Self::Model => "model",
             Self::Claims => "claims",
             Self::Relaxation => "relaxation",
+            Self::Difference => "difference",
             Self::Split => "split",
             Self::Corner => "corner",
             Self::Empty => "empty",
@@ -162,10 +165,10 @@ pub enum Reason {
         /// The head.
         kind: HeadKind,
     },
-    /// A relaxation must name a slope for every hidden neuron.
-    #[error("witness has {got} alphas, the model has {expected} hidden neurons")]
+    /// A relaxation must name a slope for every hidden neuron, and none over pairs.
+    #[error("witness has {got} alphas, the leaf needs {expected}")]
     AlphaCount {
-        /// Hidden neurons of the model.
+        /// Hidden neurons of the model; zero over pairs.
         expected: usize,
         /// Slopes there are.
         got: usize,
@@ -267,8 +270,17 @@ pub enum Reason {
         /// The bound.
         got: i128,
     },
+    /// A tree over pairs has a node that only trees over one input may have.
+    #[error("trees over pairs have splits, empty leaves and relaxations without phases only")]
+    PairNode,
+    /// No second input of the region belongs to this box, which a leaf must not say by itself.
+    #[error("no second input is in the region: its feature {feature} has no value there")]
+    EmptyPair {
+        /// The feature.
+        feature: usize,
+    },
     /// The weights do not show the sign.
-    #[error("weights do not show that raising feature {feature} never raises the left-hand side")]
+    #[error("weights do not show that moving feature {feature} never raises the left-hand side")]
     SignUnknown {
         /// The feature.
         feature: usize,

@@ -52,13 +52,9 @@ impl Relaxation {
         target: &Target<'_>,
         witness: &Witness,
     ) -> Result<(), Reason> {
-        check_witness(program, facts, witness)?;
+        check_witness(program.hidden_neurons(), facts, witness)?;
         self.bound_hidden(program, input, &witness.alpha)?;
-        let facts: Vec<_> = witness
-            .multipliers
-            .iter()
-            .filter_map(|&(index, multiplier)| Some((facts.get(usize::from(index))?, multiplier)))
-            .collect();
+        let facts = chosen(facts, witness);
         // One head alone: bound it before the clamp, then clamp the bound.
         let mut reached = i128::MAX;
         if let Some((head, coefficient)) = target.single_head() {
@@ -166,36 +162,75 @@ impl Relaxation {
             lines: &self.lines,
             high: &self.high,
         };
-        self.backward.bound(|backward| {
-            backward.start(program.heads().len(), input.low.len());
-            start(backward)?;
-            backward.through_output(relaxed)?;
-            for &(fact, multiplier) in facts {
-                backward.subtract_fact(fact, multiplier)?;
-            }
-            backward.concretize(input)
-        })
+        bound_target(&mut self.backward, relaxed, facts, start)
     }
 
-    /// Bounds of the hidden neurons as computed last.
+    /// Bounds of a hidden neuron as computed last.
+    pub(super) fn hidden(&self, layer: usize, neuron: usize) -> (i64, i64) {
+        let at = |ends: &[Vec<i64>]| ends.get(layer).and_then(|ends| ends.get(neuron)).copied();
+        (
+            at(&self.low).unwrap_or_default(),
+            at(&self.high).unwrap_or_default(),
+        )
+    }
+
+    /// Bounds of an output before the clamp as computed last.
+    pub(super) fn output(&self, head: usize) -> (i64, i64) {
+        let at = |ends: &[i64]| ends.get(head).copied().unwrap_or_default();
+        (at(&self.outputs.0), at(&self.outputs.1))
+    }
+
+    /// Bounds of the hidden neurons as computed last, for tests of soundness.
+    #[cfg(test)]
     pub(super) fn hidden_bounds(&self) -> (&[Vec<i64>], &[Vec<i64>]) {
         (&self.low, &self.high)
     }
 
-    /// Bounds of the outputs as computed last.
+    /// Bounds of the outputs as computed last, for tests of soundness.
+    #[cfg(test)]
     pub(super) fn output_bounds(&self) -> (&[i64], &[i64]) {
         (&self.outputs.0, &self.outputs.1)
     }
 }
 
-fn check_witness(
-    program: &Program,
+/// The upper bound of what `start` adds, over outputs and features.
+pub(super) fn bound_target(
+    backward: &mut Backward,
+    relaxed: Relaxed<'_>,
+    facts: &[(&LinearConstraint, u32)],
+    start: impl Fn(&mut Backward) -> Result<(), Overflow>,
+) -> Result<i128, Overflow> {
+    backward.bound(|backward| {
+        backward.start(relaxed.program.heads().len(), relaxed.input.low.len());
+        start(backward)?;
+        backward.through_output(relaxed)?;
+        for &(fact, multiplier) in facts {
+            backward.subtract_fact(fact, multiplier)?;
+        }
+        backward.concretize(relaxed.input)
+    })
+}
+
+/// The facts that a witness uses, with their multipliers.
+pub(super) fn chosen<'f>(
+    facts: &'f [LinearConstraint],
+    witness: &Witness,
+) -> Vec<(&'f LinearConstraint, u32)> {
+    let chosen = witness.multipliers.iter();
+    chosen
+        .filter_map(|&(index, multiplier)| Some((facts.get(usize::from(index))?, multiplier)))
+        .collect()
+}
+
+/// Checks that a witness has `alphas` slopes and names facts that hold.
+pub(super) fn check_witness(
+    alphas: usize,
     facts: &[LinearConstraint],
     witness: &Witness,
 ) -> Result<(), Reason> {
-    if witness.alpha.len() != program.hidden_neurons() {
+    if witness.alpha.len() != alphas {
         return Err(Reason::AlphaCount {
-            expected: program.hidden_neurons(),
+            expected: alphas,
             got: witness.alpha.len(),
         });
     }
@@ -214,7 +249,7 @@ fn check_witness(
 }
 
 /// Intersects a neuron's interval with its backward bounds.
-fn refine(
+pub(super) fn refine(
     backward: &mut Backward,
     relaxed: Relaxed<'_>,
     layer: usize,
@@ -236,7 +271,7 @@ fn refine(
 }
 
 /// `[low, high]` with `value ≤ upper` and `−value ≤ negated`.
-fn intersect(
+pub(super) fn intersect(
     (low, high): (i64, i64),
     [upper, negated]: [i128; 2],
     layer: usize,

@@ -5,6 +5,7 @@ use tautline_core::policy::Skip;
 use super::region::InputBox;
 use super::rejection::Reason;
 use super::target::Target;
+use crate::claim::Difference;
 use crate::semantics::Program;
 
 /// How a value moves when one feature grows and nothing else changes, for all inputs.
@@ -105,15 +106,15 @@ pub(super) fn fix_corner(signs: &[Sign], input: &mut InputBox) {
     }
 }
 
-/// Rule *sign*: raising the features never raises Σ coefficient · head, and the bound is not
-/// negative.
+/// Rule *sign*: moving the features as they differ never raises Σ coefficient · head, and the bound
+/// is not negative.
 ///
 /// # Soundness
-/// Raise them one after the other: no step raises the sum, so the difference is at most zero.
+/// Move them one after the other: no step raises the sum, so the difference is at most zero.
 pub(super) fn check_pair(
     program: &Program,
     target: &Target<'_>,
-    raise: &[usize],
+    differences: &[Difference],
 ) -> Result<(), Reason> {
     if !target.features().is_empty() {
         return Err(Reason::PairFeatures {
@@ -126,9 +127,11 @@ pub(super) fn check_pair(
         });
     }
     let signs = of_target(program, target);
-    for &feature in raise {
+    for &Difference { feature, low, high } in differences {
         match signs.get(feature) {
-            Some(Sign::Zero | Sign::Falls) => {}
+            Some(Sign::Zero) => {}
+            Some(Sign::Falls) if low >= 0 => {}
+            Some(Sign::Rises) if high <= 0 => {}
             _ => return Err(Reason::SignUnknown { feature }),
         }
     }

@@ -1,12 +1,13 @@
 //! Walks one tree in pre-order, in memory bounded by its depth; rule *split*.
 
 use super::interval::Intervals;
+use super::pair::PairRelaxation;
 use super::region::{InputBox, check_empty};
 use super::rejection::{Reason, Rule};
 use super::relaxation::Relaxation;
 use super::sign::{Sign, fix_corner, of_target};
 use super::target::Target;
-use crate::claim::{LinearConstraint, Region};
+use crate::claim::LinearConstraint;
 use crate::format::{MAX_DEPTH, MAX_NODES, NodeKind, NodeReader, Witness};
 use crate::semantics::Program;
 
@@ -23,6 +24,8 @@ pub(super) struct Fault {
 pub(super) struct Checker<'a> {
     program: &'a Program,
     relaxation: Relaxation,
+    /// Present while trees speak of two inputs.
+    pub(super) pair: Option<PairRelaxation>,
     intervals: Intervals,
     witness: Witness,
     frames: Vec<Frame>,
@@ -53,6 +56,7 @@ impl<'a> Checker<'a> {
         Self {
             program,
             relaxation: Relaxation::new(program),
+            pair: None,
             intervals: Intervals::default(),
             witness: Witness::default(),
             frames: vec![],
@@ -60,16 +64,16 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Checks that the next tree of `reader` proves `target` over `region`; returns its leaves.
+    /// Checks that the next tree of `reader` proves `target` over `input`; returns its leaves.
     pub(super) fn check_tree(
         &mut self,
         reader: &mut NodeReader<'_>,
-        region: &Region,
+        input: InputBox,
         facts: &[LinearConstraint],
         target: &Target<'_>,
     ) -> Result<u64, Fault> {
         let mut place = Place {
-            input: InputBox::new(region),
+            input,
             before_corner: None,
             facts,
         };
@@ -117,6 +121,19 @@ impl<'a> Checker<'a> {
         target: &Target<'_>,
     ) -> Result<bool, (Rule, Reason)> {
         let program = self.program;
+        if let Some(pair) = &mut self.pair {
+            let result = match kind {
+                NodeKind::Relaxation => {
+                    pair.check(program, &place.input, place.facts, target, &self.witness)
+                }
+                NodeKind::Split { .. } | NodeKind::Empty { .. } => Ok(()),
+                _ => Err(Reason::PairNode),
+            };
+            result.map_err(|reason| (Rule::Difference, reason))?;
+            if kind == NodeKind::Relaxation {
+                return Ok(true);
+            }
+        }
         // Facts do not hold at an artificial corner.
         let facts = match place.before_corner {
             Some(_) => &[],

@@ -1,6 +1,6 @@
 //! Claims files and their canonical encoding.
 
-use tautline_certificates::claim::{ClaimKind, ClaimSet, EncodingError};
+use tautline_certificates::claim::{ClaimKind, ClaimSet, Difference, EncodingError};
 use tautline_core::policy::HeadKind;
 
 const STANDARD: &str = include_str!("../../../claims/standard.toml");
@@ -117,6 +117,48 @@ const MISTAKES: &[(&str, usize, &str, &str)] = &[
         "c.raise",
         "no raised",
     ),
+    (
+        "kind = \"point\"\ndiffer = { loss = [\"0\", \"1\"] }\nthen = [\"rate <= 0\"]",
+        7,
+        "c.differ",
+        "no second input",
+    ),
+    (
+        "kind = \"pair\"\nbetween = [\"loss <= 1\"]\nthen = [\"rate <= 0\"]",
+        4,
+        "c.raise",
+        "how features differ",
+    ),
+    (
+        "kind = \"pair\"\nthen = [\"rate <= 0\"]\ndiffer = { loss = [\"-1.5\", \"0\"] }",
+        8,
+        "c.differ.loss",
+        "the feature's width",
+    ),
+    (
+        "kind = \"pair\"\nthen = [\"rate <= 0\"]\ndiffer = { loss = [\"0\", \"0\"] }",
+        8,
+        "c.differ.loss",
+        "beside zero",
+    ),
+    (
+        "kind = \"pair\"\nthen = [\"rate <= 0\"]\ndiffer = { loss = [\"0.2\", \"0.1\"] }",
+        8,
+        "c.differ.loss",
+        "lower end first",
+    ),
+    (
+        "kind = \"pair\"\nthen = [\"rate <= 0\"]\nraise = [\"ce\"]\ndiffer = { ce = [\"0\", \"1\"] }",
+        9,
+        "c.differ.ce",
+        "not raised already",
+    ),
+    (
+        "kind = \"pair\"\nthen = [\"rate <= 0\"]\nraise = [\"ce\"]\nbetween = [\"loss <= 1\"]",
+        9,
+        "c.between",
+        "features that differ",
+    ),
     ("kind = \"point\"\nthen = []", 7, "c.then", "a constraint"),
     (
         "kind = \"point\"\nthen = [\"loss <= 1\"]",
@@ -161,3 +203,95 @@ const MISTAKES: &[(&str, usize, &str, &str)] = &[
         "a claims file",
     ),
 ];
+
+const PAIR: &str = r#"
+version = 1
+feature_table = 1
+[[claim]]
+name = "robust"
+kind = "pair"
+says = "Noise moves little."
+given = { queueing = ["0", "1.5"] }
+raise = ["ce"]
+differ = { queueing = ["-0.05", "0.05"], own_queue = ["-0.1", "1"] }
+between = ["queueing - 0.05*first.queueing <= 0.05", "own_queue - ce >= 0"]
+then = ["rate + 0.5*queueing <= 0.2"]
+"#;
+
+#[test]
+fn a_pair_claim_says_how_its_inputs_differ() {
+    let set = ClaimSet::from_toml(PAIR, "f").unwrap();
+    let table = set.table().unwrap();
+    let claim = &set.claims[0];
+    let ClaimKind::Difference { differ, between } = &claim.kind else {
+        panic!("{:?}", claim.kind)
+    };
+    let one = |feature, low, high| Difference { feature, low, high };
+    // Ends are rounded outward, since either feature was rounded down; a raise spans the table.
+    let expected = [
+        one(0, -3277, 3277),
+        one(5, 0, 65_536),
+        one(8, -6554, 65_536),
+    ];
+    assert_eq!(differ, &expected);
+    assert_eq!(between[0].terms, [(0, 100), (12, -5)]);
+    assert_eq!(between[0].bound, 327_680);
+    assert_eq!(between[1].terms, [(5, 1), (8, -1)]);
+    assert_eq!(claim.constraints[0].features, [(0, 5)]);
+    let bytes = set.encode().unwrap();
+    assert_eq!(ClaimSet::decode(&bytes).unwrap(), set);
+    for place in 0..bytes.len() {
+        assert!(ClaimSet::decode(&bytes[..place]).is_err(), "cut at {place}");
+        let mut changed = bytes.clone();
+        changed[place] ^= 0x81;
+        if let Ok(other) = ClaimSet::decode(&changed) {
+            assert_ne!(other, set, "byte {place}");
+            assert_eq!(other.encode().unwrap(), changed, "byte {place}");
+        }
+    }
+    let bounds = claim.pair_bounds(table).unwrap();
+    assert_eq!(
+        (bounds[0], bounds[1], bounds[8]),
+        ((-3277, 3277), (0, 0), (-6554, 65_536))
+    );
+    assert_eq!(bounds[12], (0, 98_304));
+    assert_eq!(bounds.len(), 24);
+    // Three links at the first input, all three at the second one, two between, six bounds.
+    let facts = claim.pair_facts(table);
+    assert_eq!(facts.len(), 14);
+    assert_eq!(facts[0].terms, [(12, -1), (13, 1)]);
+    assert_eq!(facts[3].terms, [(0, -1), (12, -1), (13, 1)]);
+    assert_eq!(facts[8].terms, [(0, 1), (12, 1)]);
+    assert_eq!((facts[8].bound, facts[9].bound), (98_304, 0));
+}
+
+#[test]
+fn differences_out_of_reach_are_refused() {
+    let mut set = ClaimSet::from_toml(PAIR, "f").unwrap();
+    let good = set.clone();
+    let mut refuse = |change: &dyn Fn(&mut Vec<Difference>), field: &str| {
+        set = good.clone();
+        let ClaimKind::Difference { differ, .. } = &mut set.claims[0].kind else {
+            panic!("{set:?}")
+        };
+        change(differ);
+        let error = set.encode().unwrap_err().to_string();
+        assert!(error.contains(field), "{error}");
+    };
+    refuse(&|differ| differ.clear(), "differences");
+    refuse(&|differ| differ.swap(0, 1), "feature that differs");
+    refuse(&|differ| differ[1].low = 65_537, "smallest difference");
+    refuse(&|differ| differ[0].low = i32::MIN, "smallest difference");
+    refuse(&|differ| differ[1].high = 65_537, "largest difference");
+    refuse(&|differ| differ[1].high = 0, "largest difference");
+    refuse(&|differ| differ[0].high = -3278, "largest difference");
+    // The region is 98 304 wide: no pair of it differs by more.
+    refuse(
+        &|differ| (differ[0].low, differ[0].high) = (98_305, 98_306),
+        "smallest difference",
+    );
+    refuse(
+        &|differ| (differ[0].low, differ[0].high) = (-98_306, -98_305),
+        "largest difference",
+    );
+}

@@ -100,7 +100,10 @@ pub(crate) fn prove(
                     claim.constraints.len()
                 ],
             },
-            ClaimKind::Pair { .. } => Section::PairTree { claim: number },
+            ClaimKind::Pair { .. } | ClaimKind::Difference { .. } => Section::PairTree {
+                claim: number,
+                trees: vec![],
+            },
         }
     };
     let mut certificate = Certificate {
