@@ -8,6 +8,7 @@
 
 pub mod bound;
 pub mod network;
+pub mod onnx;
 pub mod property;
 pub mod range;
 pub mod rounding;
@@ -16,3 +17,4 @@ pub mod replay;
 mod search;
 pub mod verdict;
 pub mod verify;
+pub mod vnnlib;
