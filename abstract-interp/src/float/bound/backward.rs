@@ -7,7 +7,7 @@
 use crate::float::range::Range;
 
 use super::Row;
-use super::kernel;
+use super::kernel::{self, Bend, Minimum, Product, Share};
 use super::layer::LayerState;
 use super::prepared::{Prepared, PreparedLayer, UNDERFLOW, padded};
 
@@ -33,6 +33,7 @@ pub(super) struct Backward {
     /// Coefficients of pre-activations, `[position in the list, lanes]`.
     bent: Vec<f64>,
     next: Vec<f64>,
+    shared: Vec<f64>,
     batch: Batch,
     wanted: Vec<u32>,
 }
@@ -70,32 +71,49 @@ impl Backward {
         let (prepared, states, input) = network;
         for index in (0..above).rev() {
             let (layer, state) = (&prepared.layers[index], &states[index]);
-            let lanes = batch.lanes;
-            let count = state.passing.len() + state.open.len();
-            self.bent.resize(count * lanes, 0.0);
-            for (position, &neuron) in state.passing.iter().chain(&state.open).enumerate() {
-                let neuron = neuron as usize;
-                let lines = state.lines[neuron];
-                kernel::bend(
-                    &batch.coefficients[neuron * lanes..][..lanes],
-                    lines,
-                    (layer.bias[neuron], state.error[neuron]),
-                    &mut self.bent[position * lanes..][..lanes],
-                    &mut batch.constant,
-                );
+            kernel::zero(&mut self.next, layer.inputs * batch.lanes);
+            for list in [&state.passing, &state.open] {
+                self.step(prepared, (layer, state), list, batch);
             }
-            kernel::zero(&mut self.next, layer.inputs * lanes);
-            let list = state.passing.iter().chain(&state.open).copied();
-            kernel::product(
-                list,
-                &self.bent,
-                (&layer.rows, layer.inputs),
-                lanes,
-                &mut self.next,
-            );
             std::mem::swap(&mut batch.coefficients, &mut self.next);
         }
         finish(prepared, input, batch);
+    }
+
+    /// Takes the neurons of a list from the batch's coefficients to `next`.
+    fn step(
+        &mut self,
+        prepared: &Prepared,
+        (layer, state): (&PreparedLayer, &LayerState),
+        list: &[u32],
+        batch: &mut Batch,
+    ) {
+        let lanes = batch.lanes;
+        grow(&mut self.bent, list.len() * lanes);
+        let bend = Bend {
+            list,
+            lines: &state.lines,
+            bias: &layer.bias,
+            error: &state.error,
+            lanes,
+            values: &batch.coefficients,
+            bent: &mut self.bent[..list.len() * lanes],
+            constant: &mut batch.constant,
+        };
+        kernel::run(prepared.arch, bend);
+        self.multiply(prepared, layer, list, lanes);
+    }
+
+    fn multiply(&mut self, prepared: &Prepared, layer: &PreparedLayer, list: &[u32], lanes: usize) {
+        let product = Product {
+            list,
+            bent: &self.bent[..list.len() * lanes],
+            rows: &layer.rows,
+            inputs: layer.inputs,
+            lanes,
+            next: &mut self.next,
+        };
+        kernel::run(prepared.arch, product);
     }
 
     /// Bounds the open neurons of layer `index`, which reads the values of the states before it.
@@ -112,25 +130,10 @@ impl Backward {
         if self.wanted.is_empty() {
             return;
         }
-        let half = padded(self.wanted.len());
-        let lanes = 2 * half;
         let mut batch = std::mem::take(&mut self.batch);
-        batch.lanes = lanes;
-        kernel::zero(&mut batch.constant, lanes);
-        kernel::zero(&mut batch.coefficients, prepared.inputs * lanes);
-        batch.direct.clear();
-        for (lane, &neuron) in self.wanted.iter().enumerate() {
-            let neuron = neuron as usize;
-            let (bias, error) = (prepared.bias[neuron], layer.error[neuron]);
-            batch.constant[lane] = bias - error;
-            batch.constant[half + lane] = -bias - error;
-            let row = &prepared.rows[neuron * prepared.inputs..][..prepared.inputs];
-            for (input, &weight) in row.iter().enumerate() {
-                batch.coefficients[input * lanes + lane] = weight;
-                batch.coefficients[input * lanes + half + lane] = -weight;
-            }
-        }
-        self.run(network, index, &mut batch);
+        self.start_neurons(network, layer, index, &mut batch);
+        self.run(network, index - 1, &mut batch);
+        let half = batch.lanes / 2;
         for (lane, &neuron) in self.wanted.iter().enumerate() {
             let range = &mut layer.pre[neuron as usize];
             let (low, high) = (batch.constant[lane], -batch.constant[half + lane]);
@@ -140,21 +143,103 @@ impl Backward {
         }
         self.batch = batch;
     }
+
+    /// Puts z_j and −z_j of the wanted neurons into the two halves of a batch, as functions of the values
+    /// of layer `index − 2`: the first step, in which the halves share all of what is one line.
+    fn start_neurons(
+        &mut self,
+        (prepared, states, _): Network<'_>,
+        own: &LayerState,
+        index: usize,
+        batch: &mut Batch,
+    ) {
+        let (above, layer, state) = (
+            &prepared.layers[index],
+            &prepared.layers[index - 1],
+            &states[index - 1],
+        );
+        let half = padded(self.wanted.len());
+        batch.lanes = 2 * half;
+        batch.direct.clear();
+        kernel::zero(&mut batch.constant, batch.lanes);
+        for (lane, &neuron) in self.wanted.iter().enumerate() {
+            let (bias, error) = (above.bias[neuron as usize], own.error[neuron as usize]);
+            batch.constant[lane] = bias - error;
+            batch.constant[half + lane] = -bias - error;
+        }
+        kernel::zero(&mut self.next, layer.inputs * half);
+        grow(&mut self.bent, state.passing.len() * half);
+        for (bent, &neuron) in self.bent.chunks_exact_mut(half).zip(&state.passing) {
+            gather(above, neuron, &self.wanted, bent);
+        }
+        let share = Share {
+            list: &state.passing,
+            lines: &state.lines,
+            bias: &layer.bias,
+            error: &state.error,
+            lanes: half,
+            bent: &mut self.bent[..state.passing.len() * half],
+            constant: &mut batch.constant,
+        };
+        kernel::run(prepared.arch, share);
+        self.multiply(prepared, layer, &state.passing, half);
+        std::mem::swap(&mut self.next, &mut self.shared);
+        grow(&mut batch.coefficients, above.inputs * batch.lanes);
+        for &neuron in &state.open {
+            let lanes = &mut batch.coefficients[neuron as usize * batch.lanes..][..batch.lanes];
+            let (low, high) = lanes.split_at_mut(half);
+            gather(above, neuron, &self.wanted, low);
+            for (high, low) in high.iter_mut().zip(low) {
+                *high = -*low;
+            }
+        }
+        self.next.clear();
+        for shared in self.shared.chunks_exact(half) {
+            self.next.extend_from_slice(shared);
+            self.next.extend(shared.iter().map(|shared| -shared));
+        }
+        self.step(prepared, (layer, state), &state.open, batch);
+        std::mem::swap(&mut batch.coefficients, &mut self.next);
+    }
+}
+
+/// One input's weights in the wanted rows.
+fn gather(layer: &PreparedLayer, input: u32, wanted: &[u32], into: &mut [f64]) {
+    let column = &layer.columns[input as usize * layer.lanes()..][..layer.lanes()];
+    if wanted.len() == layer.outputs {
+        into.copy_from_slice(column);
+        return;
+    }
+    let (filled, rest) = into.split_at_mut(wanted.len());
+    for (into, &neuron) in filled.iter_mut().zip(wanted) {
+        *into = column[neuron as usize];
+    }
+    rest.fill(0.0);
+}
+
+/// Makes a buffer at least as long as that; what it holds is meaningless.
+fn grow(buffer: &mut Vec<f64>, length: usize) {
+    if buffer.len() < length {
+        buffer.resize(length, 0.0);
+    }
 }
 
 /// Adds the direct terms, and takes the minimum over the box.
 fn finish(prepared: &Prepared, input: &LayerState, batch: &mut Batch) {
-    for (coefficient, direct) in batch.coefficients.iter_mut().zip(&batch.direct) {
+    let length = prepared.inputs * batch.lanes;
+    for (coefficient, direct) in batch.coefficients[..length].iter_mut().zip(&batch.direct) {
         *coefficient += direct;
     }
-    for index in 0..prepared.inputs {
-        kernel::minimum(
-            &batch.coefficients[index * batch.lanes..][..batch.lanes],
-            (input.low[index], input.high[index]),
-            input.magnitude[index] * prepared.own_error,
-            &mut batch.constant,
-        );
-    }
+    let minimum = Minimum {
+        lanes: batch.lanes,
+        values: &batch.coefficients[..length],
+        low: &input.low,
+        high: &input.high,
+        magnitude: &input.magnitude,
+        own_error: prepared.own_error,
+        constant: &mut batch.constant,
+    };
+    kernel::run(prepared.arch, minimum);
     for constant in &mut batch.constant {
         *constant -= UNDERFLOW;
     }

@@ -3,7 +3,8 @@
 use crate::float::network::Activation;
 use crate::float::range::Range;
 
-use super::prepared::{PreparedLayer, padded};
+use super::kernel::{self, Enclose};
+use super::prepared::{Prepared, PreparedLayer, padded};
 use super::{Phase, Side};
 
 /// What is known about a layer in the region at hand.
@@ -55,20 +56,29 @@ impl LayerState {
 
     /// Interval step: ranges and error terms from the values of the layer below. False where an
     /// evaluation may exceed the largest `f32`.
-    pub(super) fn enclose(&mut self, layer: &PreparedLayer, below: &Self, own_error: f64) -> bool {
+    pub(super) fn enclose(
+        &mut self,
+        prepared: &Prepared,
+        layer: &PreparedLayer,
+        below: &Self,
+    ) -> bool {
         let lanes = layer.lanes();
-        let mut low = layer.bias.clone();
-        let mut high = layer.bias.clone();
-        let mut magnitude: Vec<f64> = layer.bias.iter().map(|bias| bias.abs()).collect();
-        for input in 0..layer.inputs {
-            let (from, to) = (below.low[input], below.high[input]);
-            let column = &layer.columns[input * lanes..(input + 1) * lanes];
-            for (lane, &weight) in column.iter().enumerate() {
-                low[lane] += (weight * from).min(weight * to);
-                high[lane] += (weight * from).max(weight * to);
-                magnitude[lane] += weight.abs() * below.magnitude[input];
-            }
+        for sums in [&mut self.low, &mut self.high, &mut self.magnitude] {
+            sums.clear();
+            sums.extend_from_slice(&layer.bias);
         }
+        for sum in &mut self.magnitude {
+            *sum = sum.abs();
+        }
+        let enclose = Enclose {
+            columns: &layer.columns,
+            from: [&below.low, &below.high, &below.magnitude],
+            low: &mut self.low,
+            high: &mut self.high,
+            magnitude: &mut self.magnitude,
+        };
+        kernel::run(prepared.arch, enclose);
+        let (low, high, magnitude) = (&self.low, &self.high, &self.magnitude);
         self.pre.clear();
         self.error.clear();
         self.error.resize(lanes, 0.0);
@@ -76,7 +86,7 @@ impl LayerState {
         for lane in 0..layer.outputs {
             let rounding = layer.relative[lane] * magnitude[lane] + layer.absolute[lane];
             let reach = magnitude[lane] + rounding;
-            let error = (rounding + own_error * reach) * SLACK;
+            let error = (rounding + prepared.own_error * reach) * SLACK;
             self.error[lane] = error;
             // Written so that what is not a number does not fit.
             fits &= reach + error <= f64::from(f32::MAX);

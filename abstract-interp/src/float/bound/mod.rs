@@ -170,7 +170,7 @@ impl Bounder {
             let layer = &mut rest[0];
             let prepared = &self.prepared.layers[index];
             let below = before.last().unwrap_or(&self.input);
-            if !layer.enclose(prepared, below, self.prepared.own_error) {
+            if !layer.enclose(&self.prepared, prepared, below) {
                 for layer in rest {
                     layer.pre.clear();
                 }

@@ -1,15 +1,19 @@
 //! A network laid out for bounds, with the factors of its rounding errors.
 
+use pulp::Arch;
+
 use crate::float::network::{Activation, FloatNetwork, Layer};
 use crate::float::rounding::{Rounding, any_order_error};
 
 /// What bounds read of a network; made once.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Prepared {
     pub(super) inputs: usize,
     pub(super) layers: Vec<PreparedLayer>,
     /// κ: what the bounds' own arithmetic may lose, relative to magnitudes (see [`Prepared::new`]).
     pub(super) own_error: f64,
+    /// The machine's vectors.
+    pub(super) arch: Arch,
 }
 
 /// One layer; arrays per output unless said otherwise.
@@ -58,6 +62,7 @@ impl Prepared {
             inputs: network.inputs(),
             layers,
             own_error: terms as f64 * 4.0 * f64::EPSILON,
+            arch: Arch::new(),
         }
     }
 }
