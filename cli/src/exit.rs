@@ -14,6 +14,8 @@ pub(crate) enum Exit {
     Rejected,
     /// Wrong usage, or input or output failed.
     Failed,
+    /// Everything was proven, but a signature that was asked for is missing or bad.
+    Unsigned,
     /// Ctrl-C.
     Interrupted,
 }
@@ -49,6 +51,7 @@ impl From<Exit> for ExitCode {
             Exit::Accepted => 0,
             Exit::Rejected => 1,
             Exit::Failed => 2,
+            Exit::Unsigned => 3,
             Exit::Interrupted => 130,
         })
     }

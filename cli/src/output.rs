@@ -38,8 +38,7 @@ impl JsonTarget {
 
     /// Writes `value`, indented, with a final newline.
     pub(crate) fn write(&self, value: &impl Serialize) -> anyhow::Result<()> {
-        let mut text = serde_json::to_string_pretty(value).context("cannot write JSON")?;
-        text.push('\n');
+        let text = json(value)?;
         match self {
             Self::Stdout => print(&text),
             Self::File(path) => Ok(files::write(path, text.as_bytes())?),
@@ -85,6 +84,13 @@ impl JsonArgs {
         }
         print(table)
     }
+}
+
+/// `value` as JSON, indented, with a final newline.
+pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<String> {
+    let mut text = serde_json::to_string_pretty(value).context("cannot write JSON")?;
+    text.push('\n');
+    Ok(text)
 }
 
 /// Prints `text` as it is.

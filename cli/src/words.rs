@@ -135,12 +135,10 @@ pub(crate) fn constraint(one: &Constraint, kind: &ClaimKind, table: &FeatureTabl
     let mut terms: Vec<_> = heads
         .map(|&(head, coefficient)| (coefficient as f64, format!("{change}{}", head.name())))
         .collect();
-    terms.extend(
-        one.features.iter().map(|&(index, coefficient)| {
-            let name = feature_name(table, index);
-            (coefficient as f64, format!("{change}{name}"))
-        }),
-    );
+    terms.extend(one.features.iter().map(|&(index, coefficient)| {
+        let name = feature_name(table, index);
+        (coefficient as f64, format!("{change}{name}"))
+    }));
     inequality(&terms, one.bound as f64)
 }
 

@@ -30,7 +30,8 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done and accepted · 1 rejected, violated or undecided · \
-    2 wrong usage, or input or output failed · 130 interrupted";
+    2 wrong usage, or input or output failed · 3 proven, but a signature is missing or bad (check) · \
+    130 interrupted";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -1,0 +1,119 @@
+//! The report for people.
+
+use std::collections::BTreeMap;
+use std::fmt::{Error, Write as _};
+
+use super::{CertificateReport, ClaimReport, Report, SignatureReport};
+use crate::words::plain;
+
+/// Every certificate with what it proves or why not, a legend of the features, and the verdict.
+pub(super) fn render(report: &Report) -> Result<String, Error> {
+    let mut text = String::new();
+    if let Some(signature) = &report.model_signature {
+        writeln!(text, "{}: {}", report.model.display(), signed(signature))?;
+    }
+    for certificate in &report.certificates {
+        one(&mut text, report, certificate)?;
+    }
+    for file in report.claims_files.iter().filter(|it| !it.met()) {
+        let (name, digest) = (file.file.display(), &file.digest);
+        writeln!(
+            text,
+            "{name}: not proven: no certificate proves claim set {digest}"
+        )?;
+    }
+    legend(&mut text, report)?;
+    let accepted = report.certificates.iter().filter(|it| it.accepted);
+    let (accepted, all) = (accepted.count(), report.certificates.len());
+    let verdict = if report.accepted {
+        "accepted"
+    } else {
+        "rejected"
+    };
+    writeln!(
+        text,
+        "{verdict}: {accepted} of {all} certificates accepted, {} claims proven",
+        report
+            .certificates
+            .iter()
+            .map(|it| it.claims.len())
+            .sum::<usize>()
+    )?;
+    Ok(text)
+}
+
+fn one(text: &mut String, report: &Report, certificate: &CertificateReport) -> Result<(), Error> {
+    let path = certificate.certificate.display();
+    if let Some(rejection) = &certificate.rejection {
+        writeln!(text, "{path}: rejected at {rejection}")?;
+    } else {
+        let digest = certificate.model_digest.as_deref().unwrap_or_default();
+        let but = if certificate.accepted {
+            "accepted"
+        } else {
+            "proof accepted, signature rejected,"
+        };
+        writeln!(text, "{path}: {but} for model {digest}")?;
+        let claims = certificate.claim_set_digest.as_deref().unwrap_or_default();
+        match &certificate.claims_file {
+            Some(file) => writeln!(
+                text,
+                "  proves exactly the claims of {} (digest {claims})",
+                file.display()
+            )?,
+            None if report.claims_files.is_empty() => writeln!(
+                text,
+                "  proves claims of its own choice (digest {claims}); --claims compares them with yours"
+            )?,
+            None => {}
+        }
+    }
+    if let Some(signature) = &certificate.signature {
+        writeln!(text, "  {}", signed(signature))?;
+    }
+    for claim in &certificate.claims {
+        let ClaimReport {
+            name,
+            says,
+            given,
+            then,
+            qc,
+            leaves,
+            ..
+        } = claim;
+        let leaves = if *leaves == 1 {
+            "1 leaf".to_owned()
+        } else {
+            format!("{leaves} leaves")
+        };
+        writeln!(text, "  {}: QC {qc}, {leaves}", plain(name))?;
+        writeln!(text, "      “{}”", plain(says))?;
+        writeln!(text, "      where {given}")?;
+        writeln!(text, "      then  {then}")?;
+    }
+    Ok(())
+}
+
+fn signed(signature: &SignatureReport) -> String {
+    match (&signature.trusted_comment, &signature.reason) {
+        (Some(comment), None) => format!("signed with the key given: {}", plain(comment)),
+        (_, reason) => format!(
+            "signature: {}",
+            plain(reason.as_deref().unwrap_or("not verified"))
+        ),
+    }
+}
+
+/// What the features of the regions measure, each once.
+fn legend(text: &mut String, report: &Report) -> Result<(), Error> {
+    let claims = report.certificates.iter().flat_map(|it| &it.claims);
+    let ranges = claims.flat_map(|claim| &claim.region);
+    let features: BTreeMap<_, _> = ranges.map(|it| (it.feature, it.meaning)).collect();
+    if !features.is_empty() {
+        writeln!(text, "features, which are pure numbers:")?;
+    }
+    for (feature, meaning) in features {
+        writeln!(text, "  {feature}: {meaning}")?;
+    }
+    Ok(())
+}
