@@ -8,6 +8,7 @@
 
 pub mod bound;
 pub mod network;
+pub mod nnet;
 pub mod onnx;
 pub mod property;
 pub mod range;

@@ -24,7 +24,7 @@ pub(super) struct Row {
 #[derive(Debug)]
 pub(super) struct Rows {
     inputs: usize,
-    rows: Vec<Row>,
+    made: Vec<Row>,
     terms: usize,
 }
 
@@ -42,7 +42,7 @@ impl Row {
     /// The wire that the activation is applied to, where nothing else happens.
     fn source(&self) -> Option<usize> {
         match self.terms[..] {
-            [(wire, weight)] if weight == 1.0 => Some(wire),
+            [(wire, 1.0)] => Some(wire),
             _ => None,
         }
     }
@@ -61,7 +61,7 @@ impl Rows {
     pub(super) const fn new(inputs: usize) -> Self {
         Self {
             inputs,
-            rows: Vec::new(),
+            made: Vec::new(),
             terms: 0,
         }
     }
@@ -77,8 +77,8 @@ impl Rows {
         if self.terms > TERM_LIMIT {
             return None;
         }
-        self.rows.push(row);
-        Some(self.inputs + self.rows.len() - 1)
+        self.made.push(row);
+        Some(self.inputs + self.made.len() - 1)
     }
 
     /// A wire with the same value.
@@ -119,7 +119,7 @@ impl Rows {
 
     fn row(&self, wire: usize) -> Option<&Row> {
         wire.checked_sub(self.inputs)
-            .map(|number| &self.rows[number])
+            .map(|number| &self.made[number])
     }
 
     /// Joins a sum with the bias added to it, and both with the activation that follows, wherever
@@ -129,13 +129,13 @@ impl Rows {
     /// Adding a bias to a rounded sum is one of the orders of the longer sum, which
     /// [`Rounding::AnyOrder`] covers; applying an activation to a copy is applying it.
     fn merge(&mut self, outputs: &[usize]) {
-        let mut uses = vec![0usize; self.inputs + self.rows.len()];
-        let read = self.rows.iter().flat_map(|row| &row.terms);
+        let mut uses = vec![0usize; self.inputs + self.made.len()];
+        let read = self.made.iter().flat_map(|row| &row.terms);
         for wire in read.map(|&(wire, _)| wire).chain(outputs.iter().copied()) {
             uses[wire] += 1;
         }
-        for number in 0..self.rows.len() {
-            let Some(wire) = self.rows[number].source() else {
+        for number in 0..self.made.len() {
+            let Some(wire) = self.made[number].source() else {
                 continue;
             };
             let Some(source) = self.row(wire) else {
@@ -144,7 +144,7 @@ impl Rows {
             if uses[wire] != 1 || source.activation != Activation::Identity {
                 continue;
             }
-            let row = &self.rows[number];
+            let row = &self.made[number];
             let adds_bias = row.bias != 0.0;
             let is_sum = source.bias == 0.0
                 && source.rounding == Rounding::AnyOrder
@@ -155,8 +155,8 @@ impl Rows {
             let bias = if adds_bias { row.bias } else { source.bias };
             let rounding = source.rounding;
             let source = wire - self.inputs;
-            let terms = std::mem::take(&mut self.rows[source].terms);
-            let row = &mut self.rows[number];
+            let terms = std::mem::take(&mut self.made[source].terms);
+            let row = &mut self.made[number];
             row.terms = terms;
             row.bias = bias;
             row.rounding = rounding;
@@ -165,11 +165,11 @@ impl Rows {
 
     /// Whether a wire is needed for the outputs.
     fn needed(&self, outputs: &[usize]) -> Vec<bool> {
-        let mut needed = vec![false; self.inputs + self.rows.len()];
+        let mut needed = vec![false; self.inputs + self.made.len()];
         for &wire in outputs {
             needed[wire] = true;
         }
-        for (number, row) in self.rows.iter().enumerate().rev() {
+        for (number, row) in self.made.iter().enumerate().rev() {
             if needed[self.inputs + number] {
                 for &(wire, _) in &row.terms {
                     needed[wire] = true;
@@ -184,9 +184,9 @@ impl Rows {
     /// Exact rows that f32 arithmetic would round never share a layer with rows that are meant to
     /// round, so that a layer's [`Rounding`] holds for all of its rows.
     fn levels(&self, needed: &[bool]) -> Vec<usize> {
-        let mut levels = vec![0; self.inputs + self.rows.len()];
+        let mut levels = vec![0; self.inputs + self.made.len()];
         let mut kinds: Vec<Option<Rounding>> = Vec::new();
-        for (number, row) in self.rows.iter().enumerate() {
+        for (number, row) in self.made.iter().enumerate() {
             let wire = self.inputs + number;
             if !needed[wire] {
                 continue;

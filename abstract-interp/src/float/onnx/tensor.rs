@@ -29,12 +29,14 @@ pub(super) enum Value {
     Live(Tensor<Element>),
 }
 
-/// Values of a shape, or none where there are too many.
+/// Values of a shape, or none where there are too many. Extents of zero do not excuse the others,
+/// so that products of some extents cannot overflow either.
 pub(super) fn size(shape: &[usize]) -> Option<usize> {
-    shape
-        .iter()
-        .try_fold(1usize, |size, &extent| size.checked_mul(extent))
-        .filter(|&size| size <= SIZE_LIMIT)
+    let spanned = shape.iter().try_fold(1usize, |size, &extent| {
+        size.checked_mul(extent.max(1))
+            .filter(|&size| size <= SIZE_LIMIT)
+    });
+    spanned.map(|size| if shape.contains(&0) { 0 } else { size })
 }
 
 impl<T: Clone> Tensor<T> {

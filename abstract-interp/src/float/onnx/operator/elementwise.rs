@@ -13,12 +13,12 @@ type Binary = fn(&mut Rows, Element, Element) -> Option<Element>;
 impl Operation<'_> {
     pub(super) fn add(&self, rows: &mut Rows) -> Result<Value, NodeProblem> {
         self.expect_operands(2)?;
-        self.binary(rows, self.elements(0)?, 1, sum)
+        self.binary(rows, &self.elements(0)?, 1, sum)
     }
 
     pub(super) fn subtract(&self, rows: &mut Rows) -> Result<Value, NodeProblem> {
         self.expect_operands(2)?;
-        self.binary(rows, self.elements(0)?, 1, difference)
+        self.binary(rows, &self.elements(0)?, 1, difference)
     }
 
     /// One factor has to be constant.
@@ -28,7 +28,7 @@ impl Operation<'_> {
         if is_live(0) && is_live(1) {
             return Err(self.wrong(1, "a constant factor, as the other one is not"));
         }
-        self.binary(rows, self.elements(0)?, 1, product)
+        self.binary(rows, &self.elements(0)?, 1, product)
     }
 
     /// The divisor has to be constant. A division is read as the product with the reciprocal, as
@@ -47,13 +47,13 @@ impl Operation<'_> {
                 (Element::Constant(a), Element::Constant(b)) => Some(Element::Constant(a / b)),
                 _ => None,
             };
-            return self.binary(rows, self.elements(0)?, 1, quotient);
+            return self.binary(rows, &self.elements(0)?, 1, quotient);
         }
         let quotient: Binary = |rows, left, right| match right {
             Element::Constant(divisor) => scaled(rows, left, divisor.recip()),
             Element::Wire(_) => None,
         };
-        self.binary(rows, self.elements(0)?, 1, quotient)
+        self.binary(rows, &self.elements(0)?, 1, quotient)
     }
 
     pub(super) fn negate(&self, rows: &mut Rows) -> Result<Value, NodeProblem> {
@@ -91,7 +91,7 @@ impl Operation<'_> {
     pub(super) fn maximum(&self, rows: &mut Rows) -> Result<Value, NodeProblem> {
         let first = self.elements(0)?;
         let folded = (1..self.operands.len()).try_fold(first, |best, index| {
-            self.binary_elements(rows, best, index, larger)
+            self.binary_elements(rows, &best, index, larger)
         });
         settle(folded?)
     }
@@ -99,7 +99,7 @@ impl Operation<'_> {
     pub(super) fn minimum(&self, rows: &mut Rows) -> Result<Value, NodeProblem> {
         let first = self.elements(0)?;
         let folded = (1..self.operands.len()).try_fold(first, |best, index| {
-            self.binary_elements(rows, best, index, smaller)
+            self.binary_elements(rows, &best, index, smaller)
         });
         settle(folded?)
     }
@@ -141,7 +141,7 @@ impl Operation<'_> {
     fn binary(
         &self,
         rows: &mut Rows,
-        left: Tensor<Element>,
+        left: &Tensor<Element>,
         right: usize,
         apply: Binary,
     ) -> Result<Value, NodeProblem> {
@@ -151,7 +151,7 @@ impl Operation<'_> {
     fn binary_elements(
         &self,
         rows: &mut Rows,
-        left: Tensor<Element>,
+        left: &Tensor<Element>,
         right: usize,
         apply: Binary,
     ) -> Result<Tensor<Element>, NodeProblem> {

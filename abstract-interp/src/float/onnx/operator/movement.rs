@@ -33,7 +33,6 @@ impl Operation<'_> {
 
     pub(super) fn reshape(&self) -> Result<Value, NodeProblem> {
         self.expect_operands(2)?;
-        const EXPECTED: &str = "a constant shape for as many values";
         let Value::Integer(target) = self.operand(1)? else {
             return Err(self.wrong(1, "a constant shape of whole numbers"));
         };
@@ -42,7 +41,7 @@ impl Operation<'_> {
         let keeps_zero = self.integer_attribute("allowzero", 0)? != 0;
         let refuse = || NodeProblem::Operand {
             index: 1,
-            expected: EXPECTED,
+            expected: "a constant shape for as many values",
             got: format!("{:?} for shape {shape:?}", target.data),
         };
         let mut extents = Vec::with_capacity(target.data.len());
@@ -163,11 +162,11 @@ impl Operation<'_> {
                     Value::Integer(tensor) => Some(tensor.clone()),
                     Value::Float(_) | Value::Live(_) => None,
                 });
-            return Ok(Value::Integer(joined(parts.collect(), axis)));
+            return Ok(Value::Integer(joined(&parts.collect::<Vec<_>>(), axis)));
         }
         let parts = all.map(|index| self.elements(index));
         let parts: Vec<Tensor<Element>> = parts.collect::<Result<_, _>>()?;
-        super::settle(joined(parts, axis))
+        super::settle(joined(&parts, axis))
     }
 
     /// The value of an attribute; text and lists of text are not read.
@@ -280,7 +279,7 @@ fn permuted<T: Clone>(tensor: &Tensor<T>, order: &[usize]) -> Result<Tensor<T>, 
 }
 
 /// Tensors one after the other along an axis.
-fn joined<T: Clone>(parts: Vec<Tensor<T>>, axis: usize) -> Tensor<T> {
+fn joined<T: Clone>(parts: &[Tensor<T>], axis: usize) -> Tensor<T> {
     let Some(first) = parts.first() else {
         return Tensor {
             shape: vec![0],
@@ -292,7 +291,7 @@ fn joined<T: Clone>(parts: Vec<Tensor<T>>, axis: usize) -> Tensor<T> {
     let blocks: usize = shape[..axis].iter().product();
     let mut data = Vec::new();
     for block in 0..blocks {
-        for part in &parts {
+        for part in parts {
             let length = part.data.len() / blocks;
             data.extend_from_slice(&part.data[block * length..(block + 1) * length]);
         }
