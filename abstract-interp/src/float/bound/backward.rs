@@ -6,7 +6,6 @@
 
 use crate::float::range::Range;
 
-use super::Row;
 use super::kernel::{self, Bend, Minimum, Product, Share};
 use super::layer::LayerState;
 use super::prepared::{Prepared, PreparedLayer, UNDERFLOW, padded};
@@ -16,15 +15,13 @@ pub(super) type Network<'n> = (&'n Prepared, &'n [LayerState], &'n LayerState);
 
 /// Linear lower bounds, many at once: lane r of everything belongs to row r.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Batch {
+struct Batch {
     /// Rows, padded.
-    pub(super) lanes: usize,
+    lanes: usize,
     /// `[value of the layer at hand, lanes]`.
-    pub(super) coefficients: Vec<f64>,
+    coefficients: Vec<f64>,
     /// `[lanes]`; after the inputs, the lower bounds.
-    pub(super) constant: Vec<f64>,
-    /// What is added to the inputs' coefficients in the end, `[input, lanes]`, or empty.
-    pub(super) direct: Vec<f64>,
+    constant: Vec<f64>,
 }
 
 /// Buffers of backward passes.
@@ -39,35 +36,13 @@ pub(super) struct Backward {
 }
 
 impl Backward {
-    /// Puts rows over outputs and inputs into a batch.
-    pub(super) fn start_rows(
-        &mut self,
-        last: &PreparedLayer,
-        inputs: usize,
-        rows: &[Row],
-        batch: &mut Batch,
-    ) {
-        batch.lanes = padded(rows.len());
-        kernel::zero(&mut batch.constant, batch.lanes);
-        kernel::zero(&mut batch.coefficients, last.outputs * batch.lanes);
-        kernel::zero(&mut batch.direct, inputs * batch.lanes);
-        for (lane, row) in rows.iter().enumerate() {
-            for &(output, factor) in &row.outputs {
-                batch.coefficients[output * batch.lanes + lane] = factor;
-            }
-            for &(input, factor) in &row.inputs {
-                batch.direct[input * batch.lanes + lane] = factor;
-            }
-        }
-    }
-
     /// Takes a batch over the values of layer `above − 1` back to the inputs.
     ///
     /// # Soundness
     /// Layer by layer, each function of the layer's values is replaced by one below it: first by the
     /// activations' lines, chosen by the coefficient's sign, then by the affine map, with
     /// |λ_j|·D_j subtracted for whatever an evaluation and this arithmetic may lose.
-    pub(super) fn run(&mut self, network: Network<'_>, above: usize, batch: &mut Batch) {
+    fn run(&mut self, network: Network<'_>, above: usize, batch: &mut Batch) {
         let (prepared, states, input) = network;
         for index in (0..above).rev() {
             let (layer, state) = (&prepared.layers[index], &states[index]);
@@ -93,6 +68,7 @@ impl Backward {
         let bend = Bend {
             list,
             lines: &state.lines,
+            lower: None,
             bias: &layer.bias,
             error: &state.error,
             lanes,
@@ -160,7 +136,6 @@ impl Backward {
         );
         let half = padded(self.wanted.len());
         batch.lanes = 2 * half;
-        batch.direct.clear();
         kernel::zero(&mut batch.constant, batch.lanes);
         for (lane, &neuron) in self.wanted.iter().enumerate() {
             let (bias, error) = (above.bias[neuron as usize], own.error[neuron as usize]);
@@ -218,18 +193,15 @@ fn gather(layer: &PreparedLayer, input: u32, wanted: &[u32], into: &mut [f64]) {
 }
 
 /// Makes a buffer at least as long as that; what it holds is meaningless.
-fn grow(buffer: &mut Vec<f64>, length: usize) {
+pub(super) fn grow(buffer: &mut Vec<f64>, length: usize) {
     if buffer.len() < length {
         buffer.resize(length, 0.0);
     }
 }
 
-/// Adds the direct terms, and takes the minimum over the box.
+/// Takes the minimum over the box.
 fn finish(prepared: &Prepared, input: &LayerState, batch: &mut Batch) {
     let length = prepared.inputs * batch.lanes;
-    for (coefficient, direct) in batch.coefficients[..length].iter_mut().zip(&batch.direct) {
-        *coefficient += direct;
-    }
     let minimum = Minimum {
         lanes: batch.lanes,
         values: &batch.coefficients[..length],

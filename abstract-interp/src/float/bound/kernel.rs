@@ -20,6 +20,8 @@ pub(super) fn zero(buffer: &mut Vec<f64>, length: usize) {
 pub(super) struct Bend<'a> {
     pub(super) list: &'a [u32],
     pub(super) lines: &'a [Lines],
+    /// Lower slopes to use instead, `[position in the list, lanes]`.
+    pub(super) lower: Option<&'a [f64]>,
     pub(super) bias: &'a [f64],
     pub(super) error: &'a [f64],
     pub(super) lanes: usize,
@@ -39,8 +41,10 @@ impl WithSimd for Bend<'_> {
         let (values, _) = S::as_simd_f64s(self.values);
         let (bent, _) = S::as_mut_simd_f64s(self.bent);
         let (constant, _) = S::as_mut_simd_f64s(&mut self.constant[..self.lanes]);
+        let chosen = self.lower.map(|lower| S::as_simd_f64s(lower).0);
         let zero = simd.splat_f64s(0.0);
-        for (&neuron, bent) in self.list.iter().zip(bent.chunks_exact_mut(vectors)) {
+        let bents = bent.chunks_exact_mut(vectors);
+        for (position, (&neuron, bent)) in self.list.iter().zip(bents).enumerate() {
             let neuron = neuron as usize;
             let values = &values[neuron * vectors..][..vectors];
             let lines = self.lines[neuron];
@@ -48,10 +52,11 @@ impl WithSimd for Bend<'_> {
             let [intercept, slip] = [lines.intercept, lines.slip].map(|term| simd.splat_f64s(term));
             let bias = simd.splat_f64s(self.bias[neuron]);
             let error = simd.splat_f64s(self.error[neuron]);
-            for ((&value, bent), constant) in values.iter().zip(bent).zip(constant.iter_mut()) {
+            for (at, (&value, constant)) in values.iter().zip(constant.iter_mut()).enumerate() {
+                let lower = chosen.map_or(lower, |chosen| chosen[position * vectors + at]);
                 let (above, below) = (simd.max_f64s(value, zero), simd.min_f64s(value, zero));
                 let slope = simd.add_f64s(simd.mul_f64s(lower, above), simd.mul_f64s(upper, below));
-                *bent = slope;
+                bent[at] = slope;
                 let gain =
                     simd.add_f64s(simd.mul_f64s(below, intercept), simd.mul_f64s(slope, bias));
                 // What is not a number survives in the last product.

@@ -24,8 +24,14 @@ pub(super) struct LayerState {
     pub(super) lines: Vec<Lines>,
     /// Neurons whose activation is one line through the origin with a slope that is not zero.
     pub(super) passing: Vec<u32>,
+    /// Those among them that no phase fixes.
+    pub(super) free: Vec<u32>,
+    /// Neurons that phases fix.
+    pub(super) held: Vec<u32>,
     /// Neurons whose activation needs two lines.
     pub(super) open: Vec<u32>,
+    /// The least slope of a sound lower line, per neuron.
+    pub(super) flattest: Vec<f64>,
 }
 
 /// `lower`·z − `slip` ≤ v ≤ `upper`·z + `intercept` + `slip`.
@@ -126,8 +132,15 @@ impl LayerState {
             values.resize(lanes, 0.0);
         }
         self.lines.clear();
-        self.passing.clear();
-        self.open.clear();
+        self.flattest.clear();
+        for list in [
+            &mut self.passing,
+            &mut self.free,
+            &mut self.held,
+            &mut self.open,
+        ] {
+            list.clear();
+        }
         for (neuron, (&range, &activation)) in self.pre.iter().zip(&layer.activations).enumerate() {
             let value = activation.image(range);
             self.low[neuron] = value.low;
@@ -135,11 +148,28 @@ impl LayerState {
             self.magnitude[neuron] = value.magnitude();
             let lines = activation.lines(range);
             self.lines.push(lines);
+            self.flattest.push(activation.negative_slope());
+            let held = self.fixed[neuron].is_some();
+            if held {
+                self.held.push(neuron as u32);
+            }
             if activation.is_open(range) {
                 self.open.push(neuron as u32);
             } else if lines.lower != 0.0 {
                 self.passing.push(neuron as u32);
+                if !held {
+                    self.free.push(neuron as u32);
+                }
             }
+        }
+    }
+
+    /// +1 for a neuron that is fixed to z ≥ 0, −1 for z ≤ 0, 0 for others.
+    pub(super) fn side_sign(&self, neuron: usize) -> f64 {
+        match self.fixed[neuron] {
+            Some(Side::Active) => 1.0,
+            Some(Side::Inactive) => -1.0,
+            None => 0.0,
         }
     }
 }

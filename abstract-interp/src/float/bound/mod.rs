@@ -16,14 +16,18 @@ mod backward;
 mod kernel;
 mod layer;
 mod prepared;
+mod rows;
 mod score;
+mod slopes;
 
 use crate::float::network::FloatNetwork;
 use crate::float::range::Range;
 
-use backward::{Backward, Batch};
+use backward::Backward;
 use layer::LayerState;
 use prepared::Prepared;
+use rows::RowPass;
+use slopes::Slopes;
 
 pub use score::NeuronScore;
 
@@ -93,7 +97,8 @@ pub struct Bounder {
     input: LayerState,
     layers: Vec<LayerState>,
     backward: Backward,
-    batch: Batch,
+    pass: RowPass,
+    chosen: Slopes,
     hidden: Hidden,
     lower: Vec<f64>,
     slopes: Vec<f64>,
@@ -123,7 +128,8 @@ impl Bounder {
             input: LayerState::default(),
             layers: layers.map(|_| LayerState::default()).collect(),
             backward: Backward::default(),
-            batch: Batch::default(),
+            pass: RowPass::default(),
+            chosen: Slopes::default(),
             hidden: Hidden::default(),
             lower: vec![],
             slopes: vec![],
@@ -149,6 +155,7 @@ impl Bounder {
         self.lower.resize(rows.len(), f64::NEG_INFINITY);
         self.slopes.clear();
         self.slopes.resize(rows.len() * inputs, 0.0);
+        self.pass.clear();
         let state = self.enclose(region, effort, known);
         if state == State::Bounded {
             self.bound_rows(rows, effort);
@@ -194,27 +201,50 @@ impl Bounder {
     }
 
     fn bound_rows(&mut self, rows: &[Row], effort: Effort) {
-        let (inputs, last) = (self.prepared.inputs, self.layers.len() - 1);
-        self.backward
-            .start_rows(&self.prepared.layers[last], inputs, rows, &mut self.batch);
-        let network = (&self.prepared, &*self.layers, &self.input);
-        if effort != Effort::Intervals {
-            self.backward.run(network, last + 1, &mut self.batch);
-            let lanes = self.batch.lanes;
-            for row in 0..rows.len() {
-                if self.batch.constant[row].is_finite() {
-                    self.lower[row] = self.batch.constant[row];
-                }
-                for input in 0..inputs {
-                    let slope = self.batch.coefficients[input * lanes + row];
-                    self.slopes[row * inputs + input] = if slope.is_finite() { slope } else { 0.0 };
-                }
-            }
-        }
         for (index, row) in rows.iter().enumerate() {
             let plain = self.interval_of(row);
             if plain.is_finite() {
-                self.lower[index] = self.lower[index].max(plain);
+                self.lower[index] = plain;
+            }
+        }
+        let steps = match effort {
+            Effort::Intervals => return,
+            Effort::Crown => 0,
+            Effort::Alpha { steps } => steps,
+        };
+        self.pass.start(&self.prepared, rows);
+        let mut best = vec![f64::NEG_INFINITY; rows.len()];
+        self.pass
+            .run((&self.prepared, &self.layers, &self.input), None);
+        self.keep(&mut best);
+        if steps > 0 {
+            self.chosen.start(&self.layers, self.pass.lanes);
+        }
+        if steps == 0 || self.chosen.is_empty() {
+            return;
+        }
+        for number in 0..steps {
+            let network = (&self.prepared, &*self.layers, &self.input);
+            self.chosen.step(network, &self.pass, number);
+            self.pass.run(network, Some(&self.chosen));
+            self.keep(&mut best);
+        }
+    }
+
+    /// Takes over what the last pass improved.
+    fn keep(&mut self, best: &mut [f64]) {
+        let (inputs, lanes) = (self.prepared.inputs, self.pass.lanes);
+        for (row, best) in best.iter_mut().enumerate() {
+            let found = self.pass.constant[row];
+            // An infinity is an overflow of coefficients, on whichever side.
+            if !found.is_finite() || found <= *best {
+                continue;
+            }
+            *best = found;
+            self.lower[row] = self.lower[row].max(found);
+            for input in 0..inputs {
+                let slope = self.pass.values[0][input * lanes + row];
+                self.slopes[row * inputs + input] = if slope.is_finite() { slope } else { 0.0 };
             }
         }
     }

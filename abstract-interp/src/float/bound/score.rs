@@ -27,16 +27,30 @@ impl Bounder {
         &self.input_scores
     }
 
-    /// Per open neuron that no phase fixes, what its relaxation costs row `row`'s bound.
-    pub fn neuron_scores(&mut self, _row: usize) -> &[NeuronScore] {
+    /// Per open neuron, what its relaxation costs row `row`'s bound: |Λ|·u·(−l)/(u − l), the height of the
+    /// triangle over its two lines' meeting point, times the coefficient of its value.
+    ///
+    /// Of the last call of [`Bounder::bound`], with linear bounds and a feasible region; empty otherwise.
+    ///
+    /// # Source
+    /// Bunel et al., "Branch and bound for piecewise linear neural network verification", 2020, §5.2 (the
+    /// intercept's part), for coefficients of either sign.
+    pub fn neuron_scores(&mut self, row: usize) -> &[NeuronScore] {
         self.neuron_scores.clear();
-        for (layer, state) in self.layers.iter().enumerate() {
+        let coefficients = self.pass.values.iter().skip(1);
+        for (layer, (state, values)) in self.layers.iter().zip(coefficients).enumerate() {
             for &neuron in &state.open {
-                let range = state.pre[neuron as usize];
-                let score = -range.low * range.high / range.width();
+                let neuron = neuron as usize;
+                let Some(value) = values.get(neuron * self.pass.lanes + row) else {
+                    continue;
+                };
+                let range = state.pre[neuron];
+                let height = -range.low * (range.high / range.width());
+                let rise = 1.0 - state.flattest[neuron];
+                let score = value.abs() * height * rise;
                 self.neuron_scores.push(NeuronScore {
                     layer,
-                    neuron: neuron as usize,
+                    neuron,
                     score,
                 });
             }
