@@ -86,6 +86,7 @@ pub fn prove_claim<S: AsRef<[i16]>>(
             verdict: Verdict::Unknown(Reason::PairShape { constraint: 0 }),
             qc: BigRational::from_integer(BigInt::from(0)),
             boxes: 0,
+            remaining: vec![],
         }),
     }
 }
