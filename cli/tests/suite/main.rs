@@ -5,6 +5,12 @@ mod certify;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod check_ci;
+#[cfg(test)]
+mod check_reports;
+#[cfg(test)]
+mod check_signatures;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod interrupt;
