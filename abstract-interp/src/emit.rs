@@ -64,6 +64,10 @@ fn sections(results: &[ClaimResult]) -> Option<Vec<Section>> {
                 claim,
                 trees: trees.clone(),
             }),
+            Verdict::Holds(Proof::Pairs(trees)) => Some(Section::PairTree {
+                claim,
+                trees: trees.clone(),
+            }),
             Verdict::Holds(Proof::Signs) => Some(Section::PairTree {
                 claim,
                 trees: vec![],

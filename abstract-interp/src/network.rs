@@ -43,6 +43,8 @@ pub struct Affine {
     pub scaled_bias: Vec<f64>,
     /// `(2^shift − 1) / 2^shift`, the most that the floor takes away.
     pub floor_loss: f64,
+    /// The largest Σ |weight| of an input over the neurons.
+    pub reach: u64,
 }
 
 impl Affine {
@@ -82,6 +84,13 @@ impl Network {
                     .collect(),
                 scaled_bias: bias.iter().map(|&bias| bias as f64 * scale).collect(),
                 floor_loss: 1.0 - scale,
+                reach: (0..shape.inputs)
+                    .map(|input| {
+                        let column = weights.iter().skip(input).step_by(shape.inputs);
+                        column.map(|weight: &i64| weight.unsigned_abs()).sum()
+                    })
+                    .max()
+                    .unwrap_or(0),
                 weights,
                 bias,
             }

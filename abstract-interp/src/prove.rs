@@ -80,14 +80,9 @@ pub fn prove_claim<S: AsRef<[i16]>>(
     let problems = Problem::of_claim(&network, claim)?;
     match &claim.kind {
         ClaimKind::Point => Ok(prove_point(policy, claim, &problems, *limits, watch)),
-        ClaimKind::Pair { raise } => Ok(prove_pair(policy, claim, &problems, raise)),
-        ClaimKind::Difference { .. } => Ok(ClaimResult {
-            name: claim.name.clone(),
-            verdict: Verdict::Unknown(Reason::PairShape { constraint: 0 }),
-            qc: BigRational::from_integer(BigInt::from(0)),
-            boxes: 0,
-            remaining: vec![],
-        }),
+        ClaimKind::Pair { .. } | ClaimKind::Difference { .. } => {
+            Ok(pair::prove(policy, claim, &problems, *limits, watch))
+        }
     }
 }
 
@@ -107,10 +102,13 @@ pub fn quick_qc<S: AsRef<[i16]>>(
         .iter()
         .enumerate()
         .map(|(number, problem)| match &claim.kind {
-            ClaimKind::Pair { raise } => {
-                f64::from(u8::from(pair::sign_rule(problem, number, raise).is_err()))
+            ClaimKind::Pair { .. } | ClaimKind::Difference { .. } => {
+                let differences = claim.kind.differences(network.table());
+                let differences = differences.unwrap_or_default();
+                f64::from(u8::from(
+                    pair::sign_rule(problem, number, &differences).is_err(),
+                ))
             }
-            ClaimKind::Difference { .. } => 1.0,
             ClaimKind::Point => {
                 let budget = Budget {
                     boxes: max_boxes,
@@ -259,64 +257,6 @@ fn conclude<S: AsRef<[i16]>>(
             constraint: number,
             open,
         }),
-    })
-}
-
-fn prove_pair<S: AsRef<[i16]>>(
-    policy: &Policy<S>,
-    claim: &Claim,
-    problems: &[Problem<'_>],
-    raise: &[usize],
-) -> ClaimResult {
-    let mut verdict = Verdict::Holds(Proof::Signs);
-    for (number, problem) in problems.iter().enumerate() {
-        let Err(reason) = pair::sign_rule(problem, number, raise) else {
-            continue;
-        };
-        if let Some(found) = replay_pair(policy, claim, problem, number, raise) {
-            verdict = Verdict::Violated(found);
-            break;
-        }
-        if verdict.holds() {
-            verdict = Verdict::Unknown(reason);
-        }
-    }
-    let qc = if verdict.holds() {
-        one()
-    } else {
-        BigRational::from_integer(BigInt::from(0))
-    };
-    ClaimResult {
-        name: claim.name.clone(),
-        verdict,
-        qc,
-        boxes: 0,
-        remaining: vec![],
-    }
-}
-
-fn replay_pair<S: AsRef<[i16]>>(
-    policy: &Policy<S>,
-    claim: &Claim,
-    problem: &Problem<'_>,
-    number: usize,
-    raise: &[usize],
-) -> Option<Counterexample> {
-    let found = pair::violation(problem, claim, raise)?;
-    let inputs = vec![
-        evaluate(policy, &found.base),
-        evaluate(policy, &found.raised),
-    ];
-    let difference = problem.objective.heads.iter().map(|&(head, c)| {
-        i128::from(c)
-            * i128::from(i64::from(inputs[1].heads[head]) - i64::from(inputs[0].heads[head]))
-    });
-    let excess = difference.sum::<i128>() - i128::from(problem.objective.bound);
-    let is_real = excess > 0 && inputs.iter().all(|input| belongs(policy, claim, input));
-    is_real.then_some(Counterexample {
-        constraint: number,
-        inputs,
-        excess,
     })
 }
 

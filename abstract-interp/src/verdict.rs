@@ -38,6 +38,8 @@ impl Verdict {
 pub enum Proof {
     /// Per constraint, a tree of regions.
     Trees(Vec<Tree>),
+    /// Per constraint of a pair claim, a tree of regions of pairs.
+    Pairs(Vec<Tree>),
     /// By the signs of the weights.
     Signs,
 }

@@ -1,0 +1,129 @@
+//! Pairs that break a constraint, evaluated on the integer program.
+
+use super::problem::PairProblem;
+use crate::interval::Interval;
+use crate::search::{Random, sample};
+
+/// A pair of the box at which the facts hold and the objective is exceeded, if one turns up.
+pub(crate) fn violation(problem: &PairProblem<'_>) -> Option<Vec<i64>> {
+    let best = strongest(problem)?;
+    (best.1 > 0).then_some(best.0)
+}
+
+/// The pair with the largest excess that coordinate ascent finds from samples.
+pub(crate) fn strongest(problem: &PairProblem<'_>) -> Option<(Vec<i64>, i128)> {
+    let mut random = Random(SEED);
+    let mut best: Option<(Vec<i64>, i128)> = None;
+    for number in 0..STARTS {
+        let mut pair = sample(&mut random, &problem.region);
+        for (place, value) in pair.iter_mut().enumerate() {
+            // Two of three differences at an end: what moves most moves far.
+            let side = problem.region[place];
+            if place < problem.network.inputs() {
+                *value = [side.low, side.high, *value][(random.between(0, 2)) as usize];
+            }
+        }
+        if !repair(problem, &problem.region, &mut pair) {
+            continue;
+        }
+        let excess = climb(problem, &mut pair);
+        if best.as_ref().is_none_or(|(_, most)| excess > *most) {
+            best = Some((pair, excess));
+        }
+        if number >= FEW && best.as_ref().is_some_and(|(_, most)| *most > 0) {
+            break;
+        }
+    }
+    best
+}
+
+/// A pair of a box to which a bound's slopes point, if it breaks the constraint.
+pub(super) fn near(
+    problem: &PairProblem<'_>,
+    region: &[Interval],
+    slopes: &[f64],
+) -> Option<Vec<i64>> {
+    let ends = region.iter().zip(slopes);
+    let mut pair: Vec<i64> = ends
+        .map(|(side, &slope)| {
+            if slope > 0.0 {
+                side.high
+            } else if slope < 0.0 {
+                side.low
+            } else {
+                side.low + side.width() / 2
+            }
+        })
+        .collect();
+    let is_pair = repair(problem, region, &mut pair) && problem.excess_at(&pair) > 0;
+    is_pair.then_some(pair)
+}
+
+/// Moves one place at a time to where the excess is largest, while that helps.
+fn climb(problem: &PairProblem<'_>, pair: &mut [i64]) -> i128 {
+    let mut most = problem.excess_at(pair);
+    for round in 0..ROUNDS {
+        let before = most;
+        for place in 0..pair.len() {
+            let side = problem.region[place];
+            let stride = (side.width() >> (2 * round + 1)).max(1);
+            let old = pair[place];
+            for value in [side.low, side.high, old - stride, old + stride] {
+                let kept = pair[place];
+                pair[place] = value.clamp(side.low, side.high);
+                if pair[place] == kept {
+                    continue;
+                }
+                let excess = problem.excess_at(pair);
+                if excess > most && problem.facts_hold(pair) {
+                    most = excess;
+                } else {
+                    pair[place] = kept;
+                }
+            }
+        }
+        if most == before && round >= 2 {
+            break;
+        }
+    }
+    most
+}
+
+/// Moves a pair within a box until the facts hold; false where that does not succeed.
+fn repair(problem: &PairProblem<'_>, region: &[Interval], pair: &mut [i64]) -> bool {
+    for _ in 0..REPAIRS {
+        let mut held = true;
+        for fact in &problem.facts {
+            let products = fact.terms.iter();
+            let sum: i128 = products
+                .map(|&(place, c)| i128::from(c) * i128::from(pair[place]))
+                .sum();
+            let mut over = sum - i128::from(fact.bound);
+            for &(place, c) in &fact.terms {
+                if over <= 0 {
+                    break;
+                }
+                held = false;
+                let size = i128::from(c.abs());
+                let room = if c > 0 {
+                    pair[place] - region[place].low
+                } else {
+                    region[place].high - pair[place]
+                };
+                let step = ((over + size - 1) / size).min(i128::from(room));
+                over -= step * size;
+                pair[place] -= step as i64 * c.signum();
+            }
+        }
+        if held {
+            return true;
+        }
+    }
+    problem.facts_hold(pair)
+}
+
+const SEED: u64 = 0x7061_6972;
+const STARTS: usize = 256;
+const FEW: usize = 16;
+const ROUNDS: u32 = 6;
+const REPAIRS: usize = 8;

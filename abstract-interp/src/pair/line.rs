@@ -1,0 +1,169 @@
+//! Lines around activations of one input and around differences of activations.
+
+use crate::interval::Interval;
+use crate::op::clamp::{self, ONE};
+use crate::op::relu::{self, LINE_BITS};
+
+/// `lower(v) ≤ 2¹⁰·f(v) ≤ upper(v)`, each a slope and an offset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Band {
+    /// Slope and offset below.
+    pub(super) lower: (i64, i64),
+    /// Slope and offset above.
+    pub(super) upper: (i64, i64),
+}
+
+impl Band {
+    const SAME: Self = Self {
+        lower: (UNIT, 0),
+        upper: (UNIT, 0),
+    };
+
+    /// Around `max(z, 0)`, with a lower slope of one or zero, whichever leaves the smaller area.
+    pub(super) fn of_relu(z: Interval) -> Self {
+        if z.low >= 0 {
+            return Self::SAME;
+        }
+        if z.high <= 0 {
+            return Self::default();
+        }
+        let lower = if z.high > -z.low { UNIT } else { 0 };
+        Self {
+            lower: (lower, 0),
+            upper: relu::upper_line(z),
+        }
+    }
+
+    /// Lower and upper line at a value, apart from each other by this much.
+    pub(super) fn gap(&self, at: f64) -> f64 {
+        let line = |(slope, offset): (i64, i64)| slope as f64 * at + offset as f64;
+        (line(self.upper) - line(self.lower)) / UNIT as f64
+    }
+}
+
+/// A value at both inputs, and what it has more at the second one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pair {
+    pub(super) first: Interval,
+    pub(super) second: Interval,
+    pub(super) difference: Interval,
+}
+
+impl Pair {
+    /// Two values of whose difference nothing else is known.
+    pub(super) const fn new(first: Interval, second: Interval) -> Self {
+        let difference = Interval {
+            low: second.low - first.high,
+            high: second.high - first.low,
+        };
+        Self {
+            first,
+            second,
+            difference,
+        }
+    }
+
+    /// The inputs' roles exchanged.
+    pub(super) const fn swapped(self) -> Self {
+        Self {
+            first: self.second,
+            second: self.first,
+            difference: Interval {
+                low: -self.difference.high,
+                high: -self.difference.low,
+            },
+        }
+    }
+
+    /// True if both are active everywhere, or both inactive.
+    pub(super) fn is_stable(self) -> bool {
+        self.is_active() || self.first.high.max(self.second.high) <= 0
+    }
+
+    fn is_active(self) -> bool {
+        self.first.low.min(self.second.low) >= 0
+    }
+
+    /// Lines in Δ around `max(z', 0) − max(z, 0)`.
+    ///
+    /// For Δ ≥ 0 the difference never falls as z rises, for Δ < 0 it never rises: it is at most its
+    /// value at z's upper or lower end, a convex function of Δ. Below, the same with both inputs
+    /// exchanged.
+    pub(super) fn band(self) -> Band {
+        if self.is_active() {
+            return Band::SAME;
+        }
+        let (slope, offset) = self.swapped().above_relu();
+        Band {
+            lower: (slope, -offset),
+            upper: self.above_relu(),
+        }
+    }
+
+    fn above_relu(self) -> (i64, i64) {
+        let Interval { low, high } = self.first;
+        let at = |d: i64| {
+            if d >= 0 {
+                (d + high.min(0)).max(0)
+            } else {
+                d.max(-low.max(0))
+            }
+        };
+        chord(
+            self.difference,
+            at,
+            relu::concrete(self.second.high) - relu::concrete(low),
+        )
+    }
+
+    /// The most that the clamped value can rise by, from its bounds at either input.
+    pub(super) fn clamped_most(self) -> i64 {
+        clamp::concrete(self.second.high) - clamp::concrete(self.first.low)
+    }
+
+    /// A line in Δ above `2¹⁰·(clamp(y') − clamp(y))`.
+    pub(super) fn above_clamp(self) -> (i64, i64) {
+        let above = self.first.low.min(self.second.low) >= -ONE;
+        let below = self.first.high.max(self.second.high) <= ONE;
+        let with = |first, second| Self {
+            first,
+            second,
+            ..self
+        };
+        match (above, below) {
+            (true, true) => (UNIT, 0),
+            // clamp(y) = max(y + 1, 0) − 1.
+            (false, true) => {
+                let moved = |y: Interval| Interval {
+                    low: y.low + ONE,
+                    high: y.high + ONE,
+                };
+                with(moved(self.first), moved(self.second)).above_relu()
+            }
+            // clamp(y) = 1 − max(1 − y, 0).
+            (true, false) => {
+                let mirrored = |y: Interval| Interval {
+                    low: ONE - y.high,
+                    high: ONE - y.low,
+                };
+                with(mirrored(self.second), mirrored(self.first)).above_relu()
+            }
+            (false, false) => chord(self.difference, |d| d.max(0), self.clamped_most()),
+        }
+    }
+}
+
+/// A line above 2¹⁰ times a convex function of Δ that is at most `most`: through its ends, or
+/// constant where that is lower in the middle.
+fn chord(d: Interval, at: impl Fn(i64) -> i64, most: i64) -> (i64, i64) {
+    let (low, high) = (at(d.low), at(d.high));
+    if 2 * most <= low + high {
+        return (0, UNIT * most);
+    }
+    let width = d.width().max(1);
+    let slope = (UNIT * (high - low) + width - 1).div_euclid(width);
+    let offset = (UNIT * low - slope * d.low).max(UNIT * high - slope * d.high);
+    (slope, offset)
+}
+
+const UNIT: i64 = 1 << LINE_BITS;

@@ -1,0 +1,346 @@
+//! Branch and bound over boxes of pairs.
+//!
+//! Open boxes wait in a queue, worst bound first; a fixed number of them is bounded at a time, on
+//! all cores, and the results are entered in queue order: the same model and claim give the same
+//! tree on any number of threads.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+use num_bigint::{BigInt, BigUint};
+use num_rational::BigRational;
+use rayon::prelude::*;
+use tautline_certificate_format::format::{Node, Tree};
+
+use super::attack;
+use super::bound::PairBounds;
+use super::problem::PairProblem;
+use crate::interval::Interval;
+
+/// What came of a search.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    /// The proof, if every box is proven.
+    pub proof: Option<Tree>,
+    /// A pair that breaks the constraint, if one was found.
+    pub violation: Option<Vec<i64>>,
+    /// Proven fraction of the pairs of the box.
+    pub fraction: BigRational,
+    /// Boxes bounded.
+    pub boxes: u64,
+    /// Boxes neither proven nor cut.
+    pub open: usize,
+    /// True if the callback ended it.
+    pub stopped: bool,
+}
+
+/// Where a search stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing {
+    /// Boxes bounded.
+    pub boxes: u64,
+    /// Boxes open.
+    pub open: usize,
+    /// Proven fraction, rounded.
+    pub proven: f64,
+}
+
+/// Searches one problem; `stop` sees where it stands after every batch and may end it.
+pub(crate) fn search(
+    problem: &PairProblem<'_>,
+    most_boxes: u64,
+    stop: &(dyn Fn(Standing) -> bool + Sync),
+) -> Found {
+    let root = Open {
+        node: 0,
+        region: problem.region.clone(),
+        share: 1.0,
+        excess: i128::MAX,
+    };
+    let mut search = Search {
+        problem,
+        nodes: vec![Entry::Open],
+        queue: BinaryHeap::from([root]),
+        stuck: 0,
+        boxes: 0,
+        proven: 0.0,
+        violation: attack::violation(problem),
+    };
+    let mut stopped = false;
+    while search.violation.is_none() && !search.queue.is_empty() && search.boxes < most_boxes {
+        search.step((most_boxes - search.boxes).min(BATCH) as usize);
+        let standing = Standing {
+            boxes: search.boxes,
+            open: search.queue.len() + search.stuck,
+            proven: search.proven.min(1.0),
+        };
+        if stop(standing) {
+            stopped = true;
+            break;
+        }
+    }
+    search.finish(stopped)
+}
+
+struct Search<'p> {
+    problem: &'p PairProblem<'p>,
+    nodes: Vec<Entry>,
+    queue: BinaryHeap<Open>,
+    stuck: usize,
+    boxes: u64,
+    proven: f64,
+    violation: Option<Vec<i64>>,
+}
+
+enum Entry {
+    Open,
+    Leaf(Node),
+    Split { cut: Cut, left: usize },
+}
+
+/// Left x ≤ `at`, right x ≥ `at` + 1.
+#[derive(Clone, Copy, Debug)]
+struct Cut {
+    place: usize,
+    at: i64,
+}
+
+/// What a box comes to.
+enum Outcome {
+    Proven(Node),
+    Open {
+        cut: Option<Cut>,
+        excess: i128,
+        violation: Option<Vec<i64>>,
+    },
+}
+
+/// A box that waits.
+#[derive(Clone, Debug)]
+struct Open {
+    node: usize,
+    region: Vec<Interval>,
+    share: f64,
+    excess: i128,
+}
+
+impl Search<'_> {
+    fn step(&mut self, count: usize) {
+        let batch: Vec<_> = (0..count).map_while(|_| self.queue.pop()).collect();
+        let problem = self.problem;
+        let outcomes: Vec<_> = batch
+            .par_iter()
+            .map_init(PairBounds::default, |bounds, open| {
+                bound(problem, bounds, open)
+            })
+            .collect();
+        self.boxes += batch.len() as u64;
+        for (open, outcome) in batch.iter().zip(outcomes) {
+            self.enter(open, outcome);
+        }
+    }
+
+    fn enter(&mut self, open: &Open, outcome: Outcome) {
+        let (cut, excess) = match outcome {
+            Outcome::Proven(leaf) => {
+                self.nodes[open.node] = Entry::Leaf(leaf);
+                self.proven += open.share;
+                return;
+            }
+            Outcome::Open {
+                cut,
+                excess,
+                violation,
+            } => {
+                self.violation = self.violation.take().or(violation);
+                (cut, excess)
+            }
+        };
+        let Some(cut) = cut else {
+            self.stuck += 1;
+            return;
+        };
+        let left = self.nodes.len();
+        self.nodes.extend([Entry::Open, Entry::Open]);
+        self.nodes[open.node] = Entry::Split { cut, left };
+        let whole = (open.region[cut.place].width() + 1) as f64;
+        for (side, region) in halves(&open.region, cut).into_iter().enumerate() {
+            let part = (region[cut.place].width() + 1) as f64 / whole;
+            self.queue.push(Open {
+                node: left + side,
+                region,
+                share: open.share * part,
+                excess,
+            });
+        }
+    }
+
+    fn finish(self, stopped: bool) -> Found {
+        let open = self.queue.len() + self.stuck;
+        let fraction = self.fraction();
+        let (boxes, violation) = (self.boxes, self.violation.clone());
+        let is_proven = open == 0 && violation.is_none();
+        Found {
+            proof: if is_proven { self.into_proof() } else { None },
+            violation,
+            fraction,
+            boxes,
+            open,
+            stopped,
+        }
+    }
+
+    fn into_proof(self) -> Option<Tree> {
+        let mut nodes = Vec::with_capacity(self.nodes.len());
+        let mut pending = vec![0];
+        while let Some(number) = pending.pop() {
+            match &self.nodes[number] {
+                Entry::Open => return None,
+                Entry::Leaf(leaf) => nodes.push(leaf.clone()),
+                Entry::Split { cut, left } => {
+                    nodes.push(Node::Split {
+                        feature: cut.place as u8,
+                        cut: cut.at as i32,
+                    });
+                    pending.extend([left + 1, *left]);
+                }
+            }
+        }
+        Some(Tree { nodes })
+    }
+
+    /// Closed leaves' share of the box's integer points, exactly.
+    fn fraction(&self) -> BigRational {
+        let mut proven = BigUint::default();
+        let mut pending = vec![(0, self.problem.region.clone())];
+        while let Some((number, region)) = pending.pop() {
+            match &self.nodes[number] {
+                Entry::Open => {}
+                Entry::Leaf(_) => proven += points(&region),
+                Entry::Split { cut, left } => {
+                    let [first, second] = halves(&region, *cut);
+                    pending.extend([(left + 1, second), (*left, first)]);
+                }
+            }
+        }
+        let whole = points(&self.problem.region);
+        BigRational::new(BigInt::from(proven), BigInt::from(whole))
+    }
+}
+
+fn bound(problem: &PairProblem<'_>, bounds: &mut PairBounds, open: &Open) -> Outcome {
+    let region = &open.region;
+    if let Some(index) = problem.facts.iter().position(|fact| fact.excludes(region)) {
+        return Outcome::Proven(Node::Empty { index: index as u8 });
+    }
+    let Some(excess) = bounds.excess(problem, region) else {
+        return Outcome::Open {
+            cut: widest(region),
+            excess: open.excess,
+            violation: None,
+        };
+    };
+    if excess <= 0 {
+        let chosen = bounds.chosen.iter();
+        return Outcome::Proven(Node::Relaxation {
+            alpha: vec![],
+            multipliers: chosen.map(|&(fact, weight)| (fact as u8, weight)).collect(),
+            beta: vec![],
+        });
+    }
+    Outcome::Open {
+        cut: branch(problem, bounds, region).or_else(|| widest(region)),
+        excess,
+        violation: attack::near(problem, region, &bounds.slopes),
+    }
+}
+
+/// Halves the place that moves the bound most: through its own slope, and through the distance of
+/// the lines of open neurons, shared out by how much each place moves the neuron.
+fn branch(problem: &PairProblem<'_>, bounds: &PairBounds, region: &[Interval]) -> Option<Cut> {
+    let inputs = problem.network.inputs();
+    let mut scores: Vec<f64> = region
+        .iter()
+        .zip(&bounds.slopes)
+        .map(|(side, slope)| slope.abs() * side.width() as f64)
+        .collect();
+    for (layer, weights) in bounds.weights.iter().enumerate() {
+        for (neuron, weight) in weights.iter().enumerate() {
+            let loss = weight.abs() * bounds.gap(layer, neuron);
+            if loss <= 0.0 {
+                continue;
+            }
+            let moved = &problem.influence[layer][neuron * inputs..(neuron + 1) * inputs];
+            let (differences, first) = scores.split_at_mut(inputs);
+            for (scores, start) in [(differences, 0), (first, inputs)] {
+                let reach = |(at, moved): (usize, &f64)| moved * region[start + at].width() as f64;
+                let total: f64 = moved.iter().enumerate().map(reach).sum();
+                if total > 0.0 {
+                    for (at, score) in scores.iter_mut().enumerate() {
+                        *score += loss * reach((at, &moved[at])) / total;
+                    }
+                }
+            }
+        }
+    }
+    let mut best: Option<(usize, f64)> = None;
+    for (place, &score) in scores.iter().enumerate() {
+        if score > 0.0 && region[place].width() > 0 && best.is_none_or(|(_, most)| score > most) {
+            best = Some((place, score));
+        }
+    }
+    best.map(|(place, _)| halve(region, place))
+}
+
+fn widest(region: &[Interval]) -> Option<Cut> {
+    let places = (0..region.len()).filter(|&place| region[place].width() > 0);
+    let place = places.max_by_key(|&place| (region[place].width(), std::cmp::Reverse(place)))?;
+    Some(halve(region, place))
+}
+
+fn halve(region: &[Interval], place: usize) -> Cut {
+    Cut {
+        place,
+        at: region[place].low + (region[place].width() - 1) / 2,
+    }
+}
+
+/// Both sides of a cut.
+fn halves(region: &[Interval], cut: Cut) -> [Vec<Interval>; 2] {
+    let (mut left, mut right) = (region.to_vec(), region.to_vec());
+    left[cut.place].high = cut.at;
+    right[cut.place].low = cut.at + 1;
+    [left, right]
+}
+
+fn points(region: &[Interval]) -> BigUint {
+    let sizes = region
+        .iter()
+        .map(|bounds| BigUint::from(bounds.width().unsigned_abs() + 1));
+    sizes.product()
+}
+
+impl Ord for Open {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.excess
+            .cmp(&other.excess)
+            .then(other.node.cmp(&self.node))
+    }
+}
+
+impl PartialOrd for Open {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Open {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Open {}
+
+/// Boxes bounded at a time; part of what makes the tree the same on every machine.
+const BATCH: u64 = 64;
