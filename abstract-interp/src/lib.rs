@@ -22,6 +22,7 @@ pub mod network;
 pub mod objective;
 pub mod op;
 mod pair;
+pub mod phase;
 pub mod problem;
 mod prove;
 mod search;

@@ -6,7 +6,7 @@ use tautline_certificate_format::claim::{Claim, ClaimKind};
 use tautline_certificate_format::format::Tree;
 use tautline_core::policy::{Policy, Scratch};
 
-use crate::bab::{self, Budget, End, Flow, Found, Goal, Status};
+use crate::bab::{self, Branching, Budget, End, Flow, Found, Goal, Status};
 use crate::network::Network;
 use crate::pair;
 use crate::problem::Problem;
@@ -188,7 +188,7 @@ fn prove_point<S: AsRef<[i16]>>(
                 Flow::Continue
             }
         };
-        let found = bab::search(problem, budget, Goal::Decide, &report);
+        let found = bab::search(problem, budget, Goal::Decide(Branching::Inputs), &report);
         boxes += found.status.boxes;
         unproven += one() - found.fraction.clone();
         match conclude(policy, claim, problem, number, limits, found) {

@@ -6,8 +6,9 @@ use crate::op::{affine, clamp, relu};
 use crate::problem::Problem;
 use crate::signs::Sign;
 
-/// A point in the region at which the facts hold and the objective is exceeded, if one turns up.
-pub(crate) fn violation(problem: &Problem<'_>) -> Option<Vec<i64>> {
+/// The point with the largest excess that the search comes across, with that excess; only points of
+/// the region at which the facts hold. The first one that exceeds the bound ends the search.
+pub(crate) fn candidate(problem: &Problem<'_>) -> Option<(i128, Vec<i64>)> {
     let mut random = Random(SEED);
     let extreme = |raise: bool| -> Vec<i64> {
         let ends = problem.region.iter().zip(&problem.signs);
@@ -21,9 +22,14 @@ pub(crate) fn violation(problem: &Problem<'_>) -> Option<Vec<i64>> {
     };
     let starts = [extreme(false), extreme(true)].into_iter();
     let samples = (0..SAMPLES).map(|_| sample(&mut random, &problem.region));
-    starts
-        .chain(samples)
-        .find_map(|start| ascend(problem, start))
+    let mut best = None;
+    for start in starts.chain(samples) {
+        ascend(problem, start, &mut best);
+        if matches!(best, Some((excess, _)) if excess > 0) {
+            break;
+        }
+    }
+    best
 }
 
 /// Projected gradient ascent from a point, with shrinking steps.
@@ -31,12 +37,18 @@ pub(crate) fn violation(problem: &Problem<'_>) -> Option<Vec<i64>> {
 /// # Source
 /// Madry et al., "Towards deep learning models resistant to adversarial attacks", 2018, §2.1; sign
 /// steps over the box, each candidate repaired to satisfy the facts.
-fn ascend(problem: &Problem<'_>, start: Vec<i64>) -> Option<Vec<i64>> {
+fn ascend(problem: &Problem<'_>, start: Vec<i64>, best: &mut Option<(i128, Vec<i64>)>) {
     let mut point = start;
     for step in 0..STEPS {
         let mut candidate = point.clone();
-        if repair(problem, &problem.region, &mut candidate) && problem.excess_at(&candidate) > 0 {
-            return Some(candidate);
+        if repair(problem, &problem.region, &mut candidate) {
+            let excess = problem.excess_at(&candidate);
+            if best.as_ref().is_none_or(|&(highest, _)| excess > highest) {
+                *best = Some((excess, candidate));
+            }
+            if excess > 0 {
+                return;
+            }
         }
         let slopes = gradient(problem, &point);
         for ((value, slope), bounds) in point.iter_mut().zip(slopes).zip(&problem.region) {
@@ -51,7 +63,6 @@ fn ascend(problem: &Problem<'_>, start: Vec<i64>) -> Option<Vec<i64>> {
             *value = moved.clamp(bounds.low, bounds.high);
         }
     }
-    None
 }
 
 /// Moves a point within a box until the facts hold; false where that does not succeed.

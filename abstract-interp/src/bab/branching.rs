@@ -1,7 +1,34 @@
-//! Which feature to cut, and where.
+//! What to split: an input or the phase of a neuron.
 
 use crate::interval::Interval;
+use crate::network::Network;
 use crate::objective::Halfspace;
+
+/// What a search that decides may split.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Branching {
+    /// Inputs only.
+    Inputs,
+    /// Phases while a neuron is open, then inputs.
+    Phases,
+    /// Whichever promises more.
+    #[default]
+    Both,
+}
+
+/// How to split a region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Branch {
+    /// At a value of a feature.
+    Input(Cut),
+    /// At zero of a hidden neuron: layer and neuron.
+    Phase {
+        /// The hidden layer.
+        layer: usize,
+        /// The neuron within it.
+        neuron: usize,
+    },
+}
 
 /// A cut: left x ≤ `cut`, right x ≥ `cut` + 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +69,24 @@ pub(super) fn by_fact(fact: &Halfspace, region: &[Interval]) -> Option<Cut> {
         .filter(|&(_, span)| span > 0)
         .max_by_key(|&(place, span)| (span, std::cmp::Reverse(place)))?;
     Some(halve(feature, region[feature]))
+}
+
+/// The neuron that loosens the bound most; scores run over all hidden layers.
+pub(super) fn by_looseness(network: &Network, scores: &[f64]) -> Option<Branch> {
+    let mut best: Option<(usize, f64)> = None;
+    for (place, &score) in scores.iter().enumerate() {
+        if score > best.map_or(0.0, |(_, highest)| highest) {
+            best = Some((place, score));
+        }
+    }
+    let (mut neuron, _) = best?;
+    for (layer, affine) in network.hidden().iter().enumerate() {
+        if neuron < affine.outputs {
+            return Some(Branch::Phase { layer, neuron });
+        }
+        neuron -= affine.outputs;
+    }
+    None
 }
 
 fn halve(feature: usize, bounds: Interval) -> Cut {

@@ -1,4 +1,4 @@
-//! Branch and bound over the input box.
+//! Branch and bound over the input box and the phases of neurons.
 //!
 //! Open boxes wait in a queue, worst bound first; a fixed number of them is bounded at a time, on
 //! all cores, and the results are entered in queue order. So the same model and claim give the same
@@ -16,17 +16,25 @@ use rayon::prelude::*;
 use tautline_certificate_format::format::Tree;
 
 use crate::interval::Interval;
+use crate::linear_bounds::Duals;
+use crate::objective::Halfspace;
+use crate::phase::{self, Phase};
 use crate::problem::Problem;
 use crate::search;
-use bound::{Bounder, Outcome};
+use crate::verdict::MOST_REGIONS;
+use bound::{Bounder, Opened, Outcome};
+use branching::Branch;
 use tree::RegionTree;
+
+pub use branching::Branching;
 
 /// What to stop at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Goal {
     /// Prove or refute; a violation ends the search after [`Budget::after_violation`] more boxes.
-    Decide,
-    /// Cover as much as the budget allows, largest boxes first.
+    Decide(Branching),
+    /// Cover as much as the budget allows, largest boxes first: one bound per box, no phases. What
+    /// training reads; its results are pinned to the last bit.
     Measure,
 }
 
@@ -59,6 +67,21 @@ pub struct Found {
     pub fraction: BigRational,
     /// Where it stood then.
     pub status: Status,
+    /// Open regions with the largest bounds, worst first.
+    pub regions: Vec<Waiting>,
+    /// The point of the region with the largest excess seen, where [`Goal::Decide`] looked.
+    pub candidate: Option<(i128, Vec<i64>)>,
+}
+
+/// A region that was neither proven nor split.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Waiting {
+    /// Its box.
+    pub region: Vec<Interval>,
+    /// Neurons whose phase is fixed in it.
+    pub phases: usize,
+    /// Upper bound of the excess in it; infinite where nothing was bounded yet.
+    pub excess: f64,
 }
 
 /// How a search ended.
@@ -84,12 +107,13 @@ pub fn search(
     watch: &(dyn Fn(Status) -> Flow + Sync),
 ) -> Found {
     let mut search = Search::new(problem, goal);
-    if goal == Goal::Decide {
-        search.violation = search::violation(problem);
+    let decides = goal != Goal::Measure;
+    if decides {
+        search.candidate = search::candidate(problem);
     }
     let mut left = budget.boxes;
     let end = loop {
-        if search.violation.is_some() && goal == Goal::Decide {
+        if search.is_violated() && decides {
             left = left.min(
                 budget
                     .after_violation
@@ -120,35 +144,47 @@ pub enum Flow {
 
 struct Search<'p> {
     problem: &'p Problem<'p>,
+    goal: Goal,
     tree: RegionTree,
     queue: BinaryHeap<Open>,
     by_size: bool,
-    stuck: usize,
+    stuck: Vec<Open>,
     boxes: u64,
     boxes_after_violation: u64,
     proven: f64,
-    violation: Option<Vec<i64>>,
+    candidate: Option<(i128, Vec<i64>)>,
 }
 
 impl<'p> Search<'p> {
     fn new(problem: &'p Problem<'p>, goal: Goal) -> Self {
         let root = Open {
             node: 0,
-            region: problem.region.clone(),
+            part: Part {
+                region: problem.region.clone(),
+                phases: vec![],
+                side: Side::Region,
+                duals: Duals::default(),
+            },
             share: 1.0,
             key: f64::INFINITY,
+            excess: f64::INFINITY,
         };
         Self {
             problem,
+            goal,
             tree: RegionTree::new(),
             queue: BinaryHeap::from([root]),
             by_size: goal == Goal::Measure,
-            stuck: 0,
+            stuck: vec![],
             boxes: 0,
             boxes_after_violation: 0,
             proven: 0.0,
-            violation: None,
+            candidate: None,
         }
+    }
+
+    fn is_violated(&self) -> bool {
+        matches!(self.candidate, Some((excess, _)) if excess > 0)
     }
 
     fn order_by_size(&mut self) {
@@ -168,24 +204,25 @@ impl<'p> Search<'p> {
     /// Bounds the next boxes and enters the results; returns how many.
     fn step(&mut self, count: usize) -> u64 {
         let batch: Vec<_> = (0..count).map_while(|_| self.queue.pop()).collect();
-        let problem = self.problem;
-        let bounds = |bounder: &mut Bounder, open: &Open| bounder.bound(problem, &open.region);
+        let (problem, goal) = (self.problem, self.goal);
+        let bounds = |bounder: &mut Bounder, open: &Open| bounder.bound(problem, &open.part, goal);
         let outcomes: Vec<_> = batch
             .par_iter()
             .with_min_len(CHUNK)
             .map_init(Bounder::default, bounds)
             .collect();
-        self.boxes += batch.len() as u64;
-        if self.violation.is_some() {
-            self.boxes_after_violation += batch.len() as u64;
+        let count = batch.len() as u64;
+        self.boxes += count;
+        if self.is_violated() {
+            self.boxes_after_violation += count;
         }
-        for (open, outcome) in batch.iter().zip(outcomes) {
+        for (open, outcome) in batch.into_iter().zip(outcomes) {
             self.enter(open, outcome);
         }
-        batch.len() as u64
+        count
     }
 
-    fn enter(&mut self, open: &Open, outcome: Outcome) {
+    fn enter(&mut self, open: Open, outcome: Outcome) {
         match outcome {
             Outcome::Proven(leaf) => {
                 self.tree.close(open.node, leaf);
@@ -195,51 +232,96 @@ impl<'p> Search<'p> {
                 self.tree.close_at_corner(open.node, leaf);
                 self.proven += open.share;
             }
-            Outcome::Open {
-                cut,
-                excess,
-                violation,
-            } => {
-                self.violation = self.violation.take().or(violation);
-                let Some(cut) = cut else {
-                    self.stuck += 1;
-                    return;
-                };
+            Outcome::Open(mut opened) => {
+                self.see(opened.candidate.take());
+                self.split(open, opened);
+            }
+        }
+    }
+
+    /// Keeps the candidate with the larger excess, the earlier one of two equals.
+    fn see(&mut self, candidate: Option<(i128, Vec<i64>)>) {
+        if let Some(new) = candidate
+            && self.candidate.as_ref().is_none_or(|old| new.0 > old.0)
+        {
+            self.candidate = Some(new);
+        }
+    }
+
+    fn split(&mut self, mut open: Open, opened: Opened) {
+        open.excess = open.excess.min(opened.excess);
+        let Some(branch) = opened.branch else {
+            self.stuck.push(open);
+            return;
+        };
+        if let Some(corner) = opened.corner {
+            open.node = self.tree.move_to_corner(open.node, corner.clone());
+            open.part.region = corner;
+            open.part.side = Side::Corner;
+        }
+        open.part.duals = opened.duals;
+        match branch {
+            Branch::Input(cut) => {
                 let left = self.tree.split(open.node, cut);
-                let (first, second) = tree::halves(&open.region, cut);
-                let whole = open.region[cut.feature].width() + 1;
+                let (first, second) = tree::halves(&open.part.region, cut);
+                let whole = open.part.region[cut.feature].width() + 1;
                 for (node, region) in [(left, first), (left + 1, second)] {
                     let part = (region[cut.feature].width() + 1) as f64 / whole as f64;
-                    let share = open.share * part;
-                    let key = if self.by_size { share } else { excess };
-                    self.queue.push(Open {
-                        node,
+                    let child = Part {
                         region,
-                        share,
-                        key,
-                    });
+                        ..open.part.clone()
+                    };
+                    self.wait(node, child, open.share * part, open.excess, opened.excess);
+                }
+            }
+            Branch::Phase { layer, neuron } => {
+                let sides = [phase::Side::Inactive, phase::Side::Active].map(|side| Phase {
+                    layer,
+                    neuron,
+                    side,
+                });
+                let place = sides[0].place(self.problem.network);
+                let left = self.tree.split_phase(open.node, place);
+                for (node, phase) in [left, left + 1].into_iter().zip(sides) {
+                    let mut child = open.part.clone();
+                    child.phases.push(phase);
+                    // Nobody knows how many points have a phase.
+                    self.wait(node, child, open.share / 2.0, open.excess, opened.excess);
                 }
             }
         }
     }
 
+    fn wait(&mut self, node: usize, part: Part, share: f64, excess: f64, order: f64) {
+        self.queue.push(Open {
+            node,
+            part,
+            share,
+            key: if self.by_size { share } else { order },
+            excess,
+        });
+    }
+
     fn status(&self) -> Status {
         Status {
             boxes: self.boxes,
-            open: self.queue.len() + self.stuck,
+            open: self.queue.len() + self.stuck.len(),
             proven: self.proven.min(1.0),
         }
     }
 
-    fn finish(self, end: Option<End>) -> Found {
+    fn finish(mut self, end: Option<End>) -> Found {
         let status = self.status();
         let fraction = self.tree.proven_fraction(&self.problem.region);
-        let unproven = match (end, self.violation) {
-            (_, Some(point)) => Some(End::Violated(point)),
-            (Some(end), None) if status.open > 0 => Some(end),
-            (None, None) if !self.queue.is_empty() => Some(End::BoxLimit),
+        let is_violated = self.is_violated();
+        let point = self.candidate.as_ref().map(|(_, point)| point.clone());
+        let unproven = match (end, point) {
+            (_, Some(point)) if is_violated => Some(End::Violated(point)),
+            (Some(end), _) if status.open > 0 => Some(end),
+            (None, _) if !self.queue.is_empty() => Some(End::BoxLimit),
             _ => None,
         };
+        let regions = self.waiting();
         let end = match unproven {
             Some(end) => end,
             None => self.tree.into_proof().map_or(End::Exhausted, End::Proven),
@@ -248,17 +330,63 @@ impl<'p> Search<'p> {
             end,
             fraction,
             status,
+            regions,
+            candidate: self.candidate,
+        }
+    }
+
+    /// The open regions with the largest bounds.
+    fn waiting(&mut self) -> Vec<Waiting> {
+        let mut open: Vec<_> = std::mem::take(&mut self.stuck);
+        open.extend(std::mem::take(&mut self.queue));
+        open.sort_by(|a, b| b.excess.total_cmp(&a.excess).then(a.node.cmp(&b.node)));
+        open.truncate(MOST_REGIONS);
+        let waiting = |open: Open| Waiting {
+            region: open.part.region,
+            phases: open.part.phases.len(),
+            excess: open.excess,
+        };
+        open.into_iter().map(waiting).collect()
+    }
+}
+
+/// A part of the region.
+#[derive(Clone, Debug)]
+struct Part {
+    region: Vec<Interval>,
+    phases: Vec<Phase>,
+    side: Side,
+    /// Found for what it was split from.
+    duals: Duals,
+}
+
+impl Part {
+    /// What holds in it beside the box.
+    fn facts<'p>(&self, problem: &'p Problem<'_>) -> &'p [Halfspace] {
+        match self.side {
+            Side::Region => &problem.facts,
+            Side::Corner => &[],
         }
     }
 }
 
-/// A box that waits.
+/// What a part is a part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    /// The claim's region.
+    Region,
+    /// The corner of a box of it, where facts need not hold.
+    Corner,
+}
+
+/// A part that waits.
 #[derive(Clone, Debug)]
 struct Open {
     node: usize,
-    region: Vec<Interval>,
+    part: Part,
     share: f64,
     key: f64,
+    excess: f64,
 }
 
 impl Ord for Open {

@@ -18,7 +18,20 @@ enum Entry {
     Open,
     Leaf(Node),
     CornerLeaf(Node),
-    Split { cut: Cut, left: usize },
+    Split {
+        cut: Cut,
+        left: usize,
+    },
+    /// The neuron's place over all hidden layers.
+    PhaseSplit {
+        neuron: usize,
+        left: usize,
+    },
+    /// What follows is about the corner, which is this box.
+    Corner {
+        reduced: Vec<Interval>,
+        below: usize,
+    },
 }
 
 impl RegionTree {
@@ -41,9 +54,29 @@ impl RegionTree {
 
     /// Cuts an open node; its children are the returned number and the next one.
     pub(super) fn split(&mut self, node: usize, cut: Cut) -> usize {
+        let left = self.pair();
+        self.nodes[node] = Entry::Split { cut, left };
+        left
+    }
+
+    /// Splits an open node at zero of a neuron; the children are as for [`Self::split`].
+    pub(super) fn split_phase(&mut self, node: usize, neuron: usize) -> usize {
+        let left = self.pair();
+        self.nodes[node] = Entry::PhaseSplit { neuron, left };
+        left
+    }
+
+    /// Moves an open node to its corner; the open node there is returned.
+    pub(super) fn move_to_corner(&mut self, node: usize, reduced: Vec<Interval>) -> usize {
+        let below = self.nodes.len();
+        self.nodes.push(Entry::Open);
+        self.nodes[node] = Entry::Corner { reduced, below };
+        below
+    }
+
+    fn pair(&mut self) -> usize {
         let left = self.nodes.len();
         self.nodes.extend([Entry::Open, Entry::Open]);
-        self.nodes[node] = Entry::Split { cut, left };
         left
     }
 
@@ -63,26 +96,52 @@ impl RegionTree {
                     });
                     pending.extend([left + 1, *left]);
                 }
+                Entry::PhaseSplit { neuron, left } => {
+                    nodes.push(Node::PhaseSplit {
+                        neuron: *neuron as u16,
+                    });
+                    pending.extend([left + 1, *left]);
+                }
+                Entry::Corner { below, .. } => {
+                    nodes.push(Node::Corner);
+                    pending.push(*below);
+                }
             }
         }
         Some(Tree { nodes })
     }
 
-    /// Closed leaves' share of the root box's integer points, exactly.
+    /// A lower bound of the proven share of the root box's integer points, exactly; the share itself
+    /// where nothing below a phase split is open.
     pub(super) fn proven_fraction(&self, root: &[Interval]) -> BigRational {
-        let mut proven = BigUint::default();
-        let mut pending = vec![(0, root.to_vec())];
-        while let Some((number, region)) = pending.pop() {
-            match &self.nodes[number] {
-                Entry::Open => {}
-                Entry::Leaf(_) | Entry::CornerLeaf(_) => proven += points(&region),
-                Entry::Split { cut, left } => {
-                    let (first, second) = halves(&region, *cut);
-                    pending.extend([(left + 1, second), (*left, first)]);
+        let proven = self.proven_points(0, root);
+        BigRational::new(BigInt::from(proven), BigInt::from(points(root)))
+    }
+
+    fn proven_points(&self, number: usize, region: &[Interval]) -> BigUint {
+        match &self.nodes[number] {
+            Entry::Open => BigUint::default(),
+            Entry::Leaf(_) | Entry::CornerLeaf(_) => points(region),
+            Entry::Split { cut, left } => {
+                let (first, second) = halves(region, *cut);
+                self.proven_points(*left, &first) + self.proven_points(left + 1, &second)
+            }
+            Entry::PhaseSplit { left, .. } => {
+                // A point counts where it is proven for both phases: whichever it has, it is safe.
+                let both = self.proven_points(*left, region) + self.proven_points(left + 1, region);
+                let all = points(region);
+                if both > all {
+                    both - all
+                } else {
+                    BigUint::default()
                 }
             }
+            Entry::Corner { reduced, below } => {
+                // What is proven for the free features is proven for every value of the others.
+                let proven = self.proven_points(*below, reduced);
+                proven * points(region) / points(reduced)
+            }
         }
-        BigRational::new(BigInt::from(proven), BigInt::from(points(root)))
     }
 }
 

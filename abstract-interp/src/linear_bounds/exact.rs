@@ -1,25 +1,31 @@
 //! The linear bound once more, in exact dyadic rationals.
 //!
-//! Slower than floats by an order of magnitude, so only asked where rounding to integers was too
-//! close to call. A row is a vector of numerators over one power of two.
+//! Asked before a leaf enters a proof. A row is a vector of numerators over one power of two.
 
-use super::Multiplier;
+use super::{Multiplier, Subject};
 use crate::interval::Interval;
 use crate::network::{Affine, Network};
 use crate::objective::{Halfspace, Objective};
 use crate::op::relu::{self, LINE_BITS};
 use crate::op::{affine, clamp};
+use crate::phase::{Phase, Side};
 
-/// What a leaf of a proof says: lower slopes (units of 1/128) and weights of facts.
-#[derive(Clone, Copy, Debug)]
+/// What a leaf of a proof says: lower slopes (units of 1/128), weights of facts and, below phase
+/// splits, weights of phases.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Witness<'w> {
     /// One per hidden neuron.
     pub alpha: &'w [u8],
     /// Strictly increasing facts.
     pub multipliers: &'w [Multiplier],
+    /// What the path says about neurons.
+    pub phases: &'w [Phase],
+    /// One per phase, in units of 2⁻¹⁶.
+    pub beta: &'w [u32],
 }
 
-/// True if the witness proves the objective over the box, in exact arithmetic.
+/// True if the witness proves the objective over the box, in exact arithmetic, or shows that no
+/// point of the box has the phases.
 ///
 /// False too where 128 bits do not suffice.
 pub fn proves(
@@ -32,15 +38,24 @@ pub fn proves(
     let mut state = State {
         network,
         input,
+        witness,
         hidden: vec![],
     };
-    state.proves(objective, facts, witness).unwrap_or(false)
+    state.proves(objective, facts).unwrap_or(false)
 }
 
 struct State<'n> {
     network: &'n Network,
     input: &'n [Interval],
+    witness: Witness<'n>,
     hidden: Vec<Hidden>,
+}
+
+/// Bounds of a layer.
+enum Enclosure {
+    /// Some bounds contradict each other: no point of the box has the phases.
+    Empty,
+    Bounds(Vec<Interval>),
 }
 
 struct Hidden {
@@ -63,15 +78,13 @@ struct Row {
 }
 
 impl State<'_> {
-    fn proves(
-        &mut self,
-        objective: &Objective,
-        facts: &[Halfspace],
-        witness: Witness<'_>,
-    ) -> Option<bool> {
+    fn proves(&mut self, objective: &Objective, facts: &[Halfspace]) -> Option<bool> {
+        let witness = self.witness;
         let mut start = 0;
         for layer in 0..self.network.hidden_count() {
-            let before = self.enclose(layer)?;
+            let Enclosure::Bounds(before) = self.enclose(layer)? else {
+                return Some(!witness.phases.is_empty());
+            };
             let alpha = &witness.alpha[start..start + before.len()];
             start += before.len();
             self.hidden.push(Hidden {
@@ -92,13 +105,15 @@ impl State<'_> {
                 constant: 0,
                 exponent: 0,
             };
-            let mut row = self.descend(output, row)?;
+            let mut row = self.descend(output, row, Subject::Objective)?;
             row.subtract(facts, witness.multipliers)?;
             let highest = i128::from(c).abs() * i128::from(clamp::ONE);
             let raw = row.concretize(self.input)? >> row.exponent;
             return Some(raw.clamp(-highest, highest) <= i128::from(objective.bound));
         }
-        let outputs = self.enclose(output)?;
+        let Enclosure::Bounds(outputs) = self.enclose(output)? else {
+            return Some(!witness.phases.is_empty());
+        };
         let heads: Vec<_> = outputs.iter().map(|&y| clamp::interval(y)).collect();
         if objective.interval_excess(self.input, &heads) <= 0 {
             return Some(true);
@@ -113,7 +128,7 @@ impl State<'_> {
             row.coefficients[head] += coefficient;
             row.constant += offset;
         }
-        let mut row = self.descend(output, row)?;
+        let mut row = self.descend(output, row, Subject::Objective)?;
         for &(feature, d) in &objective.features {
             let term = scale(i128::from(d), row.exponent)?;
             row.coefficients[feature] = row.coefficients[feature].checked_add(term)?;
@@ -124,8 +139,8 @@ impl State<'_> {
         Some(upper <= i128::from(objective.bound))
     }
 
-    /// Pre-activation bounds of a layer; `None` where they contradict each other.
-    fn enclose(&self, layer: usize) -> Option<Vec<Interval>> {
+    /// Pre-activation bounds of a layer; `None` where 128 bits do not suffice.
+    fn enclose(&self, layer: usize) -> Option<Enclosure> {
         let affine = &self.network.layers()[layer];
         let mut below: Vec<_> = match layer.checked_sub(1) {
             Some(previous) => self.hidden[previous].after.clone(),
@@ -151,21 +166,28 @@ impl State<'_> {
                         exponent: 0,
                     }
                 };
-                let upper = self.descend(layer, unit(1))?;
-                let lower = self.descend(layer, unit(-1))?;
+                let upper = self.descend(layer, unit(1), Subject::Neuron)?;
+                let lower = self.descend(layer, unit(-1), Subject::Neuron)?;
                 *bound = bound.intersection(Interval {
                     low: -i64::try_from(lower.concretize(self.input)? >> lower.exponent).ok()?,
                     high: i64::try_from(upper.concretize(self.input)? >> upper.exponent).ok()?,
                 });
                 if bound.low > bound.high {
-                    return None;
+                    return Some(Enclosure::Empty);
                 }
             }
         }
-        Some(bounds)
+        for phase in self.witness.phases.iter().filter(|it| it.layer == layer) {
+            bounds[phase.neuron] = phase.restrict(bounds[phase.neuron]);
+        }
+        Some(if bounds.iter().any(|bound| bound.low > bound.high) {
+            Enclosure::Empty
+        } else {
+            Enclosure::Bounds(bounds)
+        })
     }
 
-    fn descend(&self, layer: usize, mut row: Row) -> Option<Row> {
+    fn descend(&self, layer: usize, mut row: Row, subject: Subject) -> Option<Row> {
         let mut direct = (vec![0; self.network.inputs()], 0);
         for index in (0..=layer).rev() {
             let affine = &self.network.layers()[index];
@@ -178,6 +200,9 @@ impl State<'_> {
             }
             if let Some(previous) = index.checked_sub(1) {
                 through_relu(&self.hidden[previous].lines, &mut row)?;
+                if subject == Subject::Objective {
+                    self.weigh_phases(previous, &mut row)?;
+                }
             }
         }
         for (coefficient, direct_part) in row.coefficients.iter_mut().zip(direct.0) {
@@ -185,6 +210,26 @@ impl State<'_> {
             *coefficient = coefficient.checked_add(term)?;
         }
         Some(row)
+    }
+
+    /// Adds β·(z − 1) for active neurons of a layer and −β·z for inactive ones.
+    fn weigh_phases(&self, layer: usize, row: &mut Row) -> Option<()> {
+        let phases = self.witness.phases.iter().zip(self.witness.beta);
+        for (phase, &beta) in phases.filter(|(phase, _)| phase.layer == layer) {
+            if row.exponent < WEIGHT_BITS {
+                row.shift(WEIGHT_BITS - row.exponent)?;
+            }
+            let weight = scale(i128::from(beta), row.exponent - WEIGHT_BITS)?;
+            let coefficient = &mut row.coefficients[phase.neuron];
+            match phase.side {
+                Side::Active => {
+                    *coefficient = coefficient.checked_add(weight)?;
+                    row.constant = row.constant.checked_sub(weight)?;
+                }
+                Side::Inactive => *coefficient = coefficient.checked_sub(weight)?,
+            }
+        }
+        Some(())
     }
 }
 

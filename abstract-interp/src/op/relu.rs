@@ -27,6 +27,13 @@ pub struct Lines {
     pub offset: f64,
 }
 
+impl Lines {
+    /// True if the sign is open, so that the lines differ.
+    pub fn is_open(&self) -> bool {
+        self.offset > 0.0
+    }
+}
+
 /// The dyadic upper line `h ≤ (slope·z + offset) / 2¹⁰` over an interval with `low < 0 < high`.
 ///
 /// The slope is rounded up to a multiple of 2⁻¹⁰ and the offset is the least that covers both

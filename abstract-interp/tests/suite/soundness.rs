@@ -111,7 +111,7 @@ proptest! {
         let alpha = linear.alpha();
         for slack in [-6, 0] {
             objective.bound = upper as i64 + slack;
-            let witness = Witness { alpha: &alpha, multipliers: &multipliers };
+            let witness = Witness { alpha: &alpha, multipliers: &multipliers, ..Witness::default() };
             let exact = exact::proves(&network, &region, &objective, facts, witness);
             // A few units cover an undecided floor; at a stop of the clamp both sides are exact.
             prop_assert!(exact == (slack == 0) || !linear.certain(), "slack {slack} of {upper}");
