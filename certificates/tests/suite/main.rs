@@ -14,6 +14,8 @@ mod canonical;
 #[cfg(test)]
 mod claims;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod differential;
 #[cfg(test)]
 mod raw;
