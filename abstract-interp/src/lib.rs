@@ -21,6 +21,7 @@ pub mod linear_bounds;
 pub mod network;
 pub mod objective;
 pub mod op;
+pub mod opinion;
 mod pair;
 pub mod phase;
 pub mod problem;
