@@ -1,31 +1,7 @@
 //! Search for counterexamples: projected gradient descent on the margin of a conjunction.
 
-use crate::float::network::{Activation, FloatNetwork};
+use crate::float::search::evaluator::Evaluator;
 use crate::float::search::query::Query;
-
-/// A network laid out for many evaluations and gradients; it computes exactly what
-/// [`FloatNetwork::forward`] does.
-#[derive(Clone, Debug)]
-pub(crate) struct Evaluator {
-    layers: Vec<Weights>,
-    /// Values per layer, the inputs first.
-    values: Vec<Vec<f32>>,
-    gradient: Vec<f32>,
-    next: Vec<f32>,
-    rows: Vec<f64>,
-}
-
-#[derive(Clone, Debug)]
-struct Weights {
-    inputs: usize,
-    outputs: usize,
-    /// `[out, in]`, for gradients.
-    rows: Vec<f32>,
-    /// `[in, out]`, for values.
-    columns: Vec<f32>,
-    bias: Vec<f32>,
-    activations: Vec<Activation>,
-}
 
 /// How many points gradient descent starts from, and how far it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,44 +29,6 @@ pub(crate) struct Target<'q> {
 }
 
 impl Evaluator {
-    pub(crate) fn new(network: &FloatNetwork) -> Self {
-        let layers: Vec<Weights> = network
-            .layers()
-            .iter()
-            .map(|layer| Weights {
-                inputs: layer.inputs,
-                outputs: layer.outputs,
-                rows: layer.weights.iter().map(|&weight| weight as f32).collect(),
-                columns: (0..layer.inputs)
-                    .flat_map(|input| {
-                        (0..layer.outputs).map(move |output| layer.row(output)[input] as f32)
-                    })
-                    .collect(),
-                bias: layer.bias.iter().map(|&bias| bias as f32).collect(),
-                activations: layer.activations.clone(),
-            })
-            .collect();
-        let mut values = vec![vec![0.0; network.inputs()]];
-        values.extend(layers.iter().map(|layer| vec![0.0; layer.outputs]));
-        Self {
-            layers,
-            values,
-            gradient: vec![],
-            next: vec![],
-            rows: vec![],
-        }
-    }
-
-    /// The outputs of an input.
-    pub(crate) fn forward(&mut self, input: &[f32]) -> &[f32] {
-        self.values[0].copy_from_slice(input);
-        for (number, layer) in self.layers.iter().enumerate() {
-            let (before, after) = self.values.split_at_mut(number + 1);
-            layer.forward(&before[number], &mut after[0]);
-        }
-        &self.values[self.layers.len()]
-    }
-
     /// The margin of a conjunction at an input; infinite where an output is not finite.
     pub(crate) fn margin(&mut self, query: &Query, conjunction: usize, input: &[f32]) -> f64 {
         self.forward(input);
@@ -247,41 +185,6 @@ fn splitmix(state: &mut u64) -> u64 {
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
-}
-
-impl Weights {
-    fn forward(&self, input: &[f32], output: &mut [f32]) {
-        output.fill(0.0);
-        for (value, column) in input.iter().zip(self.columns.chunks_exact(self.outputs)) {
-            for (sum, weight) in output.iter_mut().zip(column) {
-                *sum += weight * value;
-            }
-        }
-        let ends = self.bias.iter().zip(&self.activations);
-        for (value, (bias, activation)) in output.iter_mut().zip(ends) {
-            *value = activation.concrete(*value + bias);
-        }
-    }
-
-    /// From the gradient after the activations to the one before the layer.
-    fn backward(&self, output: &[f32], gradient: &mut [f32], before: &mut Vec<f32>) {
-        before.clear();
-        before.resize(self.inputs, 0.0);
-        let rows = self.rows.chunks_exact(self.inputs.max(1));
-        let ends = output.iter().zip(&self.activations);
-        for ((slope, row), (value, activation)) in gradient.iter().zip(rows).zip(ends) {
-            let slope = if *value > 0.0 {
-                *slope
-            } else {
-                slope * activation.negative_slope() as f32
-            };
-            if slope != 0.0 {
-                for (sum, weight) in before.iter_mut().zip(row) {
-                    *sum += slope * weight;
-                }
-            }
-        }
-    }
 }
 
 /// The first step, as a share of the box.

@@ -1,7 +1,9 @@
 //! Where to split a region.
 
+use crate::float::bound::Hidden;
 use crate::float::range::Range;
 use crate::float::search::clip::single_below;
+use crate::float::search::evaluator::Evaluator;
 
 /// The two sides of a region cut in the middle of an input; no `f32` lies between them.
 pub(crate) fn halves(input: &[Range], place: usize) -> [Vec<Range>; 2] {
@@ -12,6 +14,55 @@ pub(crate) fn halves(input: &[Range], place: usize) -> [Vec<Range>; 2] {
     left[place].high = middle;
     right[place].low = next(middle);
     [left, right]
+}
+
+/// What fixing the neurons of a region would gain, `[layer][neuron]`, and the region's ranges.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gains<'h> {
+    pub(crate) neurons: &'h [Vec<f64>],
+    pub(crate) hidden: &'h Hidden,
+}
+
+impl Evaluator {
+    /// Per input, how much of the relaxations' cost depends on it.
+    ///
+    /// A neuron's gain counts in proportion to how much of its range the input alone spans, through
+    /// the chords of the neurons before it.
+    pub(crate) fn influence(&mut self, input: &[Range], gains: Gains<'_>) -> Vec<f64> {
+        let scores = (0..input.len()).map(|place| {
+            if input[place].low >= input[place].high {
+                return 0.0;
+            }
+            let mut score = 0.0;
+            self.values[0].fill(0.0);
+            self.values[0][place] = input[place].width() as f32;
+            for (number, layer) in self.layers.iter().enumerate() {
+                let (before, after) = self.values.split_at_mut(number + 1);
+                layer.linear(&before[number], &mut after[0]);
+                let ranges = gains.hidden.layers[number].iter();
+                let neurons = ranges.zip(&gains.neurons[number]).zip(&layer.activations);
+                for (spread, ((range, gain), activation)) in after[0].iter_mut().zip(neurons) {
+                    if *gain > 0.0 {
+                        score += gain * f64::from(spread.abs()) / range.width();
+                    }
+                    *spread *= chord(*range, activation.negative_slope()) as f32;
+                }
+            }
+            if score.is_finite() { score } else { 0.0 }
+        });
+        scores.collect()
+    }
+}
+
+/// Slope of the line through an activation's values at the ends of a range.
+fn chord(range: Range, negative_slope: f64) -> f64 {
+    if range.low >= 0.0 {
+        1.0
+    } else if range.high <= 0.0 {
+        negative_slope
+    } else {
+        (range.high - negative_slope * range.low) / range.width()
+    }
 }
 
 /// The input with the largest score among those that hold more than one `f32`; the widest one where

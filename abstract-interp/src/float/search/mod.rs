@@ -2,6 +2,7 @@
 
 mod branching;
 mod clip;
+pub(crate) mod evaluator;
 pub(crate) mod query;
 mod queue;
 mod step;
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 
-use crate::float::attack::{Evaluator, Point, Target, Plan, start};
+use crate::float::attack::{Plan, Point, Target, start};
 use crate::float::bound::Bounder;
 use crate::float::network::FloatNetwork;
 use crate::float::property::Property;
@@ -20,6 +21,7 @@ use crate::float::replay::replay;
 use crate::float::verdict::{Candidate, CaseStatus, Counterexample, OpenRegion, Reason, Verdict};
 use crate::float::verify::{Options, Progress, Watch};
 
+use evaluator::Evaluator;
 use query::Query;
 use queue::{Ledger, Node, Queue, share};
 use step::{Step, Worker, Zeal};

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::float::attack::{Evaluator, Plan, Point, Target};
+use crate::float::attack::{Plan, Point, Target};
 use crate::float::bound::{Bounder, Effort, Hidden, Phase, Region, Row, Side};
 use crate::float::range::Range;
-use crate::float::search::branching::{best_input, halves};
+use crate::float::search::branching::{Gains, best_input, halves};
 use crate::float::search::clip::{Cut, Left, clip, hull};
+use crate::float::search::evaluator::Evaluator;
 use crate::float::search::query::Query;
 use crate::float::search::queue::{Node, SplitKind};
 use crate::float::verify::{Branching, Options};
@@ -111,8 +112,16 @@ impl Worker {
             input: node.input.clone(),
             phases: node.phases.clone(),
         };
+        let a: u32 = std::env::var("AL")
+            .ok()
+            .and_then(|a| a.parse().ok())
+            .unwrap_or(0);
         let effort = if node.phases.is_empty() {
-            Effort::Crown
+            if a > 0 {
+                Effort::Alpha { steps: a }
+            } else {
+                Effort::Crown
+            }
         } else {
             Effort::Alpha { steps: PHASE_STEPS }
         };
@@ -206,7 +215,7 @@ impl Worker {
                 children: vec![side(Side::Inactive), side(Side::Active)],
             };
         }
-        let scores = input_scores(&child.input, open, &bounds);
+        let scores = self.input_scores(&child.input, &bounds);
         let Some(place) = best_input(&child.input, &scores) else {
             return Next::Stuck(child);
         };
@@ -218,6 +227,22 @@ impl Worker {
             kind: SplitKind::Input,
             children: children.into(),
         }
+    }
+
+    /// How much of the relaxations' cost, summed over all rows, depends on every input.
+    fn input_scores(&mut self, input: &[Range], bounds: &Bounds) -> Vec<f64> {
+        let layers = bounds.hidden.layers.iter();
+        let mut neurons: Vec<Vec<f64>> = layers.map(|layer| vec![0.0; layer.len()]).collect();
+        for row in 0..bounds.rows.len() {
+            for score in self.bounder.neuron_scores(row) {
+                neurons[score.layer][score.neuron] += score.score;
+            }
+        }
+        let gains = Gains {
+            neurons: &neurons,
+            hidden: &bounds.hidden,
+        };
+        self.evaluator.influence(input, gains)
     }
 
     /// The neuron whose phase is worth most.
@@ -273,18 +298,6 @@ impl Bounds {
             margin,
         })
     }
-}
-
-/// |slope|·width, summed over the rows closest to exclusion.
-fn input_scores(input: &[Range], open: &[Open], bounds: &Bounds) -> Vec<f64> {
-    let mut scores = vec![0.0; input.len()];
-    for open in open.iter().filter(|open| open.margin.is_finite()) {
-        let slopes = bounds.slopes(open.row, input.len());
-        for (score, (slope, range)) in scores.iter_mut().zip(slopes.iter().zip(input)) {
-            *score += slope.abs() * (range.high - range.low);
-        }
-    }
-    scores
 }
 
 /// A row's lower bound from ranges alone, or a little more.
