@@ -2,7 +2,8 @@
 //!
 //! Nothing here calls the deployed forward pass; the two are compared by tests only. A neuron is
 //! `z = ⌊(Σ w·h + bias·2¹⁶) / 2ˢ⌋`, a hidden activation `h = max(z, 0)`, a head
-//! `a = min(max(y, −2¹⁶), 2¹⁶)`.
+//! `a = min(max(y, −2¹⁶), 2¹⁶)`. All of it is written once, for ranges of values: every neuron is
+//! monotone in each of its inputs, so its range is attained, and a value is a range of one point.
 #![expect(
     clippy::arithmetic_side_effects,
     reason = "rows have at most 161 weights below 2^15 and values that Program::new has shown to \
@@ -22,10 +23,9 @@ pub struct Program {
     digest: Digest,
     table: &'static FeatureTable,
     heads: Vec<HeadKind>,
-    hidden: Vec<Layer>,
-    output: Layer,
+    layers: Vec<Layer>,
     skip: Skip,
-    head_ranges: Vec<(i64, i64)>,
+    head_ranges: Vec<Range>,
 }
 
 /// An affine map with its rescale.
@@ -33,12 +33,58 @@ pub struct Program {
 pub(crate) struct Layer {
     rows: Vec<i16>,
     row_len: usize,
-    shift: u32,
-    column_sum: i64,
+    /// The rescale's shift.
+    pub(crate) shift: u32,
+    /// The largest Σ |w| of a column.
+    pub(crate) column_sum: i64,
+}
+
+/// Inclusive integer bounds of one value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Range {
+    pub(crate) low: i64,
+    pub(crate) high: i64,
+}
+
+impl Range {
+    /// From two values in units of 2⁻¹⁶.
+    pub(crate) fn new((low, high): (i32, i32)) -> Self {
+        let (low, high) = (i64::from(low), i64::from(high));
+        Self { low, high }
+    }
+
+    /// Both ends mapped by a function that never falls.
+    pub(crate) fn map(self, map: impl Fn(i64) -> i64) -> Self {
+        Self {
+            low: map(self.low),
+            high: map(self.high),
+        }
+    }
+
+    /// The range of the negated value.
+    pub(crate) const fn negated(self) -> Self {
+        Self {
+            low: self.high.saturating_neg(),
+            high: self.low.saturating_neg(),
+        }
+    }
+
+    /// What both ranges allow.
+    pub(crate) fn meet(self, other: Self) -> Self {
+        Self {
+            low: self.low.max(other.low),
+            high: self.high.min(other.high),
+        }
+    }
+
+    /// True if no integer is left.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.low > self.high
+    }
 }
 
 impl Layer {
-    fn new(rows: Vec<i16>, row_len: usize, shift: u8) -> Self {
+    fn new(rows: &[i16], row_len: usize, shift: u8) -> Self {
         let mut sums = vec![0i64; row_len];
         for row in rows.chunks_exact(row_len) {
             for (sum, &weight) in sums.iter_mut().zip(row) {
@@ -46,7 +92,7 @@ impl Layer {
             }
         }
         Self {
-            rows,
+            rows: rows.to_vec(),
             row_len,
             shift: u32::from(shift),
             column_sum: sums.into_iter().max().unwrap_or(0),
@@ -58,55 +104,25 @@ impl Layer {
         self.rows.chunks_exact(self.row_len)
     }
 
-    /// The row of a neuron.
-    pub(crate) fn row(&self, neuron: usize) -> &[i16] {
-        let start = neuron.saturating_mul(self.row_len);
-        self.rows
-            .get(start..start.saturating_add(self.row_len))
-            .unwrap_or_default()
-    }
-
-    /// Neurons.
-    pub(crate) fn outputs(&self) -> usize {
-        self.rows().len()
-    }
-
     /// Weights of a row, with the bias.
     pub(crate) const fn row_len(&self) -> usize {
         self.row_len
     }
 
-    /// The rescale's shift.
-    pub(crate) const fn shift(&self) -> u32 {
-        self.shift
-    }
-
-    /// The largest Σ |w| of a column.
-    pub(crate) const fn column_sum(&self) -> i64 {
-        self.column_sum
-    }
-
-    /// Bounds of every neuron for values within `low` and `high`; attained, since each neuron is
-    /// monotone in every input and flooring is monotone.
-    pub(crate) fn interval(
-        &self,
-        low: &[i64],
-        high: &[i64],
-        to_low: &mut [i64],
-        to_high: &mut [i64],
-    ) {
-        for ((row, to_low), to_high) in self.rows().zip(to_low).zip(to_high) {
-            let (mut from, mut to) = (0i64, 0i64);
-            for ((&weight, &low), &high) in row.iter().zip(low).zip(high) {
-                let weight = i64::from(weight);
-                let (rising, falling) = (weight.max(0), weight.min(0));
-                from += rising * low + falling * high;
-                to += rising * high + falling * low;
-            }
-            let bias = row.last().map_or(0, |&bias| i64::from(bias) * ONE);
-            *to_low = (from + bias) >> self.shift;
-            *to_high = (to + bias) >> self.shift;
+    /// Range of the neuron with a row, from the ranges of what it reads.
+    fn range(&self, row: &[i16], reads: &[Range]) -> Range {
+        let bias = row.last().map_or(0, |&bias| i64::from(bias) * ONE);
+        let mut sum = Range {
+            low: bias,
+            high: bias,
+        };
+        for (&weight, read) in row.iter().zip(reads) {
+            let weight = i64::from(weight);
+            let (rising, falling) = (weight.max(0), weight.min(0));
+            sum.low += rising * read.low + falling * read.high;
+            sum.high += rising * read.high + falling * read.low;
         }
+        sum.map(|value| value >> self.shift)
     }
 }
 
@@ -121,7 +137,7 @@ impl Program {
         // The digest that names the model is the file's last field, which decoding has checked.
         let end = bytes.len().saturating_sub(Digest::LEN);
         let digest = Digest::of(bytes.get(..end).unwrap_or_default());
-        Self::new(&header, &parameters, digest)
+        Self::new(&header, header.table(), &parameters, digest)
     }
 
     /// The program of a loaded policy.
@@ -138,25 +154,40 @@ impl Program {
         Self::decode(&file)
     }
 
-    fn new(header: &ModelHeader, parameters: &[i16], digest: Digest) -> Result<Self, ModelError> {
-        let mut layers: Vec<Layer> = header
-            .layers()
-            .map(|shape| {
-                let end = shape.offset.saturating_add(shape.parameter_count());
-                let rows = parameters.get(shape.offset..end).unwrap_or_default();
-                Layer::new(rows.to_vec(), shape.row_len(), shape.shift)
-            })
-            .collect();
-        let output = layers.pop().ok_or(ModelError::ParameterCount {
-            expected: 1,
-            got: 0,
-        })?;
+    /// A program over any table of features, for measurements and for networks that are no
+    /// models. Its digest is that of no file, and the checker makes a certificate only of a model
+    /// that it has read itself, so nothing can be deployed on what is proven about this one.
+    ///
+    /// # Errors
+    /// [`ModelError`] about the number of parameters, or a neuron that could leave 32 bits.
+    pub fn over(
+        table: &'static FeatureTable,
+        header: &ModelHeader,
+        parameters: &[i16],
+    ) -> Result<Self, ModelError> {
+        let (expected, got) = (header.parameter_count(), parameters.len());
+        if expected != got {
+            return Err(ModelError::ParameterCount { expected, got });
+        }
+        Self::new(header, table, parameters, Digest::of(&[]))
+    }
+
+    fn new(
+        header: &ModelHeader,
+        table: &'static FeatureTable,
+        parameters: &[i16],
+        digest: Digest,
+    ) -> Result<Self, ModelError> {
+        let layers = header.layers().map(|shape| {
+            let end = shape.offset.saturating_add(shape.parameter_count());
+            let rows = parameters.get(shape.offset..end).unwrap_or_default();
+            Layer::new(rows, shape.row_len(), shape.shift)
+        });
         let mut program = Self {
             digest,
-            table: header.table(),
+            table,
             heads: header.head_list().iter().map(|head| head.kind).collect(),
-            hidden: layers,
-            output,
+            layers: layers.collect(),
             skip: header.skip,
             head_ranges: vec![],
         };
@@ -164,17 +195,16 @@ impl Program {
         Ok(program)
     }
 
-    /// Shows by interval propagation over the table's ranges that every neuron fits 32 bits;
-    /// returns the ranges of the heads before the clamp.
-    fn prove_no_overflow(&self) -> Result<Vec<(i64, i64)>, ModelError> {
+    /// Shows that every neuron fits 32 bits over the table's ranges; returns the ranges of the
+    /// heads before the clamp.
+    fn prove_no_overflow(&self) -> Result<Vec<Range>, ModelError> {
         let features = self.table.features.iter();
-        let (low, high): (Vec<i64>, Vec<i64>) = features
-            .map(|f| (i64::from(f.low.units()), i64::from(f.high.units())))
-            .unzip();
-        let fits = |layer: usize, (low, high): &(Vec<i64>, Vec<i64>)| {
-            let bad = |bound: &i64| i32::try_from(*bound).is_err();
-            for (neuron, (low, high)) in low.iter().zip(high).enumerate() {
-                if let Some(&bound) = [low, high].into_iter().find(|&bound| bad(bound)) {
+        let ends = features.map(|f| (f.low.units(), f.high.units()));
+        let mut values = self.intervals(&ends.map(Range::new).collect::<Vec<_>>());
+        for (layer, ranges) in values.iter().enumerate() {
+            for (neuron, range) in ranges.iter().enumerate() {
+                let mut ends = [range.low, range.high].into_iter();
+                if let Some(bound) = ends.find(|&end| i32::try_from(end).is_err()) {
                     return Err(ModelError::Overflow {
                         layer,
                         neuron,
@@ -182,27 +212,32 @@ impl Program {
                     });
                 }
             }
-            Ok(())
-        };
-        let mut state = (low.clone(), high.clone());
-        for (number, layer) in self.hidden.iter().enumerate() {
-            let mut next = (vec![0; layer.outputs()], vec![0; layer.outputs()]);
-            layer.interval(&state.0, &state.1, &mut next.0, &mut next.1);
-            fits(number, &next)?;
-            let relu = |value: &mut i64| *value = (*value).max(0);
-            next.0.iter_mut().for_each(relu);
-            next.1.iter_mut().for_each(relu);
-            state = next;
         }
-        if self.skip == Skip::Linear {
-            state.0.extend(&low);
-            state.1.extend(&high);
+        Ok(values.pop().unwrap_or_default())
+    }
+
+    /// Ranges of the values of every layer by interval propagation, before ReLU and clamp.
+    pub(crate) fn intervals(&self, input: &[Range]) -> Vec<Vec<Range>> {
+        let mut values = vec![];
+        for _ in &self.layers {
+            values.push(self.next_layer(input, &values));
         }
-        let mut heads = (vec![0; self.heads.len()], vec![0; self.heads.len()]);
-        self.output
-            .interval(&state.0, &state.1, &mut heads.0, &mut heads.1);
-        fits(self.hidden.len(), &heads)?;
-        Ok(heads.0.into_iter().zip(heads.1).collect())
+        values
+    }
+
+    /// Ranges of the values of the layer after those in `before`. It reads the features, or the
+    /// activations of the last one; the output layer of a model with a skip reads features again.
+    pub(crate) fn next_layer(&self, input: &[Range], before: &[Vec<Range>]) -> Vec<Range> {
+        let relu = |range: &Range| range.map(|z| z.max(0));
+        let activations = before.last().map(|z| z.iter().map(relu).collect());
+        let mut reads = activations.unwrap_or_else(|| input.to_vec());
+        if self.reads_features_again(before.len()) {
+            reads.extend(input);
+        }
+        let layer = self.layers.get(before.len()).into_iter();
+        layer
+            .flat_map(|layer| layer.rows().map(|row| layer.range(row, &reads)))
+            .collect()
     }
 
     /// Evaluates the program exactly.
@@ -211,17 +246,10 @@ impl Program {
     /// `features` in units of 2⁻¹⁶ within the table's ranges, in table order. Returns the heads in
     /// the model's order.
     pub fn evaluate(&self, features: &[i32]) -> Vec<i64> {
-        let inputs: Vec<i64> = features.iter().copied().map(i64::from).collect();
-        let mut values = inputs.clone();
-        for layer in &self.hidden {
-            values = affine(layer, &values).map(|z| z.max(0)).collect();
-        }
-        if self.skip == Skip::Linear {
-            values.extend(inputs);
-        }
-        affine(&self.output, &values)
-            .map(|y| y.clamp(-ONE, ONE))
-            .collect()
+        let point = features.iter().map(|&value| Range::new((value, value)));
+        let values = self.intervals(&point.collect::<Vec<_>>());
+        let heads = values.last().into_iter().flatten();
+        heads.map(|y| y.low.clamp(-ONE, ONE)).collect()
     }
 
     /// Digest of the model's canonical encoding.
@@ -243,31 +271,26 @@ impl Program {
     /// is absent in all but name.
     pub fn is_constant(&self, head: usize) -> bool {
         let range = self.head_ranges.get(head);
-        range.is_none_or(|&(low, high)| low.clamp(-ONE, ONE) == high.clamp(-ONE, ONE))
+        range.is_none_or(|range| range.low.clamp(-ONE, ONE) == range.high.clamp(-ONE, ONE))
     }
 
     /// Neurons over all hidden layers.
     pub fn hidden_neurons(&self) -> usize {
-        self.hidden.iter().map(Layer::outputs).sum()
+        self.hidden().iter().map(|layer| layer.rows().len()).sum()
     }
 
+    /// All layers, the output layer last.
+    pub(crate) fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// The layers with a ReLU.
     pub(crate) fn hidden(&self) -> &[Layer] {
-        &self.hidden
+        self.layers.split_last().map_or(&[], |(_, hidden)| hidden)
     }
 
-    pub(crate) const fn output(&self) -> &Layer {
-        &self.output
+    /// True of an output layer that reads the features after the last hidden layer.
+    pub(crate) fn reads_features_again(&self, layer: usize) -> bool {
+        layer == self.hidden().len() && self.skip == Skip::Linear
     }
-
-    pub(crate) const fn skip(&self) -> Skip {
-        self.skip
-    }
-}
-
-fn affine<'a>(layer: &'a Layer, values: &'a [i64]) -> impl Iterator<Item = i64> + 'a {
-    layer.rows().map(move |row| {
-        let products = row.iter().zip(values).map(|(&w, &x)| i64::from(w) * x);
-        let bias = row.last().map_or(0, |&bias| i64::from(bias) * ONE);
-        (products.sum::<i64>() + bias) >> layer.shift
-    })
 }

@@ -1,320 +1,243 @@
-//! Rule *affine*: an upper bound carried backwards through floors, lines and rows.
+//! Rule *affine*: an upper bound carried backwards through rows, floors and lines.
 //!
-//! The bound is `(Σ coefficient·v + Σ feature·x + constant) / 2^bits`, where v are first the
-//! outputs, then the hidden values, and at the end nothing but features is left.
-
-use tautline_core::policy::Skip;
+//! The bound is `(Σ coefficient·v + Σ feature·x + constant) / 2^bits`, where v are the values of one
+//! layer after the other, from the values bounded down, and at the end nothing but features is left.
 
 use super::exact::{Overflow, product, shifted, sum};
-use super::region::InputBox;
+use super::phase::Phase;
+use super::region::{Place, Weighted, maximum};
+use super::relaxation::{Of, Relaxation};
 use super::relu::{Lines, SLOPE_BITS};
 use crate::claim::LinearConstraint;
-use crate::semantics::{Layer, ONE, Program};
+use crate::semantics::{Layer, ONE, Range};
 
-/// An upper bound under way; its room is used again.
+/// `(Σ coefficient·v + Σ feature·x + constant) / 2^bits`.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Backward {
+pub(super) struct Expression {
     coefficients: Vec<i128>,
     features: Vec<i128>,
     constant: i128,
     bits: u32,
-    row: Vec<i128>,
-    narrow: Vec<i64>,
-    narrow_row: Vec<i64>,
-    rounding: Rounding,
 }
 
-/// What to do when coefficients grow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Rounding {
-    /// Nothing; the bound is exact or overflows.
-    #[default]
-    Exact,
-    /// Drop low bits, outward.
-    Outward,
-}
-
-/// What the values are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Of {
-    /// Those of one input.
-    Input,
-    /// What those of a second input have more than those of a first one.
-    Difference,
-}
-
-/// Lines and upper bounds of the hidden layers in front of the values bounded.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Relaxed<'a> {
-    pub(super) of: Of,
-    pub(super) program: &'a Program,
-    pub(super) input: &'a InputBox,
-    pub(super) lines: &'a [Vec<Lines>],
-    pub(super) high: &'a [Vec<i64>],
-}
-
-impl Backward {
-    /// A bound without rounding, or, where that leaves 128 bits (in networks with more than two or
-    /// three hidden layers), the bound with coefficients rounded outward.
+impl Relaxation {
+    /// The largest integer that an expression over the values of a layer, before ReLU and clamp,
+    /// reaches in a place where what is weighed holds; the layers in front of it are relaxed.
     pub(super) fn bound(
-        &mut self,
-        mut build: impl FnMut(&mut Self) -> Result<i128, Overflow>,
-    ) -> Result<i128, Overflow> {
-        self.rounding = Rounding::Exact;
-        build(self).or_else(|Overflow| {
-            self.rounding = Rounding::Outward;
-            build(self)
-        })
-    }
-
-    /// Starts with `sign · z` for one neuron of a layer.
-    pub(super) fn start_neuron(&mut self, layer: &Layer, neuron: usize, inputs: usize, sign: i64) {
-        self.start(layer.outputs(), inputs);
-        if let Some(coefficient) = self.coefficients.get_mut(neuron) {
-            *coefficient = i128::from(sign);
-        }
-    }
-
-    /// Starts with zero over `outputs` values and `inputs` features.
-    pub(super) fn start(&mut self, outputs: usize, inputs: usize) {
-        self.coefficients.clear();
-        self.coefficients.resize(outputs, 0);
-        self.features.clear();
-        self.features.resize(inputs, 0);
-        self.constant = 0;
-        self.bits = 0;
-    }
-
-    /// Adds `slope·v + offset` to the bound.
-    pub(super) fn add_output(
-        &mut self,
-        output: usize,
-        slope: i128,
-        offset: i128,
-    ) -> Result<(), Overflow> {
-        if let Some(coefficient) = self.coefficients.get_mut(output) {
-            *coefficient = sum(*coefficient, slope)?;
-        }
-        self.constant = sum(self.constant, offset)?;
-        Ok(())
-    }
-
-    /// Adds `coefficient·x` to the bound.
-    pub(super) fn add_feature(&mut self, index: usize, coefficient: i128) -> Result<(), Overflow> {
-        if let Some(feature) = self.features.get_mut(index) {
-            *feature = sum(*feature, coefficient)?;
-        }
-        Ok(())
-    }
-
-    /// Declares that everything added so far counts 2^−`bits`.
-    pub(super) const fn set_denominator(&mut self, bits: u32) {
-        self.bits = bits;
-    }
-
-    /// From outputs to features: the output layer, then as [`Self::through_hidden`].
-    pub(super) fn through_output(&mut self, relaxed: Relaxed<'_>) -> Result<(), Overflow> {
-        let program = relaxed.program;
-        self.substitute(program.output(), relaxed.of)?;
-        if program.skip() == Skip::Linear {
-            let inputs = program.table().features.len();
-            let start = self.coefficients.len().saturating_sub(inputs);
-            self.coefficients_to_features(start)?;
-        }
-        self.below(program.hidden().len(), relaxed)
-    }
-
-    /// From the neurons of a hidden layer to features.
-    pub(super) fn through_hidden(
-        &mut self,
+        &self,
+        place: &Place<'_>,
         layer: usize,
-        relaxed: Relaxed<'_>,
-    ) -> Result<(), Overflow> {
-        if let Some(rows) = relaxed.program.hidden().get(layer) {
-            self.substitute(rows, relaxed.of)?;
+        mut expression: Expression,
+        weighted: &Weighted<'_>,
+    ) -> Result<i128, Overflow> {
+        let layers = place.program.layers().get(..=layer).unwrap_or_default();
+        for (number, rows) in layers.iter().enumerate().rev() {
+            if number < layer {
+                let lines = self.lines.get(number).ok_or(Overflow)?;
+                let values = self.values.get(number).ok_or(Overflow)?;
+                expression.relax(lines)?;
+                expression.add_phases(number, &weighted.phases)?;
+                expression.round(rows.column_sum, values, &place.input)?;
+            }
+            expression.substitute(rows, self.of)?;
+            if place.program.reads_features_again(number) {
+                let inputs = place.program.table().features.len();
+                let values = expression.coefficients.len().saturating_sub(inputs);
+                expression.values_are_features(values)?;
+            }
         }
-        self.below(layer, relaxed)
+        expression.values_are_features(0)?;
+        for &(fact, weight) in &weighted.facts {
+            expression.subtract_fact(fact, weight)?;
+        }
+        let features = expression.features.iter().copied().enumerate();
+        let largest = sum(maximum(&place.input, features)?, expression.constant)?;
+        // What is bounded is an integer.
+        largest.checked_shr(expression.bits).ok_or(Overflow)
+    }
+}
+
+impl Expression {
+    /// Zero, in units of 2^−`bits`.
+    pub(super) fn new(place: &Place<'_>, layer: usize, bits: u32) -> Self {
+        let values = place.program.layers().get(layer);
+        Self {
+            coefficients: vec![0; values.map_or(0, |layer| layer.rows().len())],
+            features: vec![0; place.input.len()],
+            constant: 0,
+            bits,
+        }
     }
 
-    /// From the activations of the first `layers` hidden layers to features.
-    fn below(&mut self, layers: usize, relaxed: Relaxed<'_>) -> Result<(), Overflow> {
-        let hidden = relaxed.program.hidden().iter();
-        let bounds = relaxed.lines.iter().zip(relaxed.high);
-        for (rows, (lines, high)) in hidden.zip(bounds).take(layers).rev() {
-            self.relax(lines)?;
-            self.round(rows.column_sum(), high, &relaxed.input.high)?;
-            self.substitute(rows, relaxed.of)?;
-        }
-        self.coefficients_to_features(0)
-    }
-
-    /// What is left of the coefficients from `start` on belongs to features.
-    fn coefficients_to_features(&mut self, start: usize) -> Result<(), Overflow> {
-        let from = self.coefficients.get(start..).unwrap_or_default();
-        for (feature, &coefficient) in self.features.iter_mut().zip(from) {
-            *feature = sum(*feature, coefficient)?;
-        }
-        self.coefficients.truncate(start);
+    /// Adds `term·v`.
+    pub(super) fn add_value(&mut self, index: usize, term: i128) -> Result<(), Overflow> {
+        let coefficient = self.coefficients.get_mut(index).ok_or(Overflow)?;
+        *coefficient = sum(*coefficient, term)?;
         Ok(())
     }
 
-    /// Replaces neurons by their inputs: `z = (Σ w·h + bias·2¹⁶ − e) / 2ˢ` with
+    /// Adds `term·x`.
+    pub(super) fn add_feature(&mut self, index: usize, term: i128) -> Result<(), Overflow> {
+        let feature = self.features.get_mut(index).ok_or(Overflow)?;
+        *feature = sum(*feature, term)?;
+        Ok(())
+    }
+
+    /// Adds a number.
+    pub(super) fn add_constant(&mut self, term: i128) -> Result<(), Overflow> {
+        self.constant = sum(self.constant, term)?;
+        Ok(())
+    }
+
+    /// The values from `start` on are the features.
+    fn values_are_features(&mut self, start: usize) -> Result<(), Overflow> {
+        let features = self.coefficients.split_off(start);
+        let mut terms = features.into_iter().enumerate();
+        terms.try_for_each(|(index, term)| self.add_feature(index, term))
+    }
+
+    /// Replaces neurons by what they read: `z = (Σ w·h + bias·2¹⁶ − e) / 2ˢ` with
     /// `0 ≤ e ≤ 2ˢ − 1`, where e = 0 is the worst for a positive coefficient and the largest e for
     /// a negative one. A difference has no bias and two such e, so |e| ≤ 2ˢ − 1.
     fn substitute(&mut self, layer: &Layer, of: Of) -> Result<(), Overflow> {
-        self.multiply(layer)?;
-        let shift = layer.shift();
-        let mut bias = self.row.pop().unwrap_or(0);
+        let mut next = self.multiply(layer)?;
+        let mut bias = next.pop().unwrap_or(0);
         let mut lost = 0i128;
         for &coefficient in &self.coefficients {
-            lost = sum(lost, coefficient.min(0).saturating_neg())?;
-            if of == Of::Difference {
-                lost = sum(lost, coefficient.max(0))?;
-            }
+            let worst = match of {
+                Of::Input => coefficient.min(0),
+                Of::Difference => coefficient,
+            };
+            lost = sum(lost, worst.saturating_abs())?;
         }
         if of == Of::Difference {
             bias = 0;
         }
-        let error = sum(shifted(lost, shift)?, lost.saturating_neg())?;
-        let constant = sum(shifted(self.constant, shift)?, product(bias, ONE)?)?;
-        self.constant = sum(constant, error)?;
-        self.scale_features(shift)?;
-        core::mem::swap(&mut self.coefficients, &mut self.row);
-        Ok(())
+        self.scale_rest(layer.shift)?;
+        let error = sum(shifted(lost, layer.shift)?, lost.saturating_neg())?;
+        self.coefficients = next;
+        self.add_constant(sum(product(bias, ONE)?, error)?)
     }
 
-    /// `row = coefficients · weights`, in 64 bits where that provably suffices.
-    fn multiply(&mut self, layer: &Layer) -> Result<(), Overflow> {
+    /// `coefficients · rows`.
+    fn multiply(&self, layer: &Layer) -> Result<Vec<i128>, Overflow> {
         // Every partial sum of a column is at most this.
-        let reach = product(self.largest(), layer.column_sum())?;
-        let length = layer.row_len();
-        if reach <= i128::from(i64::MAX) {
-            self.narrow.clear();
-            // A coefficient is at most `reach`, unless the layer has no weight but zero.
-            let fits = |&value: &i128| i64::try_from(value).unwrap_or(0);
-            self.narrow.extend(self.coefficients.iter().map(fits));
-            self.narrow_row.clear();
-            self.narrow_row.resize(length, 0);
-            accumulate(layer, &self.narrow, &mut self.narrow_row);
-            self.row.clear();
-            self.row
-                .extend(self.narrow_row.iter().map(|&value| i128::from(value)));
-        } else {
-            self.row.clear();
-            self.row.resize(length, 0);
-            accumulate(layer, &self.coefficients, &mut self.row);
+        let reach = product(largest(&self.coefficients), layer.column_sum)?;
+        if reach > i128::from(i64::MAX) {
+            return Err(Overflow);
         }
-        Ok(())
-    }
-
-    /// The largest magnitude of a coefficient.
-    fn largest(&self) -> i128 {
-        let magnitudes = self.coefficients.iter().map(|value| value.saturating_abs());
-        magnitudes.max().unwrap_or(0)
+        let mut row = vec![0i64; layer.row_len()];
+        for (&coefficient, weights) in self.coefficients.iter().zip(layer.rows()) {
+            if let (Ok(coefficient), true) = (i64::try_from(coefficient), coefficient != 0) {
+                accumulate(coefficient, weights, &mut row);
+            }
+        }
+        Ok(row.into_iter().map(i128::from).collect())
     }
 
     /// Replaces activations by neurons: the upper line for positive coefficients, the lower one
     /// for negative ones.
     fn relax(&mut self, lines: &[Lines]) -> Result<(), Overflow> {
-        self.constant = shifted(self.constant, SLOPE_BITS)?;
+        self.scale_rest(SLOPE_BITS)?;
         for (coefficient, lines) in self.coefficients.iter_mut().zip(lines) {
-            if *coefficient > 0 {
-                self.constant = sum(self.constant, product(*coefficient, lines.offset)?)?;
-                *coefficient = product(*coefficient, lines.upper)?;
+            let (slope, offset) = if *coefficient > 0 {
+                (lines.upper, lines.offset)
             } else {
-                self.constant = sum(self.constant, product(*coefficient, lines.below)?)?;
-                *coefficient = product(*coefficient, lines.lower)?;
-            }
+                (lines.lower, lines.below)
+            };
+            self.constant = sum(self.constant, product(*coefficient, offset)?)?;
+            *coefficient = product(*coefficient, slope)?;
         }
-        self.scale_features(SLOPE_BITS)
+        Ok(())
     }
 
-    /// Multiplies denominator and feature coefficients by 2^`bits`.
-    fn scale_features(&mut self, bits: u32) -> Result<(), Overflow> {
-        for feature in self.features.iter_mut().filter(|feature| **feature != 0) {
-            *feature = shifted(*feature, bits)?;
+    /// Adds `weight/2¹⁶` times what a phase in this layer says is not negative.
+    fn add_phases(&mut self, layer: usize, phases: &[(Phase, u32)]) -> Result<(), Overflow> {
+        for &(phase, weight) in phases.iter().filter(|(phase, _)| phase.layer == layer) {
+            let weight = self.weight(weight)?;
+            let (slope, offset) = phase.excess();
+            self.add_value(phase.neuron, product(weight, slope)?)?;
+            self.add_constant(product(weight, offset)?)?;
+        }
+        Ok(())
+    }
+
+    /// Subtracts `weight/2¹⁶ · (Σ c·x − b)` of a fact, which is at most zero in the region.
+    fn subtract_fact(&mut self, fact: &LinearConstraint, weight: u32) -> Result<(), Overflow> {
+        let weight = self.weight(weight)?;
+        for &(index, coefficient) in &fact.terms {
+            self.add_feature(index, product(weight, coefficient)?.saturating_neg())?;
+        }
+        self.add_constant(product(weight, fact.bound)?)
+    }
+
+    /// `weight/2¹⁶` in units of the bound, whose denominator grows where it is smaller than 2¹⁶.
+    fn weight(&mut self, weight: u32) -> Result<i128, Overflow> {
+        let missing = WEIGHT_BITS.saturating_sub(self.bits);
+        for coefficient in &mut self.coefficients {
+            *coefficient = shifted(*coefficient, missing)?;
+        }
+        self.scale_rest(missing)?;
+        shifted(i128::from(weight), self.bits.saturating_sub(WEIGHT_BITS))
+    }
+
+    /// Multiplies the denominator and everything but the coefficients by 2^`bits`.
+    fn scale_rest(&mut self, bits: u32) -> Result<(), Overflow> {
+        for value in self.features.iter_mut().chain([&mut self.constant]) {
+            *value = shifted(*value, bits)?;
         }
         self.bits = self.bits.saturating_add(bits);
         Ok(())
     }
 
-    /// In deep networks, drops low bits before they leave 128: a coefficient λ becomes ⌊λ/2^r⌋,
-    /// and the rest ρ ≥ 0 counts at most ρ·max(v's upper bound, 0).
-    fn round(&mut self, column_sum: i64, high: &[i64], input_high: &[i64]) -> Result<(), Overflow> {
-        if self.rounding == Rounding::Exact {
-            return Ok(());
-        }
-        let features = self.features.iter().map(|value| value.saturating_abs());
+    /// Drops low bits of coefficients whose products would leave 64 bits, and of everything else
+    /// before it leaves 128: λ becomes ⌊λ/2^r⌋, and the rest ρ ≥ 0 counts at most
+    /// ρ·max(v's upper bound, 0).
+    fn round(
+        &mut self,
+        column_sum: i64,
+        values: &[Range],
+        input: &[Range],
+    ) -> Result<(), Overflow> {
         let column = bits_of(i128::from(column_sum));
-        let drop = [
-            bits_of(self.largest())
-                .saturating_add(column)
-                .saturating_sub(COEFFICIENT_BITS),
-            bits_of(features.max().unwrap_or(0)).saturating_sub(COEFFICIENT_BITS),
-            bits_of(self.constant).saturating_sub(CONSTANT_BITS),
-        ];
-        let drop = drop.into_iter().max().unwrap_or(0);
+        let coefficients = bits_of(largest(&self.coefficients)).saturating_add(column);
+        let features = bits_of(largest(&self.features));
+        let constant = bits_of(self.constant);
+        let drop = (coefficients.saturating_sub(COEFFICIENT_BITS))
+            .max(features.saturating_sub(FEATURE_BITS))
+            .max(constant.saturating_sub(CONSTANT_BITS));
         if drop == 0 {
             return Ok(());
         }
         self.bits = self.bits.checked_sub(drop).ok_or(Overflow)?;
-        let values = self.coefficients.iter_mut().zip(high);
-        for (coefficient, &high) in values.chain(self.features.iter_mut().zip(input_high)) {
+        let coefficients = self.coefficients.iter_mut().zip(values);
+        for (coefficient, range) in coefficients.chain(self.features.iter_mut().zip(input)) {
             let floor = coefficient.checked_shr(drop).ok_or(Overflow)?;
             let rest = sum(*coefficient, shifted(floor, drop)?.saturating_neg())?;
-            self.constant = sum(self.constant, product(rest, high.max(0))?)?;
+            self.constant = sum(self.constant, product(rest, range.high.max(0))?)?;
             *coefficient = floor;
         }
         let floor = self.constant.checked_shr(drop).ok_or(Overflow)?;
         self.constant = sum(floor, 1)?;
         Ok(())
     }
+}
 
-    /// Subtracts `multiplier/2¹⁶ · (Σ c·x − b)` of a fact, which is at most zero in the region.
-    pub(super) fn subtract_fact(
-        &mut self,
-        fact: &LinearConstraint,
-        multiplier: u32,
-    ) -> Result<(), Overflow> {
-        if self.bits < MULTIPLIER_BITS {
-            let missing = MULTIPLIER_BITS.saturating_sub(self.bits);
-            self.constant = shifted(self.constant, missing)?;
-            self.scale_features(missing)?;
-        }
-        let scale = self.bits.saturating_sub(MULTIPLIER_BITS);
-        let weight =
-            |value: i64| shifted(product(i128::from(value), i64::from(multiplier))?, scale);
-        for &(index, coefficient) in &fact.terms {
-            self.add_feature(index, weight(coefficient)?.saturating_neg())?;
-        }
-        self.constant = sum(self.constant, weight(fact.bound)?)?;
-        Ok(())
-    }
-
-    /// The largest value of the bound in the box, rounded down: what it bounds is an integer.
-    pub(super) fn concretize(&self, input: &InputBox) -> Result<i128, Overflow> {
-        let terms = self.features.iter().copied().enumerate();
-        let largest = sum(input.maximum(terms)?, self.constant)?;
-        largest.checked_shr(self.bits).ok_or(Overflow)
+/// `to += coefficient · weights`.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "the largest coefficient times the largest column sum fits, see Expression::multiply"
+)]
+fn accumulate(coefficient: i64, weights: &[i16], to: &mut [i64]) {
+    for (to, &weight) in to.iter_mut().zip(weights) {
+        *to += coefficient * i64::from(weight);
     }
 }
 
-/// `to = Σ from · row`. The caller has shown that no partial sum leaves `T`.
-#[expect(
-    clippy::arithmetic_side_effects,
-    reason = "the largest coefficient times the largest column sum fits, see Backward::multiply"
-)]
-fn accumulate<T>(layer: &Layer, from: &[T], to: &mut [T])
-where
-    T: Copy + Default + PartialEq + From<i16> + core::ops::Mul<Output = T> + core::ops::AddAssign,
-{
-    for (&coefficient, row) in from.iter().zip(layer.rows()) {
-        if coefficient != T::default() {
-            for (to, &weight) in to.iter_mut().zip(row) {
-                *to += coefficient * T::from(weight);
-            }
-        }
-    }
+/// The largest magnitude.
+fn largest(values: &[i128]) -> i128 {
+    let magnitudes = values.iter().map(|value| value.saturating_abs());
+    magnitudes.max().unwrap_or(0)
 }
 
 /// Bits of a magnitude.
@@ -322,11 +245,13 @@ const fn bits_of(value: i128) -> u32 {
     u128::BITS.saturating_sub(value.unsigned_abs().leading_zeros())
 }
 
-/// Denominator of multipliers, as a shift.
-const MULTIPLIER_BITS: u32 = 16;
-/// Bits that a coefficient times a column sum keeps when rounding.
-const COEFFICIENT_BITS: u32 = 60;
-/// Bits that the constant keeps when rounding.
+/// Denominator of weights, as a shift.
+const WEIGHT_BITS: u32 = 16;
+/// Bits that a coefficient times a column sum keeps.
+const COEFFICIENT_BITS: u32 = 62;
+/// Bits that the coefficient of a feature keeps.
+const FEATURE_BITS: u32 = 72;
+/// Bits that the constant keeps.
 const CONSTANT_BITS: u32 = 80;
 
 #[cfg(test)]
@@ -345,26 +270,22 @@ mod tests {
             below in prop::collection::vec(0i64..3, 6),
             constant in -(1i128 << 100)..1 << 100,
         ) {
-            let value = |backward: &Backward| {
-                let all = backward.coefficients.iter().chain(&backward.features);
+            let value = |expression: &Expression| {
+                let all = expression.coefficients.iter().chain(&expression.features);
                 let ends = high.iter().zip(&below).map(|(high, below)| i128::from(high - below));
-                all.zip(ends).map(|(c, v)| c * v).sum::<i128>() + backward.constant
+                all.zip(ends).map(|(c, v)| c * v).sum::<i128>() + expression.constant
             };
-            let mut backward = Backward {
-                coefficients,
-                features,
-                constant,
-                bits: 90,
-                rounding: Rounding::Outward,
-                ..Backward::default()
+            let mut expression = Expression { coefficients, features, constant, bits: 90 };
+            let before = value(&expression);
+            let ranges = |high: &[i64]| {
+                high.iter().map(|&high| Range { low: i64::MIN, high }).collect::<Vec<_>>()
             };
-            let before = value(&backward);
-            backward.round(1 << 15, &high[..4], &high[4..]).unwrap();
-            let dropped = 90 - backward.bits;
+            let column_sum = (1 << 15) - 1;
+            expression.round(column_sum, &ranges(&high[..4]), &ranges(&high[4..])).unwrap();
+            let dropped = 90 - expression.bits;
             prop_assert!(dropped > 0, "something is dropped");
-            prop_assert!(before <= value(&backward) << dropped);
-            let column = bits_of(1 << 15);
-            prop_assert!(bits_of(backward.largest()) + column <= COEFFICIENT_BITS + 1);
+            prop_assert!(before <= value(&expression) << dropped);
+            prop_assert!(product(largest(&expression.coefficients), column_sum).unwrap() <= i64::MAX.into());
         }
     }
 }

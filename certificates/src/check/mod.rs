@@ -5,6 +5,7 @@ mod clamp;
 mod exact;
 mod interval;
 mod pair;
+mod phase;
 mod region;
 mod rejection;
 mod relaxation;
@@ -14,21 +15,17 @@ mod target;
 mod tree;
 mod verdict;
 
-#[cfg(test)]
-mod tests;
-
 use tautline_core::policy::Policy;
 
 pub use rejection::{Reason, Rejection, Rule, Step};
 pub use verdict::{CheckedCertificate, CheckedClaim};
 
-use crate::claim::{Claim, ClaimKind, ClaimSet};
-use crate::format::{Layout, NodeReader, SectionView};
-use crate::semantics::Program;
-use pair::PairRelaxation;
-use region::InputBox;
+use crate::claim::{Claim, ClaimSet};
+use crate::format::{Layout, NodeReader};
+use crate::semantics::{Program, Range};
+use region::Place;
+use rejection::at;
 use target::Target;
-use tree::Checker;
 
 /// Checks a certificate against the bytes of a `.tlm` model.
 ///
@@ -47,7 +44,7 @@ pub fn check(
     certificate: &[u8],
     claims: Option<&ClaimSet>,
 ) -> Result<CheckedCertificate, Rejection> {
-    let program = Program::decode(model).map_err(|error| at(Step::Model, Rule::Model, error))?;
+    let program = Program::decode(model).map_err(at(Step::Model, Rule::Model))?;
     check_program(&program, certificate, claims)
 }
 
@@ -60,8 +57,7 @@ pub fn check_policy<S: AsRef<[i16]>>(
     certificate: &[u8],
     claims: Option<&ClaimSet>,
 ) -> Result<CheckedCertificate, Rejection> {
-    let program =
-        Program::from_policy(policy).map_err(|error| at(Step::Model, Rule::Model, error))?;
+    let program = Program::from_policy(policy).map_err(at(Step::Model, Rule::Model))?;
     check_program(&program, certificate, claims)
 }
 
@@ -70,126 +66,106 @@ fn check_program(
     certificate: &[u8],
     claims: Option<&ClaimSet>,
 ) -> Result<CheckedCertificate, Rejection> {
-    let layout = Layout::read(certificate).map_err(|error| at(Step::File, Rule::Format, error))?;
-    if layout.model != program.digest() {
-        let (expected, got) = (layout.model, program.digest());
-        return Err(at(
-            Step::Model,
-            Rule::Model,
-            Reason::WrongModel { expected, got },
-        ));
+    let layout = Layout::read(certificate).map_err(at(Step::File, Rule::Format))?;
+    let (expected, got) = (layout.model, program.digest());
+    if expected != got {
+        return Err(at(Step::Model, Rule::Model)(Reason::WrongModel {
+            expected,
+            got,
+        }));
     }
-    check_claim_set(program, &layout, claims)?;
-    layout
-        .expect_sections()
-        .map_err(|error| at(Step::File, Rule::Format, error))?;
-    let mut checker = Checker::new(program);
+    check_claim_set(program, &layout, claims).map_err(at(Step::Claims, Rule::Claims))?;
+    let sections = layout.expect_sections();
+    sections.map_err(at(Step::File, Rule::Format))?;
     let mut checked = vec![];
     let sections = layout.claims.claims.iter().zip(&layout.sections);
     for (number, (claim, section)) in sections.enumerate() {
         let step = Step::Section { section: number };
-        section
-            .expect(number, claim)
-            .map_err(|error| at(step, Rule::Format, error))?;
-        let leaves = match &claim.kind {
-            ClaimKind::Pair { .. } | ClaimKind::Difference { .. } if section.payload.is_empty() => {
-                check_signs(program, number, claim)?
-            }
-            _ => check_trees(program, &mut checker, number, claim, section)?,
-        };
-        checked.push(CheckedClaim::new(claim, leaves));
+        let expected = section.expect(number, claim);
+        expected.map_err(at(step, Rule::Format))?;
+        let leaves = check_claim(program, number, claim, section.payload)?;
+        checked.push(CheckedClaim {
+            name: claim.name.clone(),
+            says: claim.says.clone(),
+            leaves,
+        });
     }
-    Ok(CheckedCertificate::new(
-        program,
-        layout.digest,
-        layout.claims,
-        checked,
-    ))
+    let Layout { digest, claims, .. } = layout;
+    Ok(CheckedCertificate::new(program, digest, claims, checked))
 }
 
 fn check_claim_set(
     program: &Program,
     layout: &Layout<'_>,
     claims: Option<&ClaimSet>,
-) -> Result<(), Rejection> {
-    let reject = |reason: Reason| at(Step::Claims, Rule::Claims, reason);
+) -> Result<(), Reason> {
     if let Some(claims) = claims {
-        let expected = claims.digest().map_err(|error| reject(error.into()))?;
-        let got = layout.claims_digest;
+        let (expected, got) = (claims.digest()?, layout.claims_digest);
         if expected != got {
-            return Err(reject(Reason::WrongClaims { expected, got }));
+            return Err(Reason::WrongClaims { expected, got });
         }
     }
     let (expected, got) = (program.table().version, layout.claims.feature_table);
-    if expected == got {
-        Ok(())
-    } else {
-        Err(reject(Reason::FeatureTable { expected, got }))
+    if expected != got {
+        return Err(Reason::FeatureTable { expected, got });
     }
+    Ok(())
 }
 
-/// One tree per constraint, over one input or over pairs.
-fn check_trees(
+/// Checks the payload of the section that proves one claim, the `number`-th of its set; returns
+/// its leaves.
+///
+/// This is the work of [`check()`] for one claim over any program, those of [`Program::over`]
+/// included. It makes no [`CheckedCertificate`], so nothing can be deployed on its word.
+///
+/// # Errors
+/// As [`check()`].
+pub fn check_claim(
     program: &Program,
-    checker: &mut Checker<'_>,
     number: usize,
     claim: &Claim,
-    section: &SectionView<'_>,
+    payload: &[u8],
 ) -> Result<u64, Rejection> {
-    let pair = claim.pair_bounds(program.table());
-    let (bounds, facts) = match &pair {
-        None => (&claim.region.bounds, claim.region.facts(program.table())),
-        Some(bounds) => (bounds, claim.pair_facts(program.table())),
+    let table = program.table();
+    let differences = claim.kind.differences(table);
+    let differences = differences.filter(|_| payload.is_empty());
+    let ranges = |bounds: &[(i32, i32)]| bounds.iter().copied().map(Range::new).collect();
+    let region: Vec<Range> = ranges(&claim.region.bounds);
+    let pair = claim.pair_bounds(table);
+    let (facts, pairs_in) = match &pair {
+        None => (claim.region.facts(table), None),
+        Some(_) => (claim.pair_facts(table), Some(region.as_slice())),
     };
-    let region = InputBox::new(&claim.region.bounds);
-    checker.pair = pair.as_ref().map(|_| PairRelaxation::new(program, region));
-    let mut reader = NodeReader::new(section.payload);
+    let place = Place {
+        program,
+        input: pair.map_or_else(|| region.clone(), |pair| ranges(&pair)),
+        facts: &facts,
+        phases: vec![],
+        moved: false,
+        pairs_in,
+    };
+    let mut reader = NodeReader::new(payload);
     let mut leaves = 0u64;
     for (constraint, wanted) in claim.constraints.iter().enumerate() {
         let step = Step::Constraint {
             claim: number,
             constraint,
         };
-        let target =
-            Target::new(program, wanted).map_err(|reason| at(step, Rule::Claims, reason))?;
-        let tree = checker.check_tree(&mut reader, InputBox::new(bounds), &facts, &target);
-        let tree = tree.map_err(|fault| {
-            let node = Step::Node {
-                claim: number,
-                constraint,
-                node: fault.node,
-            };
-            at(node, fault.rule, fault.reason)
-        })?;
-        leaves = leaves.saturating_add(tree);
+        let target = Target::new(program, wanted).map_err(at(step, Rule::Claims))?;
+        if let Some(differences) = &differences {
+            let shown = sign::check_pair(program, &target, differences);
+            shown.map_err(at(step, Rule::Sign))?;
+            leaves = 1;
+        } else {
+            let which = (number, constraint);
+            let tree = tree::check_tree(&mut reader, place.clone(), &target, which)?;
+            leaves = leaves.saturating_add(tree);
+        }
     }
     let step = Step::Section { section: number };
-    reader
-        .finish()
-        .map_err(|error| at(step, Rule::Format, error))?;
+    reader.finish().map_err(at(step, Rule::Format))?;
     Ok(leaves)
 }
 
-/// Every constraint by rule *sign*.
-fn check_signs(program: &Program, number: usize, claim: &Claim) -> Result<u64, Rejection> {
-    let differences = claim.kind.differences(program.table()).unwrap_or_default();
-    for (constraint, wanted) in claim.constraints.iter().enumerate() {
-        let step = Step::Constraint {
-            claim: number,
-            constraint,
-        };
-        let target =
-            Target::new(program, wanted).map_err(|reason| at(step, Rule::Claims, reason))?;
-        sign::check_pair(program, &target, &differences)
-            .map_err(|reason| at(step, Rule::Sign, reason))?;
-    }
-    Ok(1)
-}
-
-fn at(step: Step, rule: Rule, reason: impl Into<Reason>) -> Rejection {
-    Rejection {
-        step,
-        rule,
-        reason: Box::new(reason.into()),
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 )]
 
 use crate::format::ALPHA_ONE;
+use crate::semantics::Range;
 
 /// Denominator of all slopes, as a shift.
 pub(super) const SLOPE_BITS: u32 = 10;
@@ -37,7 +38,7 @@ impl Lines {
 
     /// The lines for `z` in `[low, high]` and a lower slope of `alpha`/128; above 128, it is one or
     /// zero, whichever leaves the smaller area.
-    pub(super) fn new(low: i64, high: i64, mut alpha: u8) -> Self {
+    pub(super) fn new(Range { low, high }: Range, mut alpha: u8) -> Self {
         if low >= 0 {
             return Self::SAME;
         }
@@ -47,7 +48,7 @@ impl Lines {
         if alpha > ALPHA_ONE {
             alpha = if high > -low { ALPHA_ONE } else { 0 };
         }
-        let (upper, offset) = upper_line(low, high);
+        let (upper, offset) = upper_line(Range { low, high });
         Self {
             lower: i64::from(alpha) << ALPHA_BITS,
             below: 0,
@@ -59,7 +60,7 @@ impl Lines {
 
 /// The upper line for `low < 0 < high`: slope ⌈K·u/(u−l)⌉ and the least offset that covers both
 /// ends.
-pub(super) fn upper_line(low: i64, high: i64) -> (i64, i64) {
+pub(super) fn upper_line(Range { low, high }: Range) -> (i64, i64) {
     let scaled = SLOPE_ONE * high;
     let width = (high - low).max(1);
     // Both are positive, so this is the ceiling.
@@ -81,7 +82,7 @@ mod tests {
             alpha in 0u8..=129,
         ) {
             let high = low + width;
-            let lines = Lines::new(low, high, alpha);
+            let lines = Lines::new(Range { low, high }, alpha);
             let sampled = low + width / 1000 * place;
             for z in [low, high, sampled, 0.clamp(low, high), 1.clamp(low, high)] {
                 let h = SLOPE_ONE * z.max(0);
@@ -93,8 +94,8 @@ mod tests {
 
     #[test]
     fn stable_neurons_are_exact() {
-        assert_eq!(Lines::new(0, 5, 7), Lines::SAME);
-        assert_eq!(Lines::new(-5, 0, 7), Lines::default());
-        assert_eq!(upper_line(-1, 1), (512, 512));
+        assert_eq!(Lines::new(Range { low: 0, high: 5 }, 7), Lines::SAME);
+        assert_eq!(Lines::new(Range { low: -5, high: 0 }, 7), Lines::default());
+        assert_eq!(upper_line(Range { low: -1, high: 1 }), (512, 512));
     }
 }

@@ -1,92 +1,73 @@
 //! Rules *corner* and *sign*: in which direction outputs move with a feature, from weights alone.
 
-use tautline_core::policy::Skip;
-
-use super::region::InputBox;
+use super::region::Shown;
 use super::rejection::Reason;
 use super::target::Target;
 use crate::claim::Difference;
-use crate::semantics::Program;
+use crate::semantics::{Program, Range};
 
-/// How a value moves when one feature grows and nothing else changes, for all inputs.
+/// How a value may move when one feature grows and nothing else changes, for all inputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Sign {
-    /// Not at all.
-    #[default]
-    Zero,
-    /// It never falls.
-    Rises,
-    /// It never rises.
-    Falls,
-    /// Nothing is known.
-    Unknown,
+pub(super) struct Sign {
+    pub(super) may_rise: bool,
+    pub(super) may_fall: bool,
 }
 
 impl Sign {
-    /// The sign of `coefficient · value`.
-    fn times(self, coefficient: i64) -> Self {
-        match (self, coefficient.signum()) {
-            (_, 0) => Self::Zero,
-            (Self::Rises, -1) => Self::Falls,
-            (Self::Falls, -1) => Self::Rises,
-            (sign, _) => sign,
-        }
-    }
+    const RISES: Self = Self {
+        may_rise: true,
+        may_fall: false,
+    };
+
+    const UNKNOWN: Self = Self {
+        may_rise: true,
+        may_fall: true,
+    };
 
     /// The sign of a sum.
-    const fn plus(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Zero, sign) | (sign, Self::Zero) => sign,
-            (Self::Rises, Self::Rises) => Self::Rises,
-            (Self::Falls, Self::Falls) => Self::Falls,
-            _ => Self::Unknown,
+    ///
+    /// # Soundness
+    /// A weighted sum of values that never fall, with weights that are not negative, never falls.
+    fn of_sum(terms: impl Iterator<Item = (i64, Self)>) -> Self {
+        let mut sum = Self::default();
+        for (coefficient, sign) in terms {
+            let (rising, falling) = (coefficient > 0, coefficient < 0);
+            sum.may_rise |= rising && sign.may_rise || falling && sign.may_fall;
+            sum.may_fall |= rising && sign.may_fall || falling && sign.may_rise;
         }
+        sum
     }
 }
 
-/// The sign of the target's left-hand side in every feature.
-///
-/// # Soundness
-/// A weighted sum of values that never fall, with weights that are not negative, never falls;
-/// floor, ReLU and clamp never reverse an order.
+/// The sign of the target's left-hand side in every feature. Floor, ReLU and clamp never reverse
+/// an order.
 pub(super) fn of_target(program: &Program, target: &Target<'_>) -> Vec<Sign> {
     let inputs = program.table().features.len();
-    (0..inputs)
-        .map(|feature| {
-            let mut signs: Vec<Sign> = (0..inputs)
-                .map(|other| {
-                    if other == feature {
-                        Sign::Rises
-                    } else {
-                        Sign::Zero
-                    }
-                })
-                .collect();
-            let features = signs.clone();
-            let through = |row: &[i16], signs: &[Sign]| {
-                let weighted = row.iter().zip(signs);
-                weighted.fold(Sign::Zero, |sum, (&weight, &sign)| {
-                    sum.plus(sign.times(i64::from(weight)))
-                })
+    let of_feature = |feature: usize| {
+        let mut features = vec![Sign::default(); inputs];
+        if let Some(sign) = features.get_mut(feature) {
+            *sign = Sign::RISES;
+        }
+        let mut signs = features.clone();
+        for (number, layer) in program.layers().iter().enumerate() {
+            if program.reads_features_again(number) {
+                signs.extend(&features);
+            }
+            let weighted = |row: &[i16]| {
+                let weights = row.iter().copied().map(i64::from);
+                Sign::of_sum(weights.zip(signs.iter().copied()))
             };
-            for layer in program.hidden() {
-                signs = layer.rows().map(|row| through(row, &signs)).collect();
-            }
-            if program.skip() == Skip::Linear {
-                signs.extend(features);
-            }
-            let heads = target.heads().iter().map(|&(head, coefficient)| {
-                through(program.output().row(head), &signs).times(coefficient)
-            });
-            let own = target
-                .features()
-                .iter()
-                .filter(|&&(index, _)| index == feature);
-            heads
-                .chain(own.map(|&(_, coefficient)| Sign::Rises.times(coefficient)))
-                .fold(Sign::Zero, Sign::plus)
-        })
-        .collect()
+            signs = layer.rows().map(weighted).collect();
+        }
+        let heads = target.heads.iter().map(|&(head, c)| (c, signs.get(head)));
+        let own = target
+            .features
+            .iter()
+            .map(|&(index, c)| (c, features.get(index)));
+        let terms = heads.chain(own);
+        Sign::of_sum(terms.filter_map(|(c, sign)| Some((c, *sign?))))
+    };
+    (0..inputs).map(of_feature).collect()
 }
 
 /// Rule *corner*: fixes every feature of known sign at the end where the left-hand side is
@@ -95,45 +76,32 @@ pub(super) fn of_target(program: &Program, target: &Target<'_>) -> Vec<Sign> {
 /// # Soundness
 /// Moving a point of the box to that end never lowers the left-hand side, so a bound on the
 /// reduced box is one on the whole box. The moved point need not satisfy facts: none may be used.
-pub(super) fn fix_corner(signs: &[Sign], input: &mut InputBox) {
-    let bounds = input.low.iter_mut().zip(input.high.iter_mut());
-    for (sign, (low, high)) in signs.iter().zip(bounds) {
-        match sign {
-            Sign::Zero | Sign::Falls => *high = *low,
-            Sign::Rises => *low = *high,
-            Sign::Unknown => {}
+pub(super) fn fix_corner(signs: &[Sign], input: &mut [Range]) {
+    for (sign, range) in signs.iter().zip(input) {
+        match (sign.may_rise, sign.may_fall) {
+            (false, _) => range.high = range.low,
+            (true, false) => range.low = range.high,
+            (true, true) => {}
         }
     }
 }
 
-/// Rule *sign*: moving the features as they differ never raises Σ coefficient · head, and the bound
+/// Rule *sign*: moving the features as they differ never raises the left-hand side, and the bound
 /// is not negative.
 ///
 /// # Soundness
-/// Move them one after the other: no step raises the sum, so the difference is at most zero.
+/// Move them one after the other: no step raises it, so the difference is at most zero.
 pub(super) fn check_pair(
     program: &Program,
     target: &Target<'_>,
     differences: &[Difference],
-) -> Result<(), Reason> {
-    if !target.features().is_empty() {
-        return Err(Reason::PairFeatures {
-            got: target.features().len(),
-        });
-    }
-    if target.bound() < 0 {
-        return Err(Reason::PairBound {
-            got: target.bound(),
-        });
-    }
+) -> Result<Shown, Reason> {
     let signs = of_target(program, target);
     for &Difference { feature, low, high } in differences {
-        match signs.get(feature) {
-            Some(Sign::Zero) => {}
-            Some(Sign::Falls) if low >= 0 => {}
-            Some(Sign::Rises) if high <= 0 => {}
-            _ => return Err(Reason::SignUnknown { feature }),
+        let sign = signs.get(feature).copied().unwrap_or(Sign::UNKNOWN);
+        if high > 0 && sign.may_rise || low < 0 && sign.may_fall {
+            return Err(Reason::SignUnknown { feature });
         }
     }
-    Ok(())
+    target.accept(0)
 }

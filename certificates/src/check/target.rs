@@ -1,14 +1,19 @@
 //! What a tree must prove: one constraint, with heads as positions in the model.
 
+use super::exact::{Overflow, product, sum};
+use super::region::{Shown, maximum};
 use super::rejection::Reason;
 use crate::claim::Constraint;
-use crate::semantics::Program;
+use crate::semantics::{Program, Range};
 
 /// Σ coefficient · head + Σ coefficient · feature ≤ bound.
 #[derive(Clone, Debug)]
 pub(super) struct Target<'a> {
-    constraint: &'a Constraint,
-    heads: Vec<(usize, i64)>,
+    /// Positions of the heads and their coefficients.
+    pub(super) heads: Vec<(usize, i64)>,
+    /// Features and their coefficients.
+    pub(super) features: &'a [(usize, i64)],
+    pub(super) bound: i128,
 }
 
 impl<'a> Target<'a> {
@@ -23,37 +28,33 @@ impl<'a> Target<'a> {
             }
             heads.push((head, coefficient));
         }
-        Ok(Self { constraint, heads })
+        Ok(Self {
+            heads,
+            features: &constraint.features,
+            bound: i128::from(constraint.bound),
+        })
     }
 
-    /// Positions of the heads and their coefficients.
-    pub(super) fn heads(&self) -> &[(usize, i64)] {
-        &self.heads
-    }
-
-    /// Features and their coefficients.
-    pub(super) fn features(&self) -> &[(usize, i64)] {
-        &self.constraint.features
-    }
-
-    pub(super) fn bound(&self) -> i128 {
-        i128::from(self.constraint.bound)
+    /// The largest left-hand side where features lie in a box and c·head is at most |c| · `most`.
+    pub(super) fn reached(
+        &self,
+        input: &[Range],
+        most: impl Fn(usize, i64) -> i64,
+    ) -> Result<i128, Overflow> {
+        let features = self.features.iter();
+        let features = maximum(input, features.map(|&(index, c)| (index, i128::from(c))))?;
+        self.heads.iter().try_fold(features, |reached, &(head, c)| {
+            let size = i128::from(c).saturating_abs();
+            sum(reached, product(size, most(head, c))?)
+        })
     }
 
     /// Accepts an upper bound of the left-hand side.
-    pub(super) fn accept(&self, reached: i128) -> Result<(), Reason> {
-        let bound = self.bound();
+    pub(super) const fn accept(&self, reached: i128) -> Result<Shown, Reason> {
+        let bound = self.bound;
         if reached <= bound {
-            return Ok(());
+            return Ok(Shown::Holds);
         }
         Err(Reason::NotProven { reached, bound })
-    }
-
-    /// The head, if the constraint speaks of one head and nothing else.
-    pub(super) fn single_head(&self) -> Option<(usize, i64)> {
-        match (self.heads.as_slice(), self.features()) {
-            (&[head], []) => Some(head),
-            _ => None,
-        }
     }
 }

@@ -6,15 +6,16 @@ use tautline_core::policy::{
     Cadence, Head, HeadKind, Hidden, MAX_HIDDEN_LAYERS, ModelHeader, Policy, Skip,
 };
 
-use super::interval::Intervals;
-use super::region::{InputBox, check_empty};
+use super::interval;
+use super::phase::{self, Phase, Side};
+use super::region::{Place, Shown, Weighted};
 use super::rejection::Reason;
-use super::relaxation::Relaxation;
+use super::relaxation::{self, Of, Relaxation};
 use super::sign::{fix_corner, of_target};
 use super::target::Target;
 use crate::claim::{Constraint, LinearConstraint};
 use crate::format::Witness;
-use crate::semantics::Program;
+use crate::semantics::{ONE, Program, Range};
 
 const INPUTS: usize = 16;
 
@@ -22,7 +23,7 @@ const INPUTS: usize = 16;
 #[derive(Clone, Debug)]
 struct Case {
     program: Program,
-    input: InputBox,
+    input: Vec<Range>,
     facts: Vec<LinearConstraint>,
     constraint: Constraint,
     witness: Witness,
@@ -69,18 +70,15 @@ fn generator(seed: u64) -> impl FnMut(i64) -> i64 {
 
 fn case(program: Program, seed: u64, width: i64) -> Case {
     let mut draw = generator(seed);
-    let mut input = InputBox {
-        low: vec![],
-        high: vec![],
-    };
+    let mut input = vec![];
     for _ in 0..INPUTS {
         let low = draw(131_072) - 65_536;
-        input.low.push(low);
-        input.high.push((low + draw(width + 1)).min(65_536));
+        let high = (low + draw(width + 1)).min(ONE);
+        input.push(Range { low, high });
     }
     let mut points: Vec<Vec<i32>> = vec![];
     for number in 0..40 {
-        let point = input.low.iter().zip(&input.high).map(|(&low, &high)| {
+        let point = input.iter().map(|&Range { low, high }| {
             let value = match (number, draw(3)) {
                 (0..20, 0) => low,
                 (0..20, 1) => high,
@@ -121,7 +119,9 @@ fn case(program: Program, seed: u64, width: i64) -> Case {
             0 => vec![],
             _ => vec![(0, u32::try_from(1 + draw(200_000)).unwrap())],
         },
-        beta: vec![],
+        beta: (0..3)
+            .map(|_| u32::try_from(draw(3) * draw(400_000)).unwrap())
+            .collect(),
     };
     Case {
         program,
@@ -177,16 +177,27 @@ fn with_bound(case: &Case, bound: i64) -> Constraint {
     }
 }
 
-fn relax(case: &Case, bound: i64) -> Result<(), Reason> {
+fn place<'a>(case: &'a Case, phases: &[Phase]) -> Place<'a> {
+    Place {
+        program: &case.program,
+        input: case.input.clone(),
+        facts: &case.facts,
+        phases: phases.to_vec(),
+        moved: false,
+        pairs_in: None,
+    }
+}
+
+fn relax_under(case: &Case, phases: &[Phase], bound: i64) -> Result<Shown, Reason> {
     let constraint = with_bound(case, bound);
     let target = Target::new(&case.program, &constraint)?;
-    Relaxation::new(&case.program).check(
-        &case.program,
-        &case.input,
-        &case.facts,
-        &target,
-        &case.witness,
-    )
+    let mut witness = case.witness.clone();
+    witness.beta.truncate(phases.len());
+    relaxation::check(&place(case, phases), &target, &witness)
+}
+
+fn relax(case: &Case, bound: i64) -> Result<Shown, Reason> {
+    relax_under(case, &[], bound)
 }
 
 proptest! {
@@ -200,7 +211,7 @@ proptest! {
         }
         // What it says it reaches, it proves.
         if let Err(Reason::NotProven { reached, .. }) = relax(&case, -(1 << 50)) {
-            prop_assert_eq!(relax(&case, i64::try_from(reached).unwrap()), Ok(()));
+            prop_assert_eq!(relax(&case, i64::try_from(reached).unwrap()), Ok(Shown::Holds));
         }
     }
 
@@ -208,27 +219,64 @@ proptest! {
     fn bounds_of_neurons_and_outputs_contain_every_concrete_value(case in cases()) {
         let constraint = with_bound(&case, 0);
         let target = Target::new(&case.program, &constraint).unwrap();
-        let mut relaxation = Relaxation::new(&case.program);
-        relaxation.bound_hidden(&case.program, &case.input, &case.witness.alpha).unwrap();
-        relaxation.bound_outputs(&case.program, &case.input, &target).unwrap();
-        let (low, high) = relaxation.hidden_bounds();
-        let (out_low, out_high) = relaxation.output_bounds();
-        let mut intervals = Intervals::default();
-        let (plain_low, plain_high) = intervals.propagate(&case.program, &case.input);
+        let mut relaxation = Relaxation::new(Of::Input);
+        let place = place(&case, &[]);
+        relaxation.bound_hidden(&place, &case.witness.alpha).unwrap();
+        let outputs = relaxation.bound_outputs(&place, &target, &Weighted::default()).unwrap();
+        relaxation.values.push(outputs);
+        let intervals = case.program.intervals(&case.input);
         for point in &case.points {
-            let (hidden, outputs) = trace(&case.program, point);
-            for (layer, values) in hidden.iter().enumerate() {
-                for (neuron, z) in values.iter().enumerate() {
-                    prop_assert!(
-                        (low[layer][neuron]..=high[layer][neuron]).contains(z),
-                        "layer {layer}, neuron {neuron}"
-                    );
+            for ranges in [&relaxation.values, &intervals] {
+                for (layer, (values, ranges)) in trace(&case, point).iter().zip(ranges).enumerate() {
+                    for (neuron, (value, range)) in values.iter().zip(ranges).enumerate() {
+                        prop_assert!(
+                            (range.low..=range.high).contains(value),
+                            "layer {layer}, neuron {neuron}"
+                        );
+                    }
                 }
             }
-            for (head, y) in outputs.iter().enumerate() {
-                prop_assert!((out_low[head]..=out_high[head]).contains(y), "head {head}");
-                prop_assert!((plain_low[head]..=plain_high[head]).contains(y), "head {head}");
+        }
+    }
+
+    #[test]
+    fn under_phases_no_leaf_proves_what_a_point_in_those_phases_refutes(
+        case in cases(), picked in any::<[u64; 3]>(), sides in any::<[bool; 3]>(),
+        point in 0usize..40, near in any::<bool>(),
+    ) {
+        // Phases of a point, or any; then the points that are in them.
+        let values = trace(&case, &case.points[point]);
+        let hidden = case.program.hidden().len();
+        let mut phases: Vec<Phase> = vec![];
+        for (pick, side) in picked.into_iter().zip(sides) {
+            let count = u64::try_from(case.program.hidden_neurons()).unwrap();
+            if count == 0 {
+                break;
             }
+            let neuron = u16::try_from(pick % count).unwrap();
+            if let Ok((layer, neuron)) = phase::find(&case.program, &phases, neuron) {
+                prop_assert!(layer < hidden);
+                let active = if near { values[layer][neuron] >= 1 } else { side };
+                let side = if active { Side::Active } else { Side::Inactive };
+                phases.push(Phase { layer, neuron, side });
+            }
+        }
+        let inside = |point: &&Vec<i32>| {
+            let values = trace(&case, point);
+            let holds = |phase: &Phase| match phase.side {
+                Side::Active => values[phase.layer][phase.neuron] >= 1,
+                Side::Inactive => values[phase.layer][phase.neuron] <= 0,
+            };
+            phases.iter().all(holds) && case.facts.iter().all(|fact| fact.holds(point))
+        };
+        let most = case.points.iter().filter(inside).map(|point| value(&case, point)).max();
+        if let Some(most) = most {
+            let refuted = relax_under(&case, &phases, most - 1);
+            prop_assert!(refuted.is_err(), "{most} is attained, {refuted:?}");
+        }
+        if let Err(Reason::NotProven { reached, .. }) = relax_under(&case, &phases, -(1 << 50)) {
+            let reached = i64::try_from(reached).unwrap();
+            prop_assert_eq!(relax_under(&case, &phases, reached), Ok(Shown::Holds));
         }
     }
 
@@ -237,7 +285,7 @@ proptest! {
         let most = attained(&case, &[]).unwrap();
         let constraint = with_bound(&case, most - 1);
         let target = Target::new(&case.program, &constraint).unwrap();
-        let accepted = Intervals::default().check(&case.program, &case.input, &target);
+        let accepted = interval::check(&place(&case, &[]), &target);
         prop_assert!(accepted.is_err(), "{most} is attained");
     }
 
@@ -246,13 +294,12 @@ proptest! {
         mut case in cases(), number in 0usize..40,
     ) {
         let point = case.points[number].clone();
-        case.input.low = point.iter().copied().map(i64::from).collect();
-        case.input.high.clone_from(&case.input.low);
+        case.input = point.iter().map(|&value| Range::new((value, value))).collect();
         case.points = vec![point.clone()];
         case.facts.clear();
         case.witness.multipliers.clear();
         let exact = value(&case, &point);
-        prop_assert_eq!(relax(&case, exact), Ok(()));
+        prop_assert_eq!(relax(&case, exact), Ok(Shown::Holds));
         prop_assert!(relax(&case, exact - 1).is_err());
     }
 
@@ -266,9 +313,9 @@ proptest! {
         for point in &case.points {
             let moved: Vec<i32> = point
                 .iter()
-                .zip(corner.low.iter().zip(&corner.high))
-                .map(|(&x, (&low, &high))| {
-                    i32::try_from(i64::from(x).clamp(low, high)).unwrap()
+                .zip(&corner)
+                .map(|(&x, range)| {
+                    i32::try_from(i64::from(x).clamp(range.low, range.high)).unwrap()
                 })
                 .collect();
             prop_assert!(value(&case, point) <= value(&case, &moved));
@@ -279,42 +326,29 @@ proptest! {
     fn an_empty_leaf_never_hides_a_point_that_satisfies_the_fact(case in cases()) {
         let inside = case.points.iter().any(|point| case.facts[0].holds(point));
         if inside {
-            prop_assert!(check_empty(&case.input, &case.facts, 0).is_err());
+            prop_assert!(place(&case, &[]).check_empty(0).is_err());
         }
-        let impossible = LinearConstraint { terms: vec![(0, 3)], bound: 3 * case.input.low[0] - 1 };
-        prop_assert_eq!(check_empty(&case.input, &[impossible], 0), Ok(()));
+        let bound = 3 * case.input[0].low - 1;
+        let impossible = [LinearConstraint { terms: vec![(0, 3)], bound }];
+        let nowhere = Place { facts: &impossible, ..place(&case, &[]) };
+        prop_assert_eq!(nowhere.check_empty(0), Ok(Shown::Empty));
     }
 }
 
-/// Neurons and outputs of an evaluation, before ReLU and clamp.
-fn trace(program: &Program, point: &[i32]) -> (Vec<Vec<i64>>, Vec<i64>) {
-    let inputs: Vec<i64> = point.iter().copied().map(i64::from).collect();
-    let single = InputBox {
-        low: inputs.clone(),
-        high: inputs,
-    };
-    let mut values = single.low.clone();
-    let mut hidden = vec![];
-    for layer in program.hidden() {
-        let mut z = (vec![0; layer.outputs()], vec![0; layer.outputs()]);
-        layer.interval(&values, &values, &mut z.0, &mut z.1);
-        assert_eq!(z.0, z.1, "an interval of a point is a point");
-        values = z.0.iter().map(|z| *z.max(&0)).collect();
-        hidden.push(z.0);
-    }
-    let mut intervals = Intervals::default();
-    let (low, _) = intervals.propagate(program, &single);
-    let clamped: Vec<i64> = low
+/// Values of every layer at a point, before ReLU and clamp.
+fn trace(case: &Case, point: &[i32]) -> Vec<Vec<i64>> {
+    let point: Vec<Range> = point
         .iter()
-        .map(|y| y.clamp(&-65_536, &65_536))
-        .copied()
+        .map(|&value| Range::new((value, value)))
         .collect();
-    assert_eq!(
-        clamped,
-        program.evaluate(point),
-        "the trace is the evaluation"
-    );
-    (hidden, low.to_vec())
+    let values = case.program.intervals(&point).into_iter();
+    let exact = |range: Range| {
+        assert_eq!(range.low, range.high, "an interval of a point is a point");
+        range.low
+    };
+    values
+        .map(|layer| layer.into_iter().map(exact).collect())
+        .collect()
 }
 
 #[test]
@@ -330,5 +364,5 @@ fn deep_networks_are_bounded_with_rounded_coefficients() {
     };
     assert!(i128::from(most) <= reached);
     let trivial = i64::try_from(reached).unwrap();
-    assert_eq!(relax(&case, trivial), Ok(()));
+    assert_eq!(relax(&case, trivial), Ok(Shown::Holds));
 }

@@ -42,20 +42,12 @@ pub struct CheckedCertificate {
 /// A claim that has been proven.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckedClaim {
-    name: String,
-    says: String,
-    leaves: u64,
+    pub(super) name: String,
+    pub(super) says: String,
+    pub(super) leaves: u64,
 }
 
 impl CheckedClaim {
-    pub(super) fn new(claim: &Claim, leaves: u64) -> Self {
-        Self {
-            name: claim.name.clone(),
-            says: claim.says.clone(),
-            leaves,
-        }
-    }
-
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name

@@ -265,7 +265,8 @@ fn slopes_are_counted_and_bounded_and_written_in_one_way() {
     let code = FormatError::Alpha { neuron: 0, got: 3 };
     assert_eq!(reason(&[0b11, 0], 6, &[]), code.into());
     assert_eq!(reason(&[0, 0b1_0000], 6, &[]), FormatError::Padding.into());
-    let count = Reason::AlphaCount {
+    let count = Reason::WitnessCount {
+        what: "slopes",
         expected: 6,
         got: 5,
     };

@@ -4,48 +4,49 @@
     reason = "values lie within 2^33, so every product with K stays below 2^46"
 )]
 
+use crate::check::clamp::Above;
 use crate::check::relu::{Lines, SLOPE_ONE};
-use crate::semantics::ONE;
-
-/// Inclusive bounds.
-type Ends = (i64, i64);
+use crate::semantics::{ONE, Range};
 
 /// A value at both inputs, and what it has more at the second one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pair {
-    first: Ends,
-    second: Ends,
-    pub(super) difference: Ends,
+    first: Range,
+    second: Range,
+    pub(super) difference: Range,
 }
 
 impl Pair {
     /// Two values, of whose difference nothing else is known.
-    pub(super) const fn new(first: Ends, second: Ends) -> Self {
+    pub(super) const fn new(first: Range, second: Range) -> Self {
+        let difference = Range {
+            low: second.low - first.high,
+            high: second.high - first.low,
+        };
         Self {
             first,
             second,
-            difference: (second.0 - first.1, second.1 - first.0),
+            difference,
         }
     }
 
     /// The same with the inputs' roles exchanged.
     pub(super) const fn swapped(self) -> Self {
-        let (low, high) = self.difference;
         Self {
             first: self.second,
             second: self.first,
-            difference: (-high, -low),
+            difference: self.difference.negated(),
         }
     }
 
     /// True if both are active or both inactive everywhere.
     pub(super) fn is_stable(self) -> bool {
-        self.first.0.min(self.second.0) >= 0 || self.first.1.max(self.second.1) <= 0
+        self.is_above(0) || self.first.high.max(self.second.high) <= 0
     }
 
     /// Lines around what the activation has more at the second input.
     pub(super) fn lines(self) -> Lines {
-        if self.first.0.min(self.second.0) >= 0 {
+        if self.is_above(0) {
             return Lines::SAME;
         }
         let (upper, offset) = self.above_relu();
@@ -65,7 +66,7 @@ impl Pair {
     /// its value at z's upper or lower end, which is convex in Δ: a line that is above both
     /// of its ends is above it.
     fn above_relu(self) -> (i64, i64) {
-        let (low, high) = self.first;
+        let Range { low, high } = self.first;
         let at = |d: i64| {
             if d >= 0 {
                 (d + high.min(0)).max(0)
@@ -73,46 +74,52 @@ impl Pair {
                 d.max(-low.max(0))
             }
         };
-        let most = self.second.1.max(0) - low.max(0);
+        let most = self.second.high.max(0) - low.max(0);
         chord(self.difference, at, most)
     }
 
-    /// The largest difference of the clamped values that their own bounds allow, and a line
-    /// above K times the difference.
-    pub(super) fn clamped(self) -> (i64, (i64, i64)) {
+    /// What the difference of the clamped values does not exceed.
+    pub(super) fn clamped(self) -> Above {
         let stop = |value: i64| value.clamp(-ONE, ONE);
-        let (first, second) = (self.first, self.second);
-        let most = stop(second.1) - stop(first.0);
-        let is_above = first.0.min(second.0) >= -ONE;
-        let is_below = first.1.max(second.1) <= ONE;
-        let line = if is_above && is_below {
-            (SLOPE_ONE, 0)
-        } else if is_below {
-            // clamp(y) = max(y + 1, 0) − 1.
-            let moved = |(low, high): Ends| (low + ONE, high + ONE);
-            self.with(moved(first), moved(second)).above_relu()
-        } else if is_above {
-            // clamp(y) = 1 − max(1 − y, 0).
-            let mirrored = |(low, high): Ends| (ONE - high, ONE - low);
-            self.with(mirrored(second), mirrored(first)).above_relu()
-        } else {
-            chord(self.difference, |d| d.max(0), most)
+        let most = stop(self.second.high) - stop(self.first.low);
+        let up = |y: i64| y + ONE;
+        // clamp(y) = max(y + 1, 0) − 1 below the upper stop, and the other way round.
+        let raised = Self {
+            first: self.first.map(up),
+            second: self.second.map(up),
+            difference: self.difference,
         };
-        (most, line)
+        let mirrored = Self {
+            first: self.second.negated().map(up),
+            second: self.first.negated().map(up),
+            difference: self.difference,
+        };
+        let (slope, offset) = match (raised.is_above(0), mirrored.is_above(0)) {
+            (true, true) => (SLOPE_ONE, 0),
+            (false, true) => raised.above_relu(),
+            (true, false) => mirrored.above_relu(),
+            (false, false) => chord(self.difference, |d| d.max(0), most),
+        };
+        Above {
+            most,
+            slope,
+            offset,
+        }
     }
 
-    const fn with(self, first: Ends, second: Ends) -> Self {
-        Self {
-            first,
-            second,
-            difference: self.difference,
-        }
+    /// True if both values are at least that.
+    fn is_above(self, least: i64) -> bool {
+        self.first.low.min(self.second.low) >= least
     }
 }
 
 /// A line above K times a convex function of Δ that is at most `most`: through both ends of the
 /// function, or constant where that is lower in the middle.
-fn chord((from, to): Ends, at: impl Fn(i64) -> i64, most: i64) -> (i64, i64) {
+fn chord(difference: Range, at: impl Fn(i64) -> i64, most: i64) -> (i64, i64) {
+    let Range {
+        low: from,
+        high: to,
+    } = difference;
     let (low, high) = (at(from), at(to));
     if 2 * most <= low + high {
         return (0, SLOPE_ONE * most);
