@@ -7,6 +7,7 @@
 //! input that was replayed in `f32`.
 
 pub mod bound;
+mod exact;
 pub mod network;
 pub mod nnet;
 pub mod onnx;

@@ -1,5 +1,6 @@
 //! A feed-forward network in `f32`, as a chain of affine layers.
 
+use crate::float::exact;
 use crate::float::rounding::Rounding;
 
 /// A network as affine layers, each followed by one activation per value.
@@ -134,8 +135,14 @@ impl FloatNetwork {
 
     /// The concrete map: one evaluation in `f32`, every sum from left to right, the bias last.
     ///
-    /// Other orders of summation give other results; [`Rounding`] bounds all of them.
+    /// Other orders of summation give other results; [`Rounding`] bounds all of them. Layers that
+    /// are [`Rounding::Exact`] do not round here either.
     pub fn forward(&self, inputs: &[f32]) -> Vec<f32> {
+        if exact::is_needed(self)
+            && let Some(values) = exact::forward(self, inputs)
+        {
+            return values;
+        }
         let mut values = inputs.to_vec();
         for layer in &self.layers {
             values = layer.forward(&values);
@@ -151,17 +158,20 @@ impl Layer {
     }
 
     fn forward(&self, values: &[f32]) -> Vec<f32> {
-        let rows = (0..self.outputs).map(|output| {
-            let products = self
-                .row(output)
-                .iter()
-                .zip(values)
-                .filter(|&(&weight, _)| weight != 0.0)
-                .map(|(&weight, &value)| weight as f32 * value);
-            let sum = products.fold(0.0f32, |sum, product| sum + product);
-            self.activations[output].concrete(sum + self.bias[output] as f32)
-        });
+        let rows = (0..self.outputs).map(|output| self.row_forward(output, values));
         rows.collect()
+    }
+
+    /// One row with its activation in `f32`.
+    pub(super) fn row_forward(&self, output: usize, values: &[f32]) -> f32 {
+        let products = self
+            .row(output)
+            .iter()
+            .zip(values)
+            .filter(|&(&weight, _)| weight != 0.0)
+            .map(|(&weight, &value)| weight as f32 * value);
+        let sum = products.fold(0.0f32, |sum, product| sum + product);
+        self.activations[output].concrete(sum + self.bias[output] as f32)
     }
 
     fn validate(&self, layer: usize) -> Result<(), ShapeError> {
@@ -211,10 +221,9 @@ impl Activation {
     /// The concrete map.
     pub fn concrete(self, value: f32) -> f32 {
         match self {
-            Self::Identity => value,
             Self::Relu => value.max(0.0),
             Self::LeakyRelu(slope) if value < 0.0 => slope as f32 * value,
-            Self::LeakyRelu(_) => value,
+            Self::Identity | Self::LeakyRelu(_) => value,
         }
     }
 

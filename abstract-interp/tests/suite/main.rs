@@ -7,10 +7,16 @@ mod determinism;
 #[cfg(test)]
 mod models;
 #[cfg(test)]
+mod onnx_bytes;
+#[cfg(test)]
 mod pinned;
+#[cfg(test)]
+mod readers;
 #[cfg(test)]
 mod search;
 #[cfg(test)]
 mod soundness;
 #[cfg(test)]
 mod tightness;
+#[cfg(test)]
+mod vnncomp;

@@ -225,21 +225,26 @@ impl Rows {
                     _ => Row::copy(wire),
                 })
                 .collect();
-            let sources: Vec<usize> = if level == 1 {
-                (0..self.inputs).collect()
-            } else {
-                let read = rows.iter().flat_map(|row| &row.terms);
-                let mut sources: Vec<usize> = read.map(|&(wire, _)| wire).collect();
-                sources.sort_unstable();
-                sources.dedup();
-                sources
-            };
+            // In the order in which rows name them, so that sums are taken as the graph has them.
+            let mut columns: Vec<Option<usize>> = vec![None; levels.len()];
+            let mut sources = Vec::new();
+            let read = rows
+                .iter()
+                .flat_map(|row| &row.terms)
+                .map(|&(wire, _)| wire);
+            let inputs = if level == 1 { 0..self.inputs } else { 0..0 };
+            for wire in inputs.chain(read) {
+                if columns[wire].is_none() {
+                    columns[wire] = Some(sources.len());
+                    sources.push(wire);
+                }
+            }
             weights += rows.len().saturating_mul(sources.len());
             if weights > WEIGHT_LIMIT {
                 let limit = WEIGHT_LIMIT;
                 return Err(OnnxError::Weights { limit });
             }
-            layers.push(layer(&rows, &sources));
+            layers.push(layer(&rows, &columns, sources.len()));
             wanted = sources;
         }
         layers.reverse();
@@ -252,19 +257,19 @@ struct Schedule {
     depth: usize,
 }
 
-/// A layer of rows over `sources`, which are sorted.
-fn layer(rows: &[Row], sources: &[usize]) -> Layer {
-    let mut weights = vec![0.0; rows.len() * sources.len()];
-    for (row, weights) in rows.iter().zip(weights.chunks_mut(sources.len().max(1))) {
+/// A layer of rows, whose wires stand in `columns`.
+fn layer(rows: &[Row], columns: &[Option<usize>], inputs: usize) -> Layer {
+    let mut weights = vec![0.0; rows.len() * inputs];
+    for (number, row) in rows.iter().enumerate() {
         for &(wire, weight) in &row.terms {
-            if let Ok(column) = sources.binary_search(&wire) {
-                weights[column] = f64::from(weight);
+            if let Some(column) = columns[wire] {
+                weights[number * inputs + column] = f64::from(weight);
             }
         }
     }
     let rounds = |row: &Row| row.rounding == Rounding::AnyOrder && !row.is_neutral();
     Layer {
-        inputs: sources.len(),
+        inputs,
         outputs: rows.len(),
         weights,
         bias: rows.iter().map(|row| f64::from(row.bias)).collect(),
