@@ -565,6 +565,17 @@ fn disjunctions_that_multiply_without_end_are_refused() {
     assert!(error.contains("more than 100000 cases"), "{error}");
 }
 
+#[test]
+fn terms_whose_numbers_grow_without_end_are_refused() {
+    let factors = "1e400 ".repeat(50);
+    let text = format!("{DECLARED}{BOX}(assert (<= Y_0 (* {factors})))");
+    let error = vnnlib::read(text.as_bytes()).unwrap_err().to_string();
+    assert!(
+        error.starts_with("line 7, column 18: a number in this term"),
+        "{error}"
+    );
+}
+
 /// Changes, insertions and cuts at random places.
 fn mutated(original: Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
     let edit = (any::<prop::sample::Index>(), any::<u8>(), 0u8..4);

@@ -95,6 +95,12 @@ pub enum Problem {
         /// Digits, and powers of ten, at most.
         limit: usize,
     },
+    /// An exact number in a term grows beyond what is computed with.
+    #[error("a number in this term has more than {limit} bits")]
+    TermSize {
+        /// Bits at most.
+        limit: u64,
+    },
     /// Writing the property as a union of conjunctions takes too many.
     #[error("the disjunctions multiply to more than {limit} cases")]
     TooManyCases {

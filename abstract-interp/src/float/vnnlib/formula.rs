@@ -4,7 +4,7 @@ use num_rational::BigRational;
 
 use crate::float::vnnlib::error::{Problem, VnnlibError};
 use crate::float::vnnlib::sexpr::{Position, Sexpr, shorten};
-use crate::float::vnnlib::term::{Linear, Scope, Variable, integer};
+use crate::float::vnnlib::term::{BIT_LIMIT, Linear, Scope, Variable, integer};
 
 /// Σ coefficient·variable ≤ bound.
 #[derive(Clone, Debug)]
@@ -124,21 +124,24 @@ fn compare(
     let terms = operands.iter().map(|operand| Linear::read(operand, scope));
     let terms = terms.collect::<Result<Vec<_>, _>>()?;
     let mut parts = Vec::new();
-    let mut at_most = |low: &Linear, high: &Linear| {
+    let mut at_most = |low: &Linear, high: &Linear| -> Result<(), VnnlibError> {
+        let limit = BIT_LIMIT;
         let difference = low.clone().plus(&integer(-1), high);
+        let difference = difference.ok_or_else(|| position.error(Problem::TermSize { limit }))?;
         parts.push(Formula::Constraint(constraints.len()));
         constraints.push(Constraint {
             terms: difference.terms.into_iter().collect(),
             bound: -difference.constant,
             position,
         });
+        Ok(())
     };
     for pair in terms.windows(2) {
         if operator != ">=" {
-            at_most(&pair[0], &pair[1]);
+            at_most(&pair[0], &pair[1])?;
         }
         if operator != "<=" {
-            at_most(&pair[1], &pair[0]);
+            at_most(&pair[1], &pair[0])?;
         }
     }
     Ok(Formula::And(parts))

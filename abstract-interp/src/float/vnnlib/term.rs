@@ -30,6 +30,8 @@ pub(super) trait Scope {
 
 /// Digits of a number, and powers of ten, that are read at most.
 const NUMBER_LIMIT: usize = 400;
+/// Bits of numerators and denominators at most: sums and products of many numbers grow.
+pub(super) const BIT_LIMIT: u64 = 1 << 16;
 
 pub(super) fn integer(value: i64) -> BigRational {
     BigRational::from_integer(BigInt::from(value))
@@ -48,26 +50,23 @@ impl Linear {
         }
     }
 
-    /// `self + factor·other`.
-    pub(super) fn plus(mut self, factor: &BigRational, other: &Self) -> Self {
+    /// `self + factor·other`; none where an exact number becomes too long.
+    pub(super) fn plus(mut self, factor: &BigRational, other: &Self) -> Option<Self> {
         let zero = integer(0);
-        for (&variable, coefficient) in &other.terms {
-            let sum = self.terms.entry(variable).or_insert_with(|| zero.clone());
-            *sum += factor * coefficient;
+        for (variable, coefficient) in &other.terms {
+            let known = self.terms.remove(variable).unwrap_or_else(|| zero.clone());
+            let sum = bounded(known + factor * coefficient)?;
+            if sum != zero {
+                self.terms.insert(*variable, sum);
+            }
         }
-        self.terms.retain(|_, coefficient| *coefficient != zero);
-        self.constant += factor * &other.constant;
-        self
+        self.constant = bounded(self.constant + factor * &other.constant)?;
+        Some(self)
     }
 
-    pub(super) fn times(mut self, factor: &BigRational) -> Self {
-        let zero = integer(0);
-        for coefficient in self.terms.values_mut() {
-            *coefficient *= factor;
-        }
-        self.terms.retain(|_, coefficient| *coefficient != zero);
-        self.constant *= factor;
-        self
+    /// `factor·self`; none where an exact number becomes too long.
+    fn times(self, factor: &BigRational) -> Option<Self> {
+        Self::constant(integer(0)).plus(factor, &self)
     }
 
     /// Reads a term.
@@ -103,18 +102,29 @@ impl Linear {
         let Some(first) = operands.next() else {
             return Err(position.expected("an operand", "`)`"));
         };
+        let too_long = || {
+            let limit = BIT_LIMIT;
+            position.error(Problem::TermSize { limit })
+        };
+        let sum = |first: Self, operands: std::vec::IntoIter<Self>, sign: i64| {
+            let sign = integer(sign);
+            let mut operands = operands;
+            let sum = operands.try_fold(first, |sum, term| sum.plus(&sign, &term));
+            sum.ok_or_else(too_long)
+        };
         match operator {
-            "+" => Ok(operands.fold(first, |sum, term| sum.plus(&integer(1), &term))),
-            "-" if count == 1 => Ok(first.times(&integer(-1))),
-            "-" => Ok(operands.fold(first, |sum, term| sum.plus(&integer(-1), &term))),
+            "+" => sum(first, operands, 1),
+            "-" if count == 1 => first.times(&integer(-1)).ok_or_else(too_long),
+            "-" => sum(first, operands, -1),
             "*" => operands.try_fold(first, |product, term| {
-                if term.terms.is_empty() {
-                    Ok(product.times(&term.constant))
+                let product = if term.terms.is_empty() {
+                    product.times(&term.constant)
                 } else if product.terms.is_empty() {
-                    Ok(term.times(&product.constant))
+                    term.times(&product.constant)
                 } else {
-                    Err(position.error(Problem::NotLinear { operator: "*" }))
-                }
+                    return Err(position.error(Problem::NotLinear { operator: "*" }));
+                };
+                product.ok_or_else(too_long)
             }),
             "/" if count >= 2 => operands.try_fold(first, |quotient, divisor| {
                 if !divisor.terms.is_empty() {
@@ -123,12 +133,19 @@ impl Linear {
                 if divisor.constant == integer(0) {
                     return Err(position.error(Problem::DivisionByZero));
                 }
-                Ok(quotient.times(&divisor.constant.recip()))
+                let quotient = quotient.times(&divisor.constant.recip());
+                quotient.ok_or_else(too_long)
             }),
             "/" => Err(position.expected("two operands of `/`", "one")),
             _ => Err(position.expected("one of + - * /", format!("`{}`", shorten(operator)))),
         }
     }
+}
+
+/// The number, unless it is longer than what any property needs.
+fn bounded(number: BigRational) -> Option<BigRational> {
+    let bits = number.numer().bits().max(number.denom().bits());
+    (bits <= BIT_LIMIT).then_some(number)
 }
 
 /// A decimal number, with or without a sign, a fraction and an exponent; exact.
