@@ -7,6 +7,8 @@ mod determinism;
 #[cfg(test)]
 mod models;
 #[cfg(test)]
+mod opinions;
+#[cfg(test)]
 mod onnx_bytes;
 #[cfg(test)]
 mod pinned;
