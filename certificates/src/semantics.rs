@@ -32,7 +32,8 @@ pub struct Program {
 #[derive(Clone, Debug)]
 pub(crate) struct Layer {
     rows: Vec<i16>,
-    row_len: usize,
+    /// Weights of a row, with the bias.
+    pub(crate) row_len: usize,
     /// The rescale's shift.
     pub(crate) shift: u32,
     /// The largest Σ |w| of a column.
@@ -85,28 +86,22 @@ impl Range {
 
 impl Layer {
     fn new(rows: &[i16], row_len: usize, shift: u8) -> Self {
-        let mut sums = vec![0i64; row_len];
-        for row in rows.chunks_exact(row_len) {
-            for (sum, &weight) in sums.iter_mut().zip(row) {
-                *sum += i64::from(weight).abs();
-            }
-        }
+        let column = |at: usize| {
+            let weights = rows.iter().skip(at).step_by(row_len);
+            weights.map(|&weight| i64::from(weight).abs()).sum()
+        };
+        let column_sum = (0..row_len).map(column).max();
         Self {
             rows: rows.to_vec(),
             row_len,
             shift: u32::from(shift),
-            column_sum: sums.into_iter().max().unwrap_or(0),
+            column_sum: column_sum.unwrap_or(0),
         }
     }
 
     /// The rows, one per neuron, each ending with its bias.
     pub(crate) fn rows(&self) -> impl ExactSizeIterator<Item = &[i16]> {
         self.rows.chunks_exact(self.row_len)
-    }
-
-    /// Weights of a row, with the bias.
-    pub(crate) const fn row_len(&self) -> usize {
-        self.row_len
     }
 
     /// Range of the neuron with a row, from the ranges of what it reads.
@@ -154,40 +149,30 @@ impl Program {
         Self::decode(&file)
     }
 
-    /// A program over any table of features, for measurements and for networks that are no
-    /// models. Its digest is that of no file, and the checker makes a certificate only of a model
-    /// that it has read itself, so nothing can be deployed on what is proven about this one.
+    /// A program over any table of features, under any digest: for measurements, and for networks
+    /// that are no models. The checker makes a certificate only of a model that it has read itself,
+    /// so nothing can be deployed on what is shown about this one.
     ///
     /// # Errors
     /// [`ModelError`] about the number of parameters, or a neuron that could leave 32 bits.
-    pub fn over(
-        table: &'static FeatureTable,
-        header: &ModelHeader,
-        parameters: &[i16],
-    ) -> Result<Self, ModelError> {
-        let (expected, got) = (header.parameter_count(), parameters.len());
-        if expected != got {
-            return Err(ModelError::ParameterCount { expected, got });
-        }
-        Self::new(header, table, parameters, Digest::of(&[]))
-    }
-
-    fn new(
+    pub fn new(
         header: &ModelHeader,
         table: &'static FeatureTable,
         parameters: &[i16],
         digest: Digest,
     ) -> Result<Self, ModelError> {
+        let (expected, got) = (header.parameter_count(), parameters.len());
+        let missing = ModelError::ParameterCount { expected, got };
         let layers = header.layers().map(|shape| {
             let end = shape.offset.saturating_add(shape.parameter_count());
-            let rows = parameters.get(shape.offset..end).unwrap_or_default();
-            Layer::new(rows, shape.row_len(), shape.shift)
+            let rows = parameters.get(shape.offset..end).ok_or(missing)?;
+            Ok(Layer::new(rows, shape.row_len(), shape.shift))
         });
         let mut program = Self {
             digest,
             table,
             heads: header.head_list().iter().map(|head| head.kind).collect(),
-            layers: layers.collect(),
+            layers: layers.collect::<Result<_, ModelError>>()?,
             skip: header.skip,
             head_ranges: vec![],
         };

@@ -7,6 +7,7 @@ mod decimal;
 mod encoding;
 mod error;
 mod file;
+mod heavy_loss;
 mod linear;
 mod pair;
 

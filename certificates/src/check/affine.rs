@@ -126,7 +126,7 @@ impl Expression {
         if reach > i128::from(i64::MAX) {
             return Err(Overflow);
         }
-        let mut row = vec![0i64; layer.row_len()];
+        let mut row = vec![0i64; layer.row_len];
         for (&coefficient, weights) in self.coefficients.iter().zip(layer.rows()) {
             if let (Ok(coefficient), true) = (i64::try_from(coefficient), coefficient != 0) {
                 accumulate(coefficient, weights, &mut row);

@@ -15,6 +15,8 @@ mod target;
 mod tree;
 mod verdict;
 
+use std::sync::Arc;
+
 use tautline_core::policy::Policy;
 
 pub use rejection::{Reason, Rejection, Rule, Step};
@@ -69,10 +71,8 @@ fn check_program(
     let layout = Layout::read(certificate).map_err(at(Step::File, Rule::Format))?;
     let (expected, got) = (layout.model, program.digest());
     if expected != got {
-        return Err(at(Step::Model, Rule::Model)(Reason::WrongModel {
-            expected,
-            got,
-        }));
+        let wrong = Reason::WrongModel { expected, got };
+        return Err(at(Step::Model, Rule::Model)(wrong));
     }
     check_claim_set(program, &layout, claims).map_err(at(Step::Claims, Rule::Claims))?;
     let sections = layout.expect_sections();
@@ -90,8 +90,14 @@ fn check_program(
             leaves,
         });
     }
-    let Layout { digest, claims, .. } = layout;
-    Ok(CheckedCertificate::new(program, digest, claims, checked))
+    Ok(CheckedCertificate {
+        model: program.digest(),
+        certificate: layout.digest,
+        table: program.table(),
+        heavy_loss: layout.claims.heavy_loss(),
+        claim_set: Arc::new(layout.claims),
+        claims: checked.into(),
+    })
 }
 
 fn check_claim_set(
@@ -115,7 +121,7 @@ fn check_claim_set(
 /// Checks the payload of the section that proves one claim, the `number`-th of its set; returns
 /// its leaves.
 ///
-/// This is the work of [`check()`] for one claim over any program, those of [`Program::over`]
+/// This is the work of [`check()`] for one claim over any program, those of [`Program::new`]
 /// included. It makes no [`CheckedCertificate`], so nothing can be deployed on its word.
 ///
 /// # Errors

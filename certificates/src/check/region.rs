@@ -66,17 +66,18 @@ impl<'a> Place<'a> {
         witness: &Witness,
         slopes: usize,
     ) -> Result<Weighted<'a>, Reason> {
-        for (what, expected, got) in [
-            ("slopes", slopes, witness.alpha.len()),
-            ("phases", self.phases.len(), witness.beta.len()),
-        ] {
-            if got != expected {
-                return Err(Reason::WitnessCount {
-                    what,
-                    expected,
-                    got,
-                });
-            }
+        let (alphas, betas) = (witness.alpha.len(), witness.beta.len());
+        let counts = [
+            ("slopes", slopes, alphas),
+            ("phases", self.phases.len(), betas),
+        ];
+        let wrong = counts.into_iter().find(|count| count.1 != count.2);
+        if let Some((what, expected, got)) = wrong {
+            return Err(Reason::WitnessCount {
+                what,
+                expected,
+                got,
+            });
         }
         let facts = witness.multipliers.iter();
         let facts = facts.map(|&(index, weight)| Ok((self.fact(index)?, weight)));

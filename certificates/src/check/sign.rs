@@ -1,29 +1,19 @@
 //! Rules *corner* and *sign*: in which direction outputs move with a feature, from weights alone.
 
-use super::region::Shown;
+use super::region::{Place, Shown};
 use super::rejection::Reason;
 use super::target::Target;
 use crate::claim::Difference;
-use crate::semantics::{Program, Range};
+use crate::semantics::Program;
 
 /// How a value may move when one feature grows and nothing else changes, for all inputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sign {
-    pub(super) may_rise: bool,
-    pub(super) may_fall: bool,
+struct Sign {
+    may_rise: bool,
+    may_fall: bool,
 }
 
 impl Sign {
-    const RISES: Self = Self {
-        may_rise: true,
-        may_fall: false,
-    };
-
-    const UNKNOWN: Self = Self {
-        may_rise: true,
-        may_fall: true,
-    };
-
     /// The sign of a sum.
     ///
     /// # Soundness
@@ -41,12 +31,12 @@ impl Sign {
 
 /// The sign of the target's left-hand side in every feature. Floor, ReLU and clamp never reverse
 /// an order.
-pub(super) fn of_target(program: &Program, target: &Target<'_>) -> Vec<Sign> {
+fn of_target(program: &Program, target: &Target<'_>) -> Vec<Sign> {
     let inputs = program.table().features.len();
     let of_feature = |feature: usize| {
         let mut features = vec![Sign::default(); inputs];
         if let Some(sign) = features.get_mut(feature) {
-            *sign = Sign::RISES;
+            sign.may_rise = true;
         }
         let mut signs = features.clone();
         for (number, layer) in program.layers().iter().enumerate() {
@@ -70,20 +60,25 @@ pub(super) fn of_target(program: &Program, target: &Target<'_>) -> Vec<Sign> {
     (0..inputs).map(of_feature).collect()
 }
 
-/// Rule *corner*: fixes every feature of known sign at the end where the left-hand side is
-/// largest.
+/// Rule *corner*: the place with every feature of known sign fixed at the end where the left-hand
+/// side is largest.
 ///
 /// # Soundness
-/// Moving a point of the box to that end never lowers the left-hand side, so a bound on the
-/// reduced box is one on the whole box. The moved point need not satisfy facts: none may be used.
-pub(super) fn fix_corner(signs: &[Sign], input: &mut [Range]) {
-    for (sign, range) in signs.iter().zip(input) {
+/// Moving a point of the place to that end never lowers the left-hand side, so a bound on the
+/// reduced box is one on the whole place. The moved point need not satisfy facts: none may be used.
+pub(super) fn corner<'a>(place: &Place<'a>, target: &Target<'_>) -> Place<'a> {
+    let mut corner = place.clone();
+    corner.facts = &[];
+    corner.moved = true;
+    let signs = of_target(place.program, target);
+    for (sign, range) in signs.iter().zip(&mut corner.input) {
         match (sign.may_rise, sign.may_fall) {
             (false, _) => range.high = range.low,
             (true, false) => range.low = range.high,
             (true, true) => {}
         }
     }
+    corner
 }
 
 /// Rule *sign*: moving the features as they differ never raises the left-hand side, and the bound
@@ -98,8 +93,8 @@ pub(super) fn check_pair(
 ) -> Result<Shown, Reason> {
     let signs = of_target(program, target);
     for &Difference { feature, low, high } in differences {
-        let sign = signs.get(feature).copied().unwrap_or(Sign::UNKNOWN);
-        if high > 0 && sign.may_rise || low < 0 && sign.may_fall {
+        let raises = |sign: &Sign| high > 0 && sign.may_rise || low < 0 && sign.may_fall;
+        if signs.get(feature).is_none_or(raises) {
             return Err(Reason::SignUnknown { feature });
         }
     }

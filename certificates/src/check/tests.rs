@@ -6,13 +6,12 @@ use tautline_core::policy::{
     Cadence, Head, HeadKind, Hidden, MAX_HIDDEN_LAYERS, ModelHeader, Policy, Skip,
 };
 
-use super::interval;
 use super::phase::{self, Phase, Side};
 use super::region::{Place, Shown, Weighted};
 use super::rejection::Reason;
 use super::relaxation::{self, Of, Relaxation};
-use super::sign::{fix_corner, of_target};
 use super::target::Target;
+use super::{interval, sign};
 use crate::claim::{Constraint, LinearConstraint};
 use crate::format::Witness;
 use crate::semantics::{ONE, Program, Range};
@@ -307,9 +306,7 @@ proptest! {
     fn a_corner_reaches_at_least_every_value_of_the_box(case in cases()) {
         let constraint = with_bound(&case, 0);
         let target = Target::new(&case.program, &constraint).unwrap();
-        let signs = of_target(&case.program, &target);
-        let mut corner = case.input.clone();
-        fix_corner(&signs, &mut corner);
+        let corner = sign::corner(&place(&case, &[]), &target).input;
         for point in &case.points {
             let moved: Vec<i32> = point
                 .iter()

@@ -1,23 +1,20 @@
-//! Walks one tree in pre-order, in memory bounded by its depth; rules *split* and *corner*.
+//! Walks one tree in pre-order, in memory bounded by its depth.
 
 use super::phase::{self, Phase, Side};
 use super::region::{Place, Shown};
 use super::rejection::{Reason, Rejection, Rule, Step, at};
-use super::sign::{Sign, fix_corner, of_target};
 use super::target::Target;
-use super::{interval, pair, relaxation};
+use super::{interval, pair, relaxation, sign};
 use crate::format::{MAX_DEPTH, MAX_NODES, NodeKind, NodeReader, Witness};
 
 /// A tree under way.
 struct Walk<'a, 'r, 'p> {
-    claim: usize,
-    constraint: usize,
+    /// The claim and its constraint, for reports.
+    which: (usize, usize),
     target: &'a Target<'a>,
     reader: &'r mut NodeReader<'p>,
     /// The place of the next node.
     place: Place<'a>,
-    /// How the target moves with each feature; computed at the first corner.
-    signs: Option<Vec<Sign>>,
     witness: Witness,
     nodes: u64,
     leaves: u64,
@@ -30,15 +27,13 @@ pub(super) fn check_tree<'a>(
     reader: &mut NodeReader<'_>,
     place: Place<'a>,
     target: &'a Target<'a>,
-    (claim, constraint): (usize, usize),
+    which: (usize, usize),
 ) -> Result<u64, Rejection> {
     let mut walk = Walk {
-        claim,
-        constraint,
+        which,
         target,
         reader,
         place,
-        signs: None,
         witness: Witness::default(),
         nodes: 0,
         leaves: 0,
@@ -53,7 +48,7 @@ pub(super) fn check_tree<'a>(
     Ok(walk.leaves)
 }
 
-impl<'a> Walk<'a, '_, '_> {
+impl Walk<'_, '_, '_> {
     /// Reads and checks the subtree that comes next, below `depth` inner nodes; the place is the
     /// same afterwards.
     fn subtree(&mut self, depth: usize) -> Result<(), Rejection> {
@@ -101,7 +96,7 @@ impl<'a> Walk<'a, '_, '_> {
                 return Ok(());
             }
             NodeKind::Corner => {
-                let corner = self.corner();
+                let corner = sign::corner(place, target);
                 let whole = core::mem::replace(&mut self.place, corner);
                 self.subtree(below)?;
                 self.place = whole;
@@ -120,23 +115,9 @@ impl<'a> Walk<'a, '_, '_> {
         Ok(())
     }
 
-    /// Rule *corner*: points of the place may be moved where the target is larger. A moved point
-    /// need not satisfy any fact.
-    fn corner(&mut self) -> Place<'a> {
-        let program = self.place.program;
-        let signs = self
-            .signs
-            .get_or_insert_with(|| of_target(program, self.target));
-        let mut corner = self.place.clone();
-        fix_corner(signs, &mut corner.input);
-        corner.facts = &[];
-        corner.moved = true;
-        corner
-    }
-
     /// A node of this tree.
     const fn step(&self, node: u64) -> Step {
-        let (claim, constraint) = (self.claim, self.constraint);
+        let (claim, constraint) = self.which;
         Step::Node {
             claim,
             constraint,

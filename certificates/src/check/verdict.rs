@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use tautline_core::features::FeatureTable;
 use tautline_core::fixed::Q16;
-use tautline_core::guard::{DEFAULT_HEAVY_LOSS, Envelope};
-use tautline_core::policy::{Digest, HeadKind};
+use tautline_core::guard::Envelope;
+use tautline_core::policy::Digest;
 
-use crate::claim::{Claim, ClaimKind, ClaimSet};
-use crate::semantics::Program;
+use crate::claim::ClaimSet;
 
 /// A certificate whose every step has been checked.
 ///
@@ -31,12 +30,12 @@ use crate::semantics::Program;
 /// ```
 #[derive(Clone, Debug)]
 pub struct CheckedCertificate {
-    model: Digest,
-    certificate: Digest,
-    table: &'static FeatureTable,
-    claim_set: Arc<ClaimSet>,
-    claims: Arc<[CheckedClaim]>,
-    heavy_loss: Q16,
+    pub(super) model: Digest,
+    pub(super) certificate: Digest,
+    pub(super) table: &'static FeatureTable,
+    pub(super) claim_set: Arc<ClaimSet>,
+    pub(super) claims: Arc<[CheckedClaim]>,
+    pub(super) heavy_loss: Q16,
 }
 
 /// A claim that has been proven.
@@ -71,22 +70,6 @@ impl CheckedClaim {
 }
 
 impl CheckedCertificate {
-    pub(super) fn new(
-        program: &Program,
-        certificate: Digest,
-        claim_set: ClaimSet,
-        claims: Vec<CheckedClaim>,
-    ) -> Self {
-        Self {
-            model: program.digest(),
-            certificate,
-            table: program.table(),
-            heavy_loss: heavy_loss(program.table(), &claim_set),
-            claim_set: Arc::new(claim_set),
-            claims: claims.into(),
-        }
-    }
-
     /// Digest of the model.
     pub const fn model(&self) -> Digest {
         self.model
@@ -121,38 +104,3 @@ impl Envelope for CheckedCertificate {
         self.heavy_loss
     }
 }
-
-/// From which `slow_loss` on the claim of that name proves a falling rate. A claim of another
-/// shape, or one that starts later than the default, does not make the guard laxer.
-fn heavy_loss(table: &FeatureTable, claims: &ClaimSet) -> Q16 {
-    let proven = |claim: &Claim| {
-        let reduces = claim.constraints.iter().any(|constraint| {
-            let rate = matches!(constraint.heads.as_slice(), &[(HeadKind::Rate, c)] if c > 0);
-            rate && constraint.features.is_empty() && constraint.bound < 0
-        });
-        let index = table.index_of("slow_loss")?;
-        let low = claim.region.bounds.get(index)?.0;
-        // At any other feature's value, but for the loss of the round itself.
-        let free = claim
-            .region
-            .bounds
-            .iter()
-            .zip(table.features)
-            .all(|(&(from, to), feature)| {
-                let starts = from == feature.low.units() || LOSSES.contains(&feature.name);
-                starts && to == feature.high.units()
-            });
-        let plain = claim.kind == ClaimKind::Point && claim.region.linear.is_empty();
-        (plain && reduces && free).then_some(low)
-    };
-    let named = claims
-        .claims
-        .iter()
-        .find(|claim| claim.name == HEAVY_LOSS_CLAIM);
-    named.and_then(proven).map_or(DEFAULT_HEAVY_LOSS, |low| {
-        DEFAULT_HEAVY_LOSS.min(Q16::from_units(low))
-    })
-}
-
-const LOSSES: [&str; 2] = ["loss", "slow_loss"];
-const HEAVY_LOSS_CLAIM: &str = "backs-off-on-heavy-loss";

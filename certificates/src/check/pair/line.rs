@@ -84,16 +84,13 @@ impl Pair {
         let most = stop(self.second.high) - stop(self.first.low);
         let up = |y: i64| y + ONE;
         // clamp(y) = max(y + 1, 0) − 1 below the upper stop, and the other way round.
-        let raised = Self {
-            first: self.first.map(up),
-            second: self.second.map(up),
+        let moved = |first: Range, second: Range| Self {
+            first: first.map(up),
+            second: second.map(up),
             difference: self.difference,
         };
-        let mirrored = Self {
-            first: self.second.negated().map(up),
-            second: self.first.negated().map(up),
-            difference: self.difference,
-        };
+        let raised = moved(self.first, self.second);
+        let mirrored = moved(self.second.negated(), self.first.negated());
         let (slope, offset) = match (raised.is_above(0), mirrored.is_above(0)) {
             (true, true) => (SLOPE_ONE, 0),
             (false, true) => raised.above_relu(),

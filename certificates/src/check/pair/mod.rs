@@ -26,12 +26,10 @@ pub(super) fn check(
     }
     let alone = |input: Vec<Range>| {
         let place = Place {
-            program,
             input,
             facts: &[],
-            phases: vec![],
-            moved: false,
             pairs_in: None,
+            ..place.clone()
         };
         let mut side = Relaxation::new(Of::Input);
         side.bound_hidden(&place, &[])?;
