@@ -6,6 +6,7 @@ pub(crate) mod demo;
 mod perf;
 mod sim;
 mod train;
+mod verify;
 
 use std::time::Duration;
 
@@ -41,6 +42,7 @@ enum Command {
     Check(check::Args),
     Sim(sim::Args),
     Perf(perf::Args),
+    Verify(verify::Args),
 }
 
 impl Cli {
@@ -53,6 +55,7 @@ impl Cli {
             Command::Check(args) => check::run(&args),
             Command::Sim(args) => sim::run(&args),
             Command::Perf(args) => perf::run(&args),
+            Command::Verify(args) => verify::run(&args),
         }
     }
 }

@@ -22,3 +22,5 @@ mod run;
 mod sim;
 #[cfg(test)]
 mod train;
+#[cfg(test)]
+mod verify;

@@ -1,0 +1,198 @@
+//! Lists of instances, and what is known about them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tautline_abstract_interp::float::network::FloatNetwork;
+use tautline_abstract_interp::float::property::Property;
+
+use super::decide::Question;
+use crate::files;
+
+/// The instances of a file, in its order.
+#[derive(Debug)]
+pub(super) struct Instances {
+    pub(super) list: Vec<Instance>,
+    /// Times of other tools: a name, and seconds per instance where there are any.
+    pub(super) anchors: Vec<(String, Vec<Option<f64>>)>,
+}
+
+/// One line.
+#[derive(Debug)]
+pub(super) struct Instance {
+    /// As the line says.
+    pub(super) network: String,
+    pub(super) property: String,
+    pub(super) question: Question,
+    /// `holds` or `violated`, where it is known.
+    pub(super) expected: Option<&'static str>,
+    line: usize,
+}
+
+/// What `expected.csv` knows about an instance.
+struct Known {
+    verdict: Option<&'static str>,
+    seconds: Vec<Option<f64>>,
+}
+
+impl Instances {
+    /// Reads a file, and `expected.csv` beside it.
+    pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let text = files::read_text("list of instances", path)?;
+        let mut list = Vec::new();
+        for (number, line) in lines(&text) {
+            let at = || format!("{}:{number}", path.display());
+            list.push(instance(line, number, folder).with_context(at)?);
+        }
+        if list.is_empty() {
+            anyhow::bail!(
+                "{}: expected a line network,property,seconds",
+                path.display()
+            );
+        }
+        let beside = folder.join("expected.csv");
+        let (names, known) = if beside.exists() {
+            expected(&beside)?
+        } else {
+            (Vec::new(), BTreeMap::new())
+        };
+        let mut anchors: Vec<(String, Vec<Option<f64>>)> =
+            names.into_iter().map(|name| (name, Vec::new())).collect();
+        for instance in &mut list {
+            let key = (clean(&instance.network), clean(&instance.property));
+            let known = known.get(&key);
+            instance.expected = known.and_then(|known| known.verdict);
+            for (anchor, (_, seconds)) in anchors.iter_mut().enumerate() {
+                seconds.push(known.and_then(|known| known.seconds[anchor]));
+            }
+        }
+        Ok(Self { list, anchors })
+    }
+
+    /// Reads every network and property once, so that no file spoils hours of work.
+    pub(super) fn check(
+        &self,
+        read: impl Fn(&Path, &Path) -> anyhow::Result<(FloatNetwork, Property)>,
+    ) -> anyhow::Result<()> {
+        let mut seen = BTreeSet::new();
+        for instance in &self.list {
+            let Question {
+                network, property, ..
+            } = &instance.question;
+            // A pair is read again only where neither file was read before.
+            let is_new = seen.insert(network.clone()) | seen.insert(property.clone());
+            if is_new {
+                read(network, property).with_context(|| format!("line {}", instance.line))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn instance(line: &str, number: usize, folder: &Path) -> anyhow::Result<Instance> {
+    let cells: Vec<&str> = line.split(',').map(str::trim).collect();
+    let (network, property, timeout) = match cells[..] {
+        [network, property] => (network, property, None),
+        [network, property, seconds] => {
+            let timeout = crate::cmd::seconds(seconds).map_err(anyhow::Error::msg)?;
+            (network, property, Some(timeout))
+        }
+        _ => anyhow::bail!(
+            "expected network,property,seconds, got {} cells",
+            cells.len()
+        ),
+    };
+    if network.is_empty() || property.is_empty() {
+        anyhow::bail!("expected the names of a network and a property, got an empty one");
+    }
+    Ok(Instance {
+        network: network.to_owned(),
+        property: property.to_owned(),
+        question: Question {
+            network: folder.join(network),
+            property: folder.join(property),
+            timeout,
+        },
+        expected: None,
+        line: number,
+    })
+}
+
+/// Names of other tools, and what is known per network and property.
+fn expected(path: &Path) -> anyhow::Result<(Vec<String>, BTreeMap<(PathBuf, PathBuf), Known>)> {
+    let text = files::read_text("table of expected verdicts", path)?;
+    let mut lines = lines(&text);
+    let header = lines.next().map_or("", |(_, line)| line);
+    let header: Vec<&str> = header.split(',').map(str::trim).collect();
+    let column = |name: &str| {
+        let found = header.iter().position(|&it| it == name);
+        found.with_context(|| format!("{}:1: expected a column `{name}`", path.display()))
+    };
+    let (network, property, verdict) =
+        (column("network")?, column("property")?, column("expected")?);
+    let is_anchor = |name: &&str| name.ends_with("_s") && *name != "timeout_s";
+    let anchors: Vec<usize> = (0..header.len())
+        .filter(|&column| is_anchor(&header[column]))
+        .collect();
+    let mut known = BTreeMap::new();
+    for (number, line) in lines {
+        let at = || format!("{}:{number}", path.display());
+        let cells: Vec<&str> = line.split(',').map(str::trim).collect();
+        if cells.len() != header.len() {
+            let (expected, got) = (header.len(), cells.len());
+            anyhow::bail!("{}: expected {expected} cells, got {got}", at());
+        }
+        let row = Known {
+            verdict: verdict_of(cells[verdict]).with_context(at)?,
+            seconds: anchors
+                .iter()
+                .map(|&column| seconds_of(cells[column]))
+                .collect::<anyhow::Result<_>>()
+                .with_context(at)?,
+        };
+        known.insert((clean(cells[network]), clean(cells[property])), row);
+    }
+    let names = anchors.iter();
+    let names = names.map(|&column| header[column].trim_end_matches("_s").to_owned());
+    Ok((names.collect(), known))
+}
+
+/// Ours, and VNN-COMP's words.
+fn verdict_of(cell: &str) -> anyhow::Result<Option<&'static str>> {
+    match cell {
+        "holds" | "unsat" => Ok(Some("holds")),
+        "violated" | "sat" => Ok(Some("violated")),
+        "" | "unknown" | "?" => Ok(None),
+        other => anyhow::bail!("expected: holds, violated or unknown, got `{other}`"),
+    }
+}
+
+fn seconds_of(cell: &str) -> anyhow::Result<Option<f64>> {
+    if cell.is_empty() {
+        return Ok(None);
+    }
+    let seconds: Option<f64> = cell.parse().ok();
+    let seconds = seconds.filter(|it| it.is_finite() && *it >= 0.0);
+    let seconds = seconds.with_context(|| format!("expected seconds, got `{cell}`"))?;
+    Ok(Some(seconds))
+}
+
+/// A path without steps that lead nowhere, to compare.
+fn clean(path: &str) -> PathBuf {
+    Path::new(path)
+        .components()
+        .collect::<PathBuf>()
+        .strip_prefix(".")
+        .map_or_else(|_| Path::new(path).components().collect(), Path::to_owned)
+}
+
+/// Lines with their numbers, without the empty ones.
+fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let numbered = text.lines().enumerate();
+    numbered
+        .map(|(index, line)| (index + 1, line.trim()))
+        .filter(|(_, line)| !line.is_empty())
+}
