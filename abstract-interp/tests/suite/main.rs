@@ -5,6 +5,12 @@ mod checker;
 #[cfg(test)]
 mod determinism;
 #[cfg(test)]
+mod float_nets;
+#[cfg(test)]
+mod float_soundness;
+#[cfg(test)]
+mod float_tightness;
+#[cfg(test)]
 mod models;
 #[cfg(test)]
 mod opinions;

@@ -24,6 +24,15 @@ struct Batch {
     constant: Vec<f64>,
 }
 
+/// Which neurons a pass bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Those whose range needs two lines.
+    Open,
+    /// All.
+    All,
+}
+
 /// Buffers of backward passes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Backward {
@@ -92,14 +101,20 @@ impl Backward {
         kernel::run(prepared.arch, product);
     }
 
-    /// Bounds the open neurons of layer `index`, which reads the values of the states before it.
-    pub(super) fn tighten(&mut self, network: Network<'_>, layer: &mut LayerState, index: usize) {
+    /// Bounds neurons of layer `index`, which reads the values of the states before it; not the first.
+    pub(super) fn tighten(
+        &mut self,
+        network: Network<'_>,
+        layer: &mut LayerState,
+        index: usize,
+        wanted: Wanted,
+    ) {
         let prepared = &network.0.layers[index];
         self.wanted.clear();
         for (neuron, (&range, &activation)) in
             layer.pre.iter().zip(&prepared.activations).enumerate()
         {
-            if activation.is_open(range) {
+            if wanted == Wanted::All || activation.is_open(range) {
                 self.wanted.push(neuron as u32);
             }
         }

@@ -13,23 +13,29 @@
 //! multiply-add) and every sum has one order.
 
 mod backward;
+mod domains;
+mod interval_batch;
 mod kernel;
 mod layer;
 mod prepared;
 mod rows;
 mod score;
 mod slopes;
+mod zonotope;
 
 use crate::float::network::FloatNetwork;
 use crate::float::range::Range;
 
-use backward::Backward;
+use backward::{Backward, Wanted};
 use layer::LayerState;
 use prepared::Prepared;
 use rows::RowPass;
 use slopes::Slopes;
 
+pub use domains::{Intervals, LinearBounds};
+pub use interval_batch::{Ends, IntervalBatch};
 pub use score::NeuronScore;
+pub use zonotope::Zonotope;
 
 /// Inputs, and what is known of neurons on the way to a node of the search.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -189,7 +195,7 @@ impl Bounder {
             layer.fix(region.phases.iter().filter(|phase| phase.layer == index));
             if effort != Effort::Intervals && index > 0 && prepared.bends {
                 let network = (&self.prepared, &*before, &self.input);
-                self.backward.tighten(network, layer, index);
+                self.backward.tighten(network, layer, index, Wanted::Open);
                 layer.fix(region.phases.iter().filter(|phase| phase.layer == index));
             }
             if layer.pre.iter().any(|range| range.is_empty()) {
