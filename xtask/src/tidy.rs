@@ -19,9 +19,11 @@ struct Source {
 pub(crate) fn violations(workspace: &Workspace) -> Result<Vec<String>> {
     let root = workspace.root();
     let mut found = Vec::new();
-    for source in read_all(root, "rs")? {
-        found.extend(rust_violations(&source));
+    let sources = read_all(root, "rs")?;
+    for source in &sources {
+        found.extend(rust_violations(source));
     }
+    found.extend(checker_violation(&sources));
     for source in read_all(root, "md")? {
         found.extend(prose_violations(root, &source));
     }
@@ -68,6 +70,24 @@ fn rust_violations(source: &Source) -> Vec<String> {
         .into_iter()
         .map(|what| format!("{}: {what}", source.path))
         .collect()
+}
+
+/// The checker is small because everybody trusts it; decoding, in a crate of its own, is not counted.
+fn checker_violation(sources: &[Source]) -> Option<String> {
+    let checker = sources
+        .iter()
+        .filter(|source| source.path.starts_with(CHECKER) && !is_test(&source.path));
+    let lines: usize = checker.map(|source| code_lines(&source.text)).sum();
+    (lines >= CHECKER_LINES).then(|| {
+        format!("{CHECKER}: {lines} lines of code without tests, it stays below {CHECKER_LINES}")
+    })
+}
+
+/// Lines before the tests that are neither blank nor comments.
+fn code_lines(text: &str) -> usize {
+    let code = |line: &&str| !line.is_empty() && !line.starts_with("//");
+    let lines = program_lines(text).into_iter();
+    lines.map(|(_, line)| line.trim()).filter(code).count()
 }
 
 fn prose_violations(root: &Path, source: &Source) -> Vec<String> {
@@ -182,6 +202,10 @@ fn read(root: &Path, path: &Path) -> Result<Source> {
 const NOT_OURS: &[&str] = &["target", "out"];
 /// Lines of a file, its tests at the end not counted.
 const MOST_LINES: usize = 600;
+/// The trusted checker.
+const CHECKER: &str = "certificates/src/";
+/// Its lines of code, all files together.
+const CHECKER_LINES: usize = 1500;
 /// Lines of ARCHITECTURE.md.
 const ARCHITECTURE_LINES: usize = 250;
 /// Written apart so that this file does not contain them.
@@ -227,6 +251,27 @@ mod tests {
         assert_eq!(
             check("netsim/tests/suite/a.rs", &long),
             Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn the_checker_stays_small_whatever_its_comments_and_tests() {
+        let file = |path: &str, text: String| Source {
+            path: path.to_owned(),
+            text,
+        };
+        let commented = "//! Why.\n\n    // How.\nx\n".repeat(1499);
+        let tested = format!(
+            "{commented}#[cfg(test)]\nmod tests {{\n{}}}\n",
+            "x\n".repeat(99)
+        );
+        let beside = file("certificates/src/check/tests.rs", "x\n".repeat(99));
+        let mut sources = vec![file("certificates/src/lib.rs", tested), beside];
+        assert_eq!(checker_violation(&sources), None);
+        sources.push(file("certificates/src/check/a.rs", "x\n".to_owned()));
+        assert_eq!(
+            checker_violation(&sources).unwrap(),
+            "certificates/src/: 1500 lines of code without tests, it stays below 1500"
         );
     }
 

@@ -2,7 +2,7 @@
 
 use super::affine::Expression;
 use super::clamp::Above;
-use super::exact::product;
+use super::exact::{Overflow, product};
 use super::phase::Phase;
 use super::region::{Place, Shown, Weighted};
 use super::rejection::Reason;
@@ -75,7 +75,7 @@ impl Relaxation {
             for (neuron, range) in layer.iter_mut().enumerate() {
                 // The first layer's intervals are attained; stable neurons need no better bound.
                 if number > 0 && range.low < 0 && range.high > 0 {
-                    *range = self.refine(place, neuron, *range, &Weighted::default())?;
+                    *range = self.refine(place, neuron, *range, 1, &Weighted::default())?;
                 }
                 let here = |phase: &&Phase| (phase.layer, phase.neuron) == (number, neuron);
                 for phase in place.phases.iter().filter(here) {
@@ -102,27 +102,31 @@ impl Relaxation {
         weighted: &Weighted<'_>,
     ) -> Result<Vec<Range>, Reason> {
         let mut outputs = place.program.next_layer(&place.input, &self.values);
-        for &(head, _) in &target.heads {
+        for &(head, coefficient) in &target.heads {
             if let Some(range) = outputs.get_mut(head) {
-                *range = self.refine(place, head, *range, weighted)?;
+                let scale = i128::from(coefficient).saturating_abs();
+                *range = self.refine(place, head, *range, scale, weighted)?;
             }
         }
         Ok(outputs)
     }
 
-    /// Intersects the range of a value of the next layer with its backward bounds.
+    /// Intersects the range of a value of the next layer with backward bounds of `±scale` times it,
+    /// since weights are meant for a multiple.
     pub(super) fn refine(
         &self,
         place: &Place<'_>,
         value: usize,
         range: Range,
+        scale: i128,
         weighted: &Weighted<'_>,
     ) -> Result<Range, Reason> {
         let layer = self.values.len();
         let end = |sign| {
             let mut expression = Expression::new(place, layer, 0);
-            expression.add_value(value, sign)?;
-            self.bound(place, layer, expression, weighted)
+            expression.add_value(value, product(scale, sign)?)?;
+            let scaled = self.bound(place, layer, expression, weighted)?;
+            scaled.checked_div_euclid(scale).ok_or(Overflow)
         };
         let (upper, lower) = (end(1)?, end(-1)?.saturating_neg());
         // An end beyond 64 bits is no news.

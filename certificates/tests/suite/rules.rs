@@ -92,6 +92,11 @@ fn a_fact_counts_with_the_multiplier_that_the_witness_names() {
     );
     let half = check_trees(&linked, &linear(&[(0, 32_768)])).unwrap_err();
     assert!(matches!(*half.reason, Reason::NotProven { reached, .. } if reached > 16_384));
+    // A multiplier is about the left-hand side as it stands, here three times the head.
+    let text = "where = [\"x0 + x1 <= 0.25\"]\nthen = [\"3*rate <= 0.75\"]";
+    let scaled = point("x0 = [\"0\", \"1\"]", text);
+    assert!(check_trees(&scaled, &linear(&[(0, 3 * 65_536)])).is_ok());
+    assert!(check_trees(&scaled, &linear(&[(0, 65_536)])).is_err());
     let unknown = Reason::UnknownFact { index: 1, facts: 1 };
     rejected(
         &linked,

@@ -46,7 +46,7 @@ pub(super) fn check(
         for (value, (&first, &second)) in first.iter().zip(second).enumerate() {
             let mut pair = Pair::new(first, second);
             if !(is_hidden && pair.is_stable()) {
-                pair.difference = difference.refine(place, value, pair.difference, &none)?;
+                pair.difference = difference.refine(place, value, pair.difference, 1, &none)?;
             }
             pairs.push(pair);
         }
