@@ -4,6 +4,7 @@
 //! tautline-certificates` writes it anew. Every claim is true by exact search, and every bound is
 //! the least that its proof reaches, so that there is no slack for a mutation to hide in.
 
+mod mutants;
 pub(crate) mod recipes;
 pub(crate) mod truth;
 

@@ -20,6 +20,7 @@ pub(crate) fn all() -> Vec<Entry> {
         sign(),
         difference(),
         several(),
+        phases(),
     ]
 }
 
@@ -69,6 +70,17 @@ fn monotone() -> Vec<u8> {
     ];
     let output: &[Neuron] = &[(&[(0, 4096), (1, 2048)], 0)];
     network(Skip::None, &[(16, first), (2, output)])
+}
+
+/// max(x0 − x1, 0) − max(x0 − x1 − 16, 0), and half of max(x0 + x1 − 32, 0).
+fn step() -> Vec<u8> {
+    let first: &[Neuron] = &[
+        (&[(0, 4096), (1, -4096)], 0),
+        (&[(0, 4096), (1, -4096)], -1),
+        (&[(0, 4096), (1, 4096)], -2),
+    ];
+    let output: &[Neuron] = &[(&[(0, 4096), (1, -4096), (2, 2048)], 0)];
+    network(Skip::None, &[(16, first), (3, output)])
 }
 
 /// x0 + x1.
@@ -242,7 +254,12 @@ fn corner() -> Entry {
         Node::Corner,
         relaxation(&[0, 128]),
     ];
-    tightened("corner", monotone(), vec![claim], vec![Proof::Point(vec![nodes])])
+    tightened(
+        "corner",
+        monotone(),
+        vec![claim],
+        vec![Proof::Point(vec![nodes])],
+    )
 }
 
 /// x0 + x1 ≤ 20 in the region: two leaves are empty and one needs the fact.
@@ -254,8 +271,14 @@ fn facts() -> Entry {
     });
     let claim = claim("facts", ClaimKind::Point, region, vec![rate()]);
     let nodes = vec![
-        Node::Split { feature: 0, cut: 20 },
-        Node::Split { feature: 1, cut: 20 },
+        Node::Split {
+            feature: 0,
+            cut: 20,
+        },
+        Node::Split {
+            feature: 1,
+            cut: 20,
+        },
         Node::Relaxation {
             alpha: vec![0],
             multipliers: vec![(0, 1 << 16)],
@@ -282,16 +305,46 @@ fn difference() -> Entry {
         }],
         between: vec![],
     };
-    let claim = claim("difference", kind, region(TINY), vec![rate()]);
-    // The difference of x0 first, then x0 of the first input.
+    let claim = claim("difference", kind, region(SMALL), vec![rate()]);
+    // The difference of x0 first, then x0 and x1 of the first input.
+    let leaf = relaxation(&[]);
+    let halves = |feature, cut| [Node::Split { feature, cut }, leaf.clone(), leaf.clone()];
+    let mut nodes = vec![Node::Split { feature: 0, cut: 0 }, leaf.clone()];
+    nodes.push(Node::Split {
+        feature: 16,
+        cut: 15,
+    });
+    nodes.extend(halves(17, 15));
+    nodes.extend(halves(17, 15));
+    tightened(
+        "difference",
+        step(),
+        vec![claim],
+        vec![Proof::Pair(vec![nodes])],
+    )
+}
+
+/// A step: one neuron rises, the next takes that back.
+fn phases() -> Entry {
+    let claim = claim("phases", ClaimKind::Point, region(SMALL), vec![rate()]);
+    let leaf = |betas: &[u32]| Node::Relaxation {
+        alpha: vec![0, 128, 128],
+        multipliers: vec![],
+        beta: betas.to_vec(),
+    };
     let nodes = vec![
-        Node::Split { feature: 0, cut: 0 },
-        relaxation(&[]),
-        Node::Split { feature: 16, cut: 3 },
-        relaxation(&[]),
-        relaxation(&[]),
+        Node::PhaseSplit { neuron: 0 },
+        leaf(&[0]),
+        Node::PhaseSplit { neuron: 1 },
+        leaf(&[0, 1 << 16]),
+        leaf(&[0, 0]),
     ];
-    tightened("difference", deep(), vec![claim], vec![Proof::Pair(vec![nodes])])
+    tightened(
+        "phases",
+        step(),
+        vec![claim],
+        vec![Proof::Point(vec![nodes])],
+    )
 }
 
 fn several() -> Entry {

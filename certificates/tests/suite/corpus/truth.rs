@@ -57,7 +57,10 @@ impl Exact {
         }
         let heads = self.affine(last, &values);
         let stop = |value: i64| value.clamp(-ONE, ONE);
-        heads.into_iter().map(|(low, high)| (stop(low), stop(high))).collect()
+        heads
+            .into_iter()
+            .map(|(low, high)| (stop(low), stop(high)))
+            .collect()
     }
 
     fn rows(&self, layer: LayerShape) -> ChunksExact<'_, i64> {
@@ -71,10 +74,13 @@ impl Exact {
         let floor = |sum: i64| sum.div_euclid(1 << layer.shift);
         rows.map(|row| {
             let start = row[layer.inputs] * ONE;
-            let ends = row.iter().zip(values).fold((start, start), |ends, (&w, &value)| {
-                let (low, high) = scaled(w, value);
-                (ends.0 + low, ends.1 + high)
-            });
+            let ends = row
+                .iter()
+                .zip(values)
+                .fold((start, start), |ends, (&w, &value)| {
+                    let (low, high) = scaled(w, value);
+                    (ends.0 + low, ends.1 + high)
+                });
             (floor(ends.0), floor(ends.1))
         })
         .collect()
@@ -161,9 +167,15 @@ impl<'a> Search<'a> {
         let named = |at: usize| {
             let feature = at % inputs;
             model.reads(feature)
-                || constraint.features.iter().any(|&(other, _)| other == feature)
+                || constraint
+                    .features
+                    .iter()
+                    .any(|&(other, _)| other == feature)
                 || facts.iter().any(|fact| {
-                    let both = fact.terms.iter().any(|&(other, _)| other % inputs == feature);
+                    let both = fact
+                        .terms
+                        .iter()
+                        .any(|&(other, _)| other % inputs == feature);
                     both && !(pair && is_equality(fact, inputs))
                 })
         };
@@ -206,7 +218,11 @@ impl<'a> Search<'a> {
     fn narrow(&self, ends: &mut [Ends]) -> bool {
         for _ in 0..2 {
             for fact in &self.facts {
-                let least: i64 = fact.terms.iter().map(|&(at, c)| scaled(c, ends[at]).0).sum();
+                let least: i64 = fact
+                    .terms
+                    .iter()
+                    .map(|&(at, c)| scaled(c, ends[at]).0)
+                    .sum();
                 let slack = fact.bound - least;
                 if slack < 0 {
                     return false;
@@ -234,7 +250,9 @@ impl<'a> Search<'a> {
         for &(kind, c) in &self.constraint.heads {
             let heads = self.model.header.head_list();
             let at = heads.iter().position(|head| head.kind == kind).unwrap();
-            let value = second.as_ref().map_or(first[at], |second| difference(first[at], second[at]));
+            let value = second
+                .as_ref()
+                .map_or(first[at], |second| difference(first[at], second[at]));
             sum += scaled(c, value).1;
         }
         for &(at, c) in &self.constraint.features {
