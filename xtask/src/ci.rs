@@ -6,12 +6,12 @@ use crate::examples::{self, Expected};
 use crate::prerequisites::{self, Installing};
 use crate::steps::{Steps, check, say};
 use crate::workspace::Workspace;
-use crate::{deps, no_std, tidy};
+use crate::{deps, no_std, solver, tidy};
 
 /// Everything that must hold before a change is merged. Tests come last, so that the output ends
 /// on cargo's own summary.
 pub(crate) fn test(workspace: &Workspace, installing: Installing) -> Result<()> {
-    let mut steps = Steps::new(8);
+    let mut steps = Steps::new(9);
     steps.run("prerequisites", || {
         prerequisites::ensure(workspace, installing)
     })?;
@@ -32,6 +32,9 @@ pub(crate) fn test(workspace: &Workspace, installing: Installing) -> Result<()> 
     steps.run("no-std proof", || no_std::prove(workspace))?;
     steps.run("examples", || {
         examples::run_all(workspace, Expected::Compare)
+    })?;
+    steps.run("second opinions", || {
+        solver::second_opinions(workspace, installing)
     })?;
     steps.run("tests and doctests", || {
         check(workspace.cargo("test").arg("--workspace"))

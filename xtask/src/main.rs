@@ -6,6 +6,7 @@ mod deps;
 mod examples;
 mod no_std;
 mod prerequisites;
+mod solver;
 mod steps;
 mod tidy;
 mod validate;
@@ -52,6 +53,8 @@ enum Task {
     Validate(validate::Arguments),
     /// Prove that the controller core links without std and without an allocator
     NoStd,
+    /// Fetch z3 into target/z3 and ask it for its opinion on the prover's small nets
+    SecondOpinions,
     /// Check the rules that no compiler holds: dependency edges, file lengths, who may use what
     Tidy,
 }
@@ -86,6 +89,9 @@ fn run(task: &Task) -> anyhow::Result<()> {
         Task::Validate(arguments) => {
             Steps::new(1).run("validate", || validate::run(&workspace, arguments))
         }
+        Task::SecondOpinions => Steps::new(1).run("second opinions", || {
+            solver::second_opinions(&workspace, Installing::Allowed)
+        }),
         Task::NoStd => Steps::new(1).run("no-std proof", || no_std::prove(&workspace)),
         Task::Tidy => Steps::new(1).run("tidy", || ci::tidy(&workspace)),
     }

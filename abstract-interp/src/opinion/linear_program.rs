@@ -7,7 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use good_lp::solvers::microlp::microlp;
 use good_lp::solvers::{SolutionStatus, WithTimeLimit as _};
 use good_lp::{
-    Expression, ProblemVariables, ResolutionError, Solution, SolverModel as _, Variable, variable,
+    Expression, ProblemVariables, ResolutionError, Solution as _, SolverModel as _, Variable,
+    variable,
 };
 
 use super::Doubt;

@@ -4,7 +4,7 @@
 //! of the model and its concrete map. A violation is a point on which the integer program itself
 //! was run; `Holds` is said only where the argument is exact.
 //!
-//! - [`exhaustive`]: every point of the box.
+//! - [`exhaustive()`]: every point of the box.
 //! - `milp` (feature `milp`): a mixed-integer program in floats names a candidate, and linear
 //!   programs' duals, re-evaluated in exact integers over a tree of cases, prove.
 //! - `smt` (feature `smt`): z3 over exact integers.

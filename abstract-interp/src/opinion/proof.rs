@@ -161,11 +161,11 @@ impl Case {
         // Plain intervals need no weights; a solver that fails gives none either.
         let mut excess = bound(&system, &system.objective, &[]);
         let mut weights = vec![0.0; system.rows.len()];
-        if excess > BigInt::ZERO {
-            if let Ok(found) = linear_program::weights(&system, &system.objective, seconds) {
-                excess = excess.min(bound(&system, &system.objective, &found));
-                weights = found;
-            }
+        if excess > BigInt::ZERO
+            && let Ok(found) = linear_program::weights(&system, &system.objective, seconds)
+        {
+            excess = excess.min(bound(&system, &system.objective, &found));
+            weights = found;
         }
         if excess <= BigInt::ZERO {
             return Step::Closed;
