@@ -6,7 +6,8 @@ use crate::float::search::query::Query;
 /// How many points gradient descent starts from, and how far it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attack {
-    /// Starting points per conjunction.
+    /// Starting points before branch and bound, shared by the conjunctions that are open; half as many
+    /// follow after every batch of regions.
     pub starts: u32,
     /// Steps from each.
     pub steps: u32,
@@ -47,7 +48,7 @@ impl Evaluator {
             margin: self.margin(target.query, target.conjunction, &input),
             input: input.clone(),
         };
-        let mut step = FIRST_STEP;
+        let mut step = plan.reach;
         for _ in 0..plan.steps {
             if best.margin <= 0.0 {
                 break;
@@ -121,6 +122,8 @@ impl Evaluator {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     pub(crate) steps: u32,
+    /// The first step, as a share of the box.
+    pub(crate) reach: f32,
     pub(crate) direction: Direction,
     pub(crate) blame: Blame,
 }
@@ -130,6 +133,11 @@ impl Plan {
     pub(crate) fn numbered(number: u32, steps: u32) -> Self {
         Self {
             steps,
+            reach: if number % 3 == 1 {
+                NEAR_STEP
+            } else {
+                FIRST_STEP
+            },
             direction: if number.is_multiple_of(2) {
                 Direction::Sign
             } else {
@@ -162,18 +170,24 @@ pub(crate) enum Blame {
     Positive,
 }
 
-/// A reproducible point of a box: its centre for number zero, else uniform in it.
-pub(crate) fn start(low: &[f32], high: &[f32], seed: u64, number: u32) -> Vec<f32> {
+/// A reproducible point of a box: its centre for number zero, else uniform in it, or uniform with some
+/// inputs at their ends, or near the best point so far.
+pub(crate) fn start(target: Target<'_>, best: Option<&[f32]>, seed: u64, number: u32) -> Vec<f32> {
     let mut state = seed ^ (u64::from(number) << 32);
-    let sides = low.iter().zip(high);
+    let mut uniform = || (splitmix(&mut state) >> 40) as f32 / (1u32 << 24) as f32;
+    let sides = target.low.iter().zip(target.high).enumerate();
+    // Radii from half of the box downwards.
+    let radius = 0.5f32.powi(1 + (number / 3 % RADII) as i32);
     sides
-        .map(|(low, high)| {
-            let share = if number == 0 {
-                0.5
-            } else {
-                (splitmix(&mut state) >> 40) as f32 / (1u32 << 24) as f32
+        .map(|(place, (low, high))| {
+            let (share, coin) = (uniform(), uniform());
+            let value = match (number % 3, best) {
+                (0, _) if number == 0 => low + (high - low) * 0.5,
+                (1, Some(best)) => best[place] + (high - low) * radius * (2.0 * share - 1.0),
+                (2, _) if coin < AT_ENDS => *if share < 0.5 { low } else { high },
+                _ => low + (high - low) * share,
             };
-            (low + (high - low) * share).clamp(*low, *high)
+            value.clamp(*low, *high)
         })
         .collect()
 }
@@ -187,7 +201,13 @@ fn splitmix(state: &mut u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
+/// How many radii there are around the best point.
+const RADII: u32 = 12;
+/// Share of inputs at an end, where any are.
+const AT_ENDS: f32 = 0.4;
 /// The first step, as a share of the box.
 const FIRST_STEP: f32 = 0.25;
+/// The first step near the best point.
+const NEAR_STEP: f32 = 0.02;
 /// A step that does not help shrinks the next one.
 const SHRINK: f32 = 0.7;

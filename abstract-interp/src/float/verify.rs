@@ -38,7 +38,7 @@ impl Default for Options {
         Self {
             max_boxes: u64::MAX,
             attack: Attack {
-                starts: 32,
+                starts: 48,
                 steps: 30,
             },
             seed: 1,

@@ -2,8 +2,8 @@
 
 use crate::float::network::{Activation, FloatNetwork};
 
-/// A network laid out for many evaluations and gradients; it computes exactly what
-/// [`FloatNetwork::forward`] does.
+/// A network laid out for many evaluations and gradients; it computes what
+/// [`FloatNetwork::forward`] does, but for layers that are exact, which round here.
 #[derive(Clone, Debug)]
 pub(crate) struct Evaluator {
     pub(crate) layers: Vec<Weights>,
@@ -71,7 +71,10 @@ impl Weights {
     /// The sums of products alone.
     pub(crate) fn linear(&self, input: &[f32], output: &mut [f32]) {
         output.fill(0.0);
-        for (value, column) in input.iter().zip(self.columns.chunks_exact(self.outputs)) {
+        for (value, column) in input
+            .iter()
+            .zip(self.columns.chunks_exact(self.outputs.max(1)))
+        {
             if *value != 0.0 {
                 for (sum, weight) in output.iter_mut().zip(column) {
                     *sum += weight * value;

@@ -38,6 +38,12 @@ pub(crate) struct Search<'s> {
     /// Single inputs that are neither unsafe nor proven.
     stuck: Vec<Node>,
     best: Option<Candidate>,
+    /// Per case and conjunction the best point that descents ended at.
+    nearest: Vec<Vec<Option<Point>>>,
+    /// Per case and conjunction the regions that it is open in.
+    live: Vec<Vec<u64>>,
+    /// Descents per conjunction so far.
+    started: u32,
     boxes: u64,
 }
 
@@ -73,6 +79,15 @@ impl<'s> Search<'s> {
             network,
             property,
             ledgers: vec![Ledger::default(); queries.len()],
+            nearest: queries
+                .iter()
+                .map(|query| vec![None; query.conjunctions.len()])
+                .collect(),
+            live: queries
+                .iter()
+                .map(|query| vec![1; query.conjunctions.len()])
+                .collect(),
+            started: 0,
             queries,
             options,
             watch,
@@ -91,7 +106,7 @@ impl<'s> Search<'s> {
         };
         // Easy proofs come before the attack: most boxes need no more than one bound.
         let first = self.batch(&workers, Zeal::Bound);
-        if let Some(verdict) = first.or_else(|| self.attack(&workers)) {
+        if let Some(verdict) = first.or_else(|| self.attack(&workers, self.options.attack.starts)) {
             return verdict;
         }
         loop {
@@ -109,6 +124,11 @@ impl<'s> Search<'s> {
                 return Verdict::Unknown(Reason::Boxes);
             }
             if let Some(verdict) = self.batch(&workers, Zeal::Descend) {
+                return verdict;
+            }
+            // The attack goes on as long as bounds do, so that neither waits for the other.
+            let starts = self.options.attack.starts / SHARE;
+            if let Some(verdict) = self.attack(&workers, starts) {
                 return verdict;
             }
         }
@@ -129,14 +149,17 @@ impl<'s> Search<'s> {
                 let nodes = self.queue.iter().chain(&self.stuck);
                 let mut nodes: Vec<&Node> = nodes.filter(|node| node.query == query).collect();
                 nodes.sort_by_key(|node| (node.depth, node.phases.len(), node.number));
-                let largest = nodes.iter().take(CaseStatus::LARGEST).map(|node| OpenRegion {
-                    fraction: share(node.depth),
-                    input: node
-                        .input
-                        .iter()
-                        .map(|range| (range.low as f32, range.high as f32))
-                        .collect(),
-                });
+                let largest = nodes
+                    .iter()
+                    .take(CaseStatus::LARGEST)
+                    .map(|node| OpenRegion {
+                        fraction: share(node.depth),
+                        input: node
+                            .input
+                            .iter()
+                            .map(|range| (range.low as f32, range.high as f32))
+                            .collect(),
+                    });
                 CaseStatus {
                     proven: self.ledgers[query].proven(),
                     remaining: nodes.len(),
@@ -146,46 +169,62 @@ impl<'s> Search<'s> {
             .collect()
     }
 
-    /// Descends from many points of every open case, in waves of as many starts as make sense.
-    fn attack(&mut self, workers: &Workers<'_>) -> Option<Verdict> {
-        let targets: Vec<(usize, u32)> = self
-            .queue
-            .iter()
-            .flat_map(|node| node.open.iter().map(|&open| (node.query, open)))
-            .collect();
-        let plan = self.options.attack;
-        for wave in 0..plan.starts.div_ceil(WAVE) {
-            let jobs: Vec<(usize, u32, u32)> = targets
+    /// Descends from about `starts` more points, shared by the conjunctions that are open in some
+    /// region, in waves; in each wave some start near the best point of the waves before.
+    fn attack(&mut self, workers: &Workers<'_>, starts: u32) -> Option<Verdict> {
+        let open = self.live.iter().enumerate().flat_map(|(query, counts)| {
+            let counts = counts.iter().enumerate();
+            counts.filter_map(move |(conjunction, &count)| {
+                (count > 0).then_some((query, conjunction))
+            })
+        });
+        let targets: Vec<(usize, usize)> = open.collect();
+        let each = starts.checked_div(targets.len() as u32)?.max(1);
+        let end = self.started.saturating_add(each);
+        while self.started < end {
+            let numbers = self.started..end.min(self.started + WAVE);
+            self.started = numbers.end;
+            let jobs: Vec<(usize, usize, u32)> = targets
                 .iter()
-                .flat_map(|&(query, open)| {
-                    let numbers = wave * WAVE..plan.starts.min((wave + 1) * WAVE);
-                    numbers.map(move |number| (query, open, number))
+                .flat_map(|&(query, conjunction)| {
+                    numbers
+                        .clone()
+                        .map(move |number| (query, conjunction, number))
                 })
                 .collect();
             let stopped = AtomicBool::new(false);
             let points: Vec<Option<Point>> = jobs
                 .par_iter()
-                .map(|&(query, open, number)| {
+                .map(|&(query, conjunction, number)| {
                     if stopped.load(Ordering::Relaxed) || (self.watch.stop)() {
                         stopped.store(true, Ordering::Relaxed);
                         return None;
                     }
                     let target = Target {
                         query: &self.queries[query],
-                        conjunction: open as usize,
+                        conjunction,
                         low: &self.queries[query].low,
                         high: &self.queries[query].high,
                     };
-                    let seed = self.options.seed ^ (query as u64 * 31 + u64::from(open) + 1);
-                    let start = start(target.low, target.high, seed, number);
-                    let plan = Plan::numbered(number, plan.steps);
+                    let best = self.nearest[query][conjunction].as_ref();
+                    let best = best.map(|point| point.input.as_slice());
+                    let seed = self.options.seed ^ (query * 31 + conjunction + 1) as u64;
+                    let start = start(target, best, seed, number);
+                    let plan = Plan::numbered(number, self.options.attack.steps);
                     Some(workers.with(|worker| worker.evaluator.descend(target, start, plan)))
                 })
                 .collect();
-            for (&(query, ..), point) in jobs.iter().zip(points) {
+            for (&(query, conjunction, _), point) in jobs.iter().zip(points) {
                 let Some(point) = point else {
                     return Some(Verdict::Unknown(Reason::Stopped));
                 };
+                let nearest = &mut self.nearest[query][conjunction];
+                if nearest
+                    .as_ref()
+                    .is_none_or(|other| point.margin < other.margin)
+                {
+                    *nearest = Some(point.clone());
+                }
                 if let Some(verdict) = self.consider(query, point) {
                     return Some(verdict);
                 }
@@ -208,7 +247,11 @@ impl<'s> Search<'s> {
                     stopped.store(true, Ordering::Relaxed);
                     return None;
                 }
-                let zeal = if place < DESCENDING { zeal } else { Zeal::Corners };
+                let zeal = if place < DESCENDING {
+                    zeal
+                } else {
+                    Zeal::Corners
+                };
                 let query = &self.queries[node.query];
                 Some(workers.with(|worker| worker.step(query, node, zeal, self.options)))
             })
@@ -220,7 +263,8 @@ impl<'s> Search<'s> {
                 continue;
             };
             self.boxes += 1;
-            verdict = verdict.or(self.apply(&node, step));
+            let found = self.apply(&node, step);
+            verdict = verdict.or(found);
         }
         (self.watch.progress)(Progress {
             boxes: self.boxes,
@@ -232,22 +276,35 @@ impl<'s> Search<'s> {
 
     fn apply(&mut self, node: &Node, step: Step) -> Option<Verdict> {
         let mut verdict = None;
+        for &conjunction in &node.open {
+            self.live[node.query][conjunction as usize] -= 1;
+        }
         for point in step.points {
             verdict = verdict.or_else(|| self.consider(node.query, point));
         }
         match step.next {
             step::Next::Proven => self.ledgers[node.query].close(node),
-            step::Next::Stuck(node) => self.stuck.push(node),
+            step::Next::Stuck(node) => {
+                self.open(&node);
+                self.stuck.push(node);
+            }
             step::Next::Split { kind, children } => {
                 let (depth, group) = self.ledgers[node.query].split(node, kind);
                 for mut child in children {
                     child.depth = depth;
                     child.group = group;
+                    self.open(&child);
                     self.queue.push(child);
                 }
             }
         }
         verdict
+    }
+
+    fn open(&mut self, node: &Node) {
+        for &conjunction in &node.open {
+            self.live[node.query][conjunction as usize] += 1;
+        }
     }
 
     /// Replays a point that may be unsafe, else keeps it if it is the closest one.
@@ -308,6 +365,8 @@ const BATCH: usize = 64;
 /// Regions of a batch from which gradient descent starts.
 const DESCENDING: usize = 2;
 /// Starts of a wave of the attack per conjunction.
-const WAVE: u32 = 8;
+const WAVE: u32 = 6;
+/// After every batch of regions the attack goes on with its number of starts divided by this.
+const SHARE: u32 = 2;
 /// Points with at most this margin are replayed exactly; margins are rounded.
 const NEAR: f64 = 1e-6;
