@@ -1,5 +1,10 @@
 //! Intervals of many boxes at once, in `f32`.
 
+#![expect(
+    clippy::inline_always,
+    reason = "what is not inlined into the dispatched function is compiled without its instructions"
+)]
+
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::float::network::{Activation, FloatNetwork};

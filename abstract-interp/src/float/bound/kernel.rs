@@ -3,6 +3,11 @@
 //! Lanes never mix, every lane's sum runs in the order of the list, and products and sums stay apart, so
 //! that the widest vectors of the machine at hand give the same bits as any other.
 
+#![expect(
+    clippy::inline_always,
+    reason = "what is not inlined into the dispatched function is compiled without its instructions"
+)]
+
 use pulp::{Arch, Simd, WithSimd};
 
 use super::layer::Lines;
