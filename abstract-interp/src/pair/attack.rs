@@ -1,40 +1,40 @@
 //! Pairs that break a constraint, evaluated on the integer program.
 
+use rayon::prelude::*;
+
 use super::problem::PairProblem;
 use crate::interval::Interval;
 use crate::search::{Random, sample};
 
 /// A pair of the box at which the facts hold and the objective is exceeded, if one turns up.
-pub(crate) fn violation(problem: &PairProblem<'_>) -> Option<Vec<i64>> {
-    let best = strongest(problem)?;
-    (best.1 > 0).then_some(best.0)
+pub(super) fn violation(problem: &PairProblem<'_>) -> Option<Vec<i64>> {
+    let (pair, excess) = strongest(problem)?;
+    (excess > 0).then_some(pair)
 }
 
-/// The pair with the largest excess that coordinate ascent finds from samples.
-pub(crate) fn strongest(problem: &PairProblem<'_>) -> Option<(Vec<i64>, i128)> {
-    let mut random = Random(SEED);
-    let mut best: Option<(Vec<i64>, i128)> = None;
-    for number in 0..STARTS {
-        let mut pair = sample(&mut random, &problem.region);
-        for (place, value) in pair.iter_mut().enumerate() {
-            // Two of three differences at an end: what moves most moves far.
-            let side = problem.region[place];
-            if place < problem.network.inputs() {
-                *value = [side.low, side.high, *value][(random.between(0, 2)) as usize];
+/// The pair with the largest excess that coordinate ascent finds from samples, the first of equals.
+fn strongest(problem: &PairProblem<'_>) -> Option<(Vec<i64>, i128)> {
+    let found: Vec<_> = (0..STARTS)
+        .into_par_iter()
+        .filter_map(|number| {
+            let mut random = Random(SEED + number);
+            let mut pair = sample(&mut random, &problem.region);
+            for (value, side) in pair.iter_mut().zip(&problem.region) {
+                // Two of three places at an end, where policies do what they do at all.
+                *value = [side.low, side.high, *value][random.between(0, 2) as usize];
             }
-        }
-        if !repair(problem, &problem.region, &mut pair) {
-            continue;
-        }
-        let excess = climb(problem, &mut pair);
-        if best.as_ref().is_none_or(|(_, most)| excess > *most) {
-            best = Some((pair, excess));
-        }
-        if number >= FEW && best.as_ref().is_some_and(|(_, most)| *most > 0) {
-            break;
-        }
-    }
-    best
+            let is_pair = repair(problem, &problem.region, &mut pair);
+            is_pair.then(|| {
+                let excess = climb(problem, &mut pair);
+                (pair, excess)
+            })
+        })
+        .collect();
+    let better = |best: Option<(Vec<i64>, i128)>, next: (Vec<i64>, i128)| match best {
+        Some(best) if best.1 >= next.1 => Some(best),
+        _ => Some(next),
+    };
+    found.into_iter().fold(None, better)
 }
 
 /// A pair of a box to which a bound's slopes point, if it breaks the constraint.
@@ -123,7 +123,6 @@ fn repair(problem: &PairProblem<'_>, region: &[Interval], pair: &mut [i64]) -> b
 }
 
 const SEED: u64 = 0x7061_6972;
-const STARTS: usize = 256;
-const FEW: usize = 16;
+const STARTS: u64 = 256;
 const ROUNDS: u32 = 6;
 const REPAIRS: usize = 8;

@@ -167,3 +167,71 @@ fn chord(d: Interval, at: impl Fn(i64) -> i64, most: i64) -> (i64, i64) {
 }
 
 const UNIT: i64 = 1 << LINE_BITS;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Two values and bounds around them; the scale decides how often phases change.
+    fn pair() -> impl Strategy<Value = (i64, i64, Pair)> {
+        let value = prop_oneof![-300_000i64..300_000, -3i64..3];
+        let slack = || prop_oneof![0i64..400_000, 0i64..3];
+        (value.clone(), value, prop::array::uniform6(slack())).prop_map(|(z, other, slack)| {
+            let around = |value: i64, below: i64, above: i64| Interval {
+                low: value - below,
+                high: value + above,
+            };
+            let mut pair = Pair::new(
+                around(z, slack[0], slack[1]),
+                around(other, slack[2], slack[3]),
+            );
+            let d = around(other - z, slack[4], slack[5]);
+            pair.difference = pair.difference.intersection(d);
+            (z, other, pair)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn bands_hold_for_every_pair((z, other, pair) in pair()) {
+            let d = other - z;
+            let moved = (relu::concrete(other) - relu::concrete(z)) << LINE_BITS;
+            let band = pair.band();
+            prop_assert!(band.lower.0 * d + band.lower.1 <= moved);
+            prop_assert!(moved <= band.upper.0 * d + band.upper.1);
+        }
+
+        #[test]
+        fn the_line_above_the_clamp_holds_for_every_pair((y, other, pair) in pair()) {
+            let moved = clamp::concrete(other) - clamp::concrete(y);
+            let (slope, offset) = pair.above_clamp();
+            prop_assert!(moved << LINE_BITS <= slope * (other - y) + offset);
+            prop_assert!(moved <= pair.clamped_most());
+            let (slope, offset) = pair.swapped().above_clamp();
+            prop_assert!(-moved << LINE_BITS <= slope * (y - other) + offset);
+        }
+
+        #[test]
+        fn a_band_around_one_activation_holds(low in -300_000i64..300_000, width in 0i64..300_000, at in 0.0..=1.0) {
+            let z = Interval { low, high: low + width };
+            let band = Band::of_relu(z);
+            for value in [z.low, z.high, low + (width as f64 * at) as i64] {
+                let h = relu::concrete(value) << LINE_BITS;
+                prop_assert!(band.lower.0 * value + band.lower.1 <= h);
+                prop_assert!(h <= band.upper.0 * value + band.upper.1);
+            }
+        }
+    }
+
+    #[test]
+    fn differences_of_stable_neurons_are_exact() {
+        let at = |low, high| Interval { low, high };
+        assert_eq!(Pair::new(at(0, 5), at(3, 9)).band(), Band::SAME);
+        assert_eq!(Pair::new(at(-5, 0), at(-9, -3)).band(), Band::default());
+        // From active to inactive: the difference is what was there.
+        let lost = Pair::new(at(7, 7), at(-2, -1)).band();
+        assert_eq!((lost.lower, lost.upper), ((0, -7 * UNIT), (0, -7 * UNIT)));
+    }
+}

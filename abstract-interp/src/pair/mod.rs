@@ -11,6 +11,9 @@ mod problem;
 mod row;
 mod search;
 
+#[cfg(test)]
+mod tests;
+
 use num_bigint::BigInt;
 use num_rational::BigRational;
 use tautline_certificate_format::claim::{Claim, Difference};
