@@ -273,7 +273,7 @@ fn what_cannot_be_read_has_no_verdict() {
     refuses(
         &files.network,
         &malformed,
-        &["malformed.vnnlib", "line 6, column 25", "oops"],
+        &["malformed.vnnlib", "line 6, column 23", "oops"],
     );
     let empty = written(
         "empty.vnnlib",
@@ -333,9 +333,20 @@ fn a_bad_line_of_a_list_is_named_before_anything_is_decided() {
     );
     fails(
         &format!("{good}\nmissing.nnet,safe.vnnlib,60\n"),
-        &["line 3", "missing.nnet"],
+        &["instances.csv:3", "missing.nnet"],
     );
     fails("", &["instances.csv", "expected a line"]);
+    let other = at_least("1").replace(
+        "(declare-const Y_0",
+        "(declare-const Y_1 Real)(declare-const Y_0",
+    );
+    file(&files.folder, "other.vnnlib", &other);
+    let parts = [
+        "instances.csv:2",
+        "other.vnnlib cannot be asked",
+        "2 outputs",
+    ];
+    fails(&format!("{good}distance.nnet,other.vnnlib,60\n"), &parts);
     file(&files.folder, "expected.csv", "network,property\n");
     fails(good, &["expected.csv:1", "`expected`"]);
     file(
@@ -344,6 +355,31 @@ fn a_bad_line_of_a_list_is_named_before_anything_is_decided() {
         "network,property,expected\na,b,maybe\n",
     );
     fails(good, &["expected.csv:2", "`maybe`"]);
+}
+
+#[test]
+fn time_that_is_over_leaves_the_question_open() {
+    let files = files();
+    let args = [
+        "verify",
+        "--network",
+        text(&files.network),
+        "--property",
+        text(&files.safe),
+        "--timeout",
+        "0.000001",
+    ];
+    let said = run(args).exits(1);
+    assert!(said.stdout.starts_with("unknown ("), "{}", said.stdout);
+    assert!(said.stdout.contains("the time is over"), "{}", said.stdout);
+    let list = file(
+        &files.folder,
+        "instances.csv",
+        "distance.nnet,safe.vnnlib,0.000001\n",
+    );
+    let said = run(["verify", "--instances", text(&list)]).exits(1);
+    assert!(said.stdout.contains("1 undecided"), "{}", said.stdout);
+    run(["verify", "--instances", text(&list), "--timeout", "60"]).exits(0);
 }
 
 #[test]

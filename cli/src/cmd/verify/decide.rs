@@ -1,5 +1,6 @@
 //! One network and one property, from files to a verdict.
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use flate2::read::GzDecoder;
 use tautline_abstract_interp::float::network::FloatNetwork;
 use tautline_abstract_interp::float::property::Property;
 use tautline_abstract_interp::float::verdict::{Answer, Verdict};
-use tautline_abstract_interp::float::verify::{Options, Watch, verify};
+use tautline_abstract_interp::float::verify::{Options, VerifyError, Watch, verify};
 use tautline_abstract_interp::float::{nnet, onnx, vnnlib};
 
 use crate::clock::Stopwatch;
@@ -40,7 +41,8 @@ pub(super) fn decide(
     say: &(dyn Fn(String) + Sync),
 ) -> anyhow::Result<Decision> {
     let watch = Stopwatch::start();
-    let (network, property) = read(&question.network, &question.property)?;
+    let network = read_network(&question.network)?;
+    let property = read_property(&question.property)?;
     let over = || {
         let timeout = question.timeout;
         timeout.is_some_and(|timeout| watch.elapsed() >= timeout)
@@ -56,17 +58,63 @@ pub(super) fn decide(
         stop: &|| interrupt::requested() || over(),
     };
     let answer = verify(&network, &property, &Options::default(), watched);
-    let answer = answer.with_context(|| {
-        let (network, property) = (question.network.display(), question.property.display());
-        format!("{property} cannot be asked about {network}")
-    })?;
+    let answer = answer.with_context(|| question.misfit())?;
     let time = watch.elapsed();
     Ok(Decision { answer, time })
 }
 
-/// A network and a property about it.
-pub(super) fn read(network: &Path, property: &Path) -> anyhow::Result<(FloatNetwork, Property)> {
-    Ok((read_network(network)?, read_property(property)?))
+/// Inputs and outputs of the files that were read before anything is decided, so that none of them
+/// spoils hours of work.
+#[derive(Default)]
+pub(super) struct Shapes {
+    networks: BTreeMap<PathBuf, (usize, usize)>,
+    properties: BTreeMap<PathBuf, (usize, usize)>,
+}
+
+impl Shapes {
+    /// Fails where a file cannot be read, or the property is about another network.
+    pub(super) fn check(&mut self, question: &Question) -> anyhow::Result<()> {
+        let Question {
+            network, property, ..
+        } = question;
+        let got = if let Some(shape) = self.networks.get(network) {
+            *shape
+        } else {
+            let read = read_network(network)?;
+            let shape = (read.inputs(), read.outputs());
+            self.networks.insert(network.clone(), shape);
+            shape
+        };
+        let expected = if let Some(shape) = self.properties.get(property) {
+            *shape
+        } else {
+            let read = read_property(property)?;
+            let shape = (read.inputs, read.outputs);
+            self.properties.insert(property.clone(), shape);
+            shape
+        };
+        for (field, expected, got) in [
+            ("inputs", expected.0, got.0),
+            ("outputs", expected.1, got.1),
+        ] {
+            if expected != got {
+                let error = VerifyError::Shape {
+                    field,
+                    expected,
+                    got,
+                };
+                return Err(error).with_context(|| question.misfit());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Question {
+    fn misfit(&self) -> String {
+        let (network, property) = (self.network.display(), self.property.display());
+        format!("{property} cannot be asked about {network}")
+    }
 }
 
 fn read_network(path: &Path) -> anyhow::Result<FloatNetwork> {

@@ -1,12 +1,9 @@
 //! Lists of instances, and what is known about them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::Context as _;
-use tautline_abstract_interp::float::network::FloatNetwork;
-use tautline_abstract_interp::float::property::Property;
 
 use super::decide::Question;
 use crate::files;
@@ -28,7 +25,8 @@ pub(super) struct Instance {
     pub(super) question: Question,
     /// `holds` or `violated`, where it is known.
     pub(super) expected: Option<&'static str>,
-    line: usize,
+    /// Counted from one.
+    pub(super) line: usize,
 }
 
 /// What `expected.csv` knows about an instance.
@@ -70,25 +68,6 @@ impl Instances {
             }
         }
         Ok(Self { list, anchors })
-    }
-
-    /// Reads every network and property once, so that no file spoils hours of work.
-    pub(super) fn check(
-        &self,
-        read: impl Fn(&Path, &Path) -> anyhow::Result<(FloatNetwork, Property)>,
-    ) -> anyhow::Result<()> {
-        let mut seen = BTreeSet::new();
-        for instance in &self.list {
-            let Question {
-                network, property, ..
-            } = &instance.question;
-            // A pair is read again only where neither file was read before.
-            let is_new = seen.insert(network.clone()) | seen.insert(property.clone());
-            if is_new {
-                read(network, property).with_context(|| format!("line {}", instance.line))?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@ mod report;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use tautline_abstract_interp::float::verdict::Verdict;
 
 use crate::exit::Exit;
@@ -14,7 +15,7 @@ use crate::interrupt::{self, Interrupted};
 use crate::output::JsonArgs;
 use crate::{files, output, progress};
 
-use decide::{Decision, Question};
+use decide::{Question, Shapes};
 use instances::Instances;
 use report::Row;
 
@@ -118,36 +119,54 @@ fn many(args: &Args, path: &Path) -> anyhow::Result<Exit> {
         files::check_apart(&[output], &inputs)?;
     }
     args.json.check_writable()?;
-    instances.check(decide::read)?;
-
-    let bar = progress::bar(instances.list.len() as u64, "verifying");
-    let mut rows = Vec::new();
+    let mut shapes = Shapes::default();
     for instance in &instances.list {
-        let mut question = instance.question.clone();
-        question.timeout = args.timeout.or(question.timeout);
-        let name = format!("{} {}", instance.network, instance.property);
-        bar.set_message(name.clone());
-        let decision: Decision = decide::decide(&question, &|line| {
-            bar.set_message(format!("{name}: {line}"))
-        })?;
-        if interrupt::requested() && matches!(decision.answer.verdict, Verdict::Unknown(_)) {
-            break;
-        }
-        rows.push(Row::new(
-            &instance.network,
-            &instance.property,
-            &decision,
-            instance.expected,
-        ));
-        bar.inc(1);
+        let at = || format!("{}:{}", path.display(), instance.line);
+        shapes.check(&instance.question).with_context(at)?;
     }
-    bar.finish_and_clear();
-    // What was decided before an interrupt is worth having.
+
+    let (rows, failure) = decide_all(&instances, args.timeout);
+    // What was decided before an interrupt or a failure is worth having.
     args.json.finish(&rows, &report::many(&rows, &instances)?)?;
     if rows.len() < instances.list.len() {
         let (done, all) = (rows.len(), instances.list.len());
         output::note(&format!("{done} of {all} instances were decided"));
-        return Err(Interrupted.into());
     }
-    Ok(Exit::accepted_if(rows.iter().all(Row::is_as_expected)))
+    match failure {
+        Some(failure) => Err(failure),
+        None => Ok(Exit::accepted_if(rows.iter().all(Row::is_as_expected))),
+    }
+}
+
+/// One after the other, each on all cores; what ended it early comes last.
+fn decide_all(
+    instances: &Instances,
+    timeout: Option<Duration>,
+) -> (Vec<Row>, Option<anyhow::Error>) {
+    let bar = progress::bar(instances.list.len() as u64, "verifying");
+    let mut rows = Vec::new();
+    let mut failure = None;
+    for instance in &instances.list {
+        let mut question = instance.question.clone();
+        question.timeout = timeout.or(question.timeout);
+        let name = format!("{} {}", instance.network, instance.property);
+        bar.set_message(name.clone());
+        let say = |line| bar.set_message(format!("{name}: {line}"));
+        let decision = match decide::decide(&question, &say) {
+            Ok(decision) => decision,
+            Err(error) => {
+                failure = Some(error);
+                break;
+            }
+        };
+        if interrupt::requested() && matches!(decision.answer.verdict, Verdict::Unknown(_)) {
+            failure = Some(Interrupted.into());
+            break;
+        }
+        let (network, property) = (&instance.network, &instance.property);
+        rows.push(Row::new(network, property, &decision, instance.expected));
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    (rows, failure)
 }
