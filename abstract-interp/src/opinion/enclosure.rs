@@ -2,13 +2,8 @@
 //!
 //! Written apart from the prover's domains, so that an error there is not repeated here.
 
-use tautline_core::fixed::Q16;
-
 use crate::interval::Interval;
 use crate::network::{Affine, Network};
-
-/// One, in units of 2⁻¹⁶: where heads are clamped.
-pub(super) const ONE: i64 = 1 << Q16::FRACTION_BITS;
 
 /// Per layer, the output layer last, what encloses each pre-activation.
 #[derive(Clone, Debug, PartialEq, Eq)]

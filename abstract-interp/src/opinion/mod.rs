@@ -10,6 +10,7 @@
 //! - `smt` (feature `smt`): z3 over exact integers.
 //! - [`smtlib`]: the question as SMT-LIB 2 text, for any other solver.
 
+#[cfg(any(feature = "milp", feature = "smt"))]
 mod enclosure;
 mod exhaustive;
 #[cfg(feature = "milp")]
@@ -29,6 +30,8 @@ pub use exhaustive::exhaustive;
 pub use milp::{MilpLimits, milp};
 #[cfg(feature = "smt")]
 pub use smt::{SmtLimits, smt};
+
+use tautline_core::fixed::Q16;
 
 use crate::interval::Interval;
 use crate::network::Network;
@@ -146,3 +149,6 @@ pub enum Doubt {
     #[error("the solver's point does not break the objective")]
     NotReplayed,
 }
+
+/// One, in units of 2⁻¹⁶: where heads are clamped.
+const ONE: i64 = 1 << Q16::FRACTION_BITS;

@@ -7,8 +7,8 @@
 use z3::ast::{Bool, Int};
 use z3::{Config, Params, SatResult, Solver, with_z3_config};
 
-use super::enclosure::{Enclosures, ONE};
-use super::{Doubt, Opinion, Question};
+use super::enclosure::Enclosures;
+use super::{Doubt, ONE, Opinion, Question};
 use crate::interval::Interval;
 
 /// How much work a question may take.

@@ -9,8 +9,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::Question;
-use super::enclosure::ONE;
+use super::{ONE, Question};
 use crate::network::Network;
 use crate::objective::Halfspace;
 

@@ -4,8 +4,8 @@
 //! the objective over their real solutions bounds it over the case. What is lost is that values are
 //! integers (each floor is a slack of up to `1 − 2^-s`), and at [`Gate`]s the kink.
 
-use super::Question;
-use super::enclosure::{Enclosures, ONE, affine};
+use super::enclosure::{Enclosures, affine};
+use super::{ONE, Question};
 use crate::interval::Interval;
 
 /// `Σ coefficient·variable + constant`.

@@ -176,16 +176,30 @@ impl Tally {
     }
 }
 
-type Engine = (&'static str, fn(&Case, &Question<'_>) -> Opinion);
+/// Decides a case; the question is the same, resolved.
+struct Engine {
+    name: &'static str,
+    ask: fn(&Case, &Question<'_>) -> Opinion,
+}
 
 const ENGINES: &[Engine] = &[
-    ("enumeration", |_, question| {
-        exhaustive(question, MOST_POINTS)
-    }),
-    ("branch and bound", |case, _| by_branch_and_bound(case)),
-    ("MILP", |_, question| milp(question, &MilpLimits::default())),
+    Engine {
+        name: "enumeration",
+        ask: |_, question| exhaustive(question, MOST_POINTS),
+    },
+    Engine {
+        name: "branch and bound",
+        ask: |case, _| by_branch_and_bound(case),
+    },
+    Engine {
+        name: "MILP",
+        ask: |_, question| milp(question, &MilpLimits::default()),
+    },
     #[cfg(feature = "smt")]
-    ("SMT", |_, question| smt(question, &SmtLimits::default())),
+    Engine {
+        name: "SMT",
+        ask: |_, question| smt(question, &SmtLimits::default()),
+    },
 ];
 
 fn by_branch_and_bound(case: &Case) -> Opinion {
@@ -229,8 +243,8 @@ fn engines_agree_on_hundreds_of_small_nets() {
         );
         two_heads += u32::from(question.objective.heads.len() == 2);
         let mut said: Vec<(&str, &'static str)> = vec![];
-        for ((name, engine), tally) in ENGINES.iter().zip(&mut tallies) {
-            let opinion = engine(&case, &question);
+        for (Engine { name, ask }, tally) in ENGINES.iter().zip(&mut tallies) {
+            let opinion = ask(&case, &question);
             tally.count(&opinion);
             if let Opinion::Violated { point, excess } = &opinion {
                 assert_eq!(
@@ -246,7 +260,7 @@ fn engines_agree_on_hundreds_of_small_nets() {
         let agree = said.windows(2).all(|pair| pair[0].1 == pair[1].1);
         assert!(agree, "seed {seed}: {said:?}");
     }
-    for ((name, _), tally) in ENGINES.iter().zip(&tallies) {
+    for (Engine { name, .. }, tally) in ENGINES.iter().zip(&tallies) {
         // Enumeration only sees the tiny boxes; the others may leave one in twenty open.
         let (expected, open) = match *name {
             "enumeration" => (CASES / 2, CASES / 2),
@@ -310,8 +324,8 @@ fn facts_that_exclude_every_point_leave_nothing_to_break() {
     case.claim.constraints[0].bound = -1_000_000;
     let network = Network::new(&case.policy);
     let question = question(&network, &case.claim);
-    for (name, engine) in &ENGINES[2..] {
-        assert_eq!(engine(&case, &question), Opinion::Holds, "{name}");
+    for Engine { name, ask } in &ENGINES[2..] {
+        assert_eq!(ask(&case, &question), Opinion::Holds, "{name}");
     }
 }
 
