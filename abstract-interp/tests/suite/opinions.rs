@@ -56,7 +56,7 @@ fn case(seed: u64) -> Case {
             .push((dice.between(0, 11) as usize, dice.between(0, 1) * 4 - 2));
     }
     if dice.between(0, 1) == 0 {
-        let middle = |place: usize| (sides[place].low + sides[place].high) / 2;
+        let middle = |place: usize| i64::midpoint(sides[place].low, sides[place].high);
         let bound = middle(3) - middle(4) + dice.between(0, 3);
         claim.region.linear.push(LinearConstraint {
             terms: vec![(3, 1), (4, -1)],
