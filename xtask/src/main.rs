@@ -4,6 +4,7 @@ mod ci;
 mod demo;
 mod deps;
 mod examples;
+mod fuzz;
 mod no_std;
 mod prerequisites;
 mod solver;
@@ -51,6 +52,8 @@ enum Task {
     Demo,
     /// Compare the simulator with the kernel, ns-3 and quinn, and print the tables
     Validate(validate::Arguments),
+    /// Fuzz the certificate decoder and checker for a bounded time each; needs a C++ compiler
+    Fuzz(fuzz::Arguments),
     /// Prove that the controller core links without std and without an allocator
     NoStd,
     /// Fetch z3 into target/z3 and ask it for its opinion on the prover's small nets
@@ -92,6 +95,7 @@ fn run(task: &Task) -> anyhow::Result<()> {
         Task::SecondOpinions => Steps::new(1).run("second opinions", || {
             solver::second_opinions(&workspace, Installing::Allowed)
         }),
+        Task::Fuzz(arguments) => Steps::new(1).run("fuzz", || fuzz::run(&workspace, arguments)),
         Task::NoStd => Steps::new(1).run("no-std proof", || no_std::prove(&workspace)),
         Task::Tidy => Steps::new(1).run("tidy", || ci::tidy(&workspace)),
     }

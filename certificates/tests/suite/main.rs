@@ -18,6 +18,8 @@ mod corpus;
 #[cfg(test)]
 mod differential;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod phases;
 #[cfg(test)]
 mod raw;

@@ -6,6 +6,7 @@
 
 mod mutants;
 pub(crate) mod recipes;
+mod sweep;
 pub(crate) mod truth;
 
 use std::path::PathBuf;
