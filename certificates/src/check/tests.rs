@@ -11,7 +11,7 @@ use super::region::{Place, Shown, Weighted};
 use super::rejection::Reason;
 use super::relaxation::{self, Of, Relaxation};
 use super::target::Target;
-use super::{interval, sign};
+use super::{interval, pair, sign};
 use crate::claim::{Constraint, LinearConstraint};
 use crate::format::Witness;
 use crate::semantics::{ONE, Program, Range};
@@ -276,6 +276,54 @@ proptest! {
         if let Err(Reason::NotProven { reached, .. }) = relax_under(&case, &phases, -(1 << 50)) {
             let reached = i64::try_from(reached).unwrap();
             prop_assert_eq!(relax_under(&case, &phases, reached), Ok(Shown::Holds));
+        }
+    }
+
+    #[test]
+    fn over_pairs_no_leaf_proves_what_a_pair_of_the_region_refutes(
+        case in cases(), seed in any::<u64>(), reach in 0i64..40_000,
+    ) {
+        let mut draw = generator(seed);
+        let mut differences = vec![];
+        for range in &case.input {
+            let width = range.high - range.low;
+            let ends = if draw(2) == 0 { [0, 0] } else { [draw(2 * reach + 1) - reach, reach] };
+            let [low, high] = ends.map(|end| end.clamp(-width, width));
+            differences.push(Range { low, high });
+        }
+        let mut place = place(&case, &[]);
+        place.input = differences.iter().chain(&case.input).copied().collect();
+        place.facts = &[];
+        place.pairs_in = Some(&case.input);
+        let mut most = None;
+        for first in &case.points {
+            for _ in 0..4 {
+                let moved = first.iter().zip(&differences).map(|(&x, by)| {
+                    let by = match draw(3) {
+                        0 => by.low,
+                        1 => by.high,
+                        _ => by.low + draw(by.high - by.low + 1),
+                    };
+                    i32::try_from(i64::from(x) + by).unwrap()
+                });
+                let second: Vec<i32> = moved.collect();
+                let inside = |(&x, range): (&i32, &Range)| (range.low..=range.high).contains(&x.into());
+                if second.iter().zip(&case.input).all(inside) {
+                    most = most.max(Some(value(&case, &second) - value(&case, first)));
+                }
+            }
+        }
+        let prove = |bound: i64| {
+            let constraint = with_bound(&case, bound);
+            let target = Target::new(&case.program, &constraint)?;
+            pair::check(&place, &case.input, &target, &Witness::default())
+        };
+        if let Some(most) = most {
+            let refuted = prove(most - 1);
+            prop_assert!(refuted.is_err(), "{most} is attained, {refuted:?}");
+        }
+        if let Err(Reason::NotProven { reached, .. }) = prove(-(1 << 50)) {
+            prop_assert_eq!(prove(i64::try_from(reached).unwrap()), Ok(Shown::Holds));
         }
     }
 

@@ -212,7 +212,14 @@ fn a_tree_may_be_512_deep_and_no_deeper() {
         tree.extend(INTERVAL);
         tree
     };
-    assert!(check_trees(&claims, &chain(512)).is_ok());
+    // The walk's frames fit a small stack.
+    let deepest = chain(512);
+    let (twin, stack) = (
+        claims.clone(),
+        std::thread::Builder::new().stack_size(1 << 20),
+    );
+    let walk = stack.spawn(move || check_trees(&twin, &deepest).is_ok());
+    assert!(walk.unwrap().join().unwrap());
     let reason = Reason::TooDeep { limit: 512 };
     rejected(&claims, &chain(513), 1025, Rule::Format, &reason);
 }
