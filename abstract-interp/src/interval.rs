@@ -52,6 +52,13 @@ pub struct Intervals {
     next: Vec<Interval>,
 }
 
+impl Intervals {
+    /// Replaces the current values by enclosures from elsewhere.
+    pub(crate) fn narrow(&mut self, bounds: &[Interval]) {
+        self.values[..bounds.len()].copy_from_slice(bounds);
+    }
+}
+
 impl AbstractDomain<Network> for Intervals {
     type Bound = Interval;
 

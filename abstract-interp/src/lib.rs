@@ -7,7 +7,8 @@
 //!
 //! Inside: [`network`] is the model as affine layers, [`op`] holds every operator's concrete map
 //! beside what each domain makes of it, [`domain::AbstractDomain`] is what the domains
-//! ([`interval`], [`linear_bounds`]) have in common, and [`bab`] splits boxes until bounds suffice.
+//! ([`interval`], [`zonotope`], [`linear_bounds`]) have in common, and [`bab`] splits inputs and
+//! phases of neurons until bounds suffice.
 //!
 //! The same model, claims and limits give the same results on any number of threads. Time is the
 //! caller's: a [`Watch`] is asked whether to stop.
@@ -24,11 +25,13 @@ pub mod op;
 pub mod opinion;
 mod pair;
 pub mod phase;
+mod point;
 pub mod problem;
 mod prove;
 mod search;
 pub mod signs;
 mod verdict;
+pub mod zonotope;
 
 pub use tautline_certificate_format::claim;
 

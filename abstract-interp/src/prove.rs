@@ -3,15 +3,15 @@
 use num_bigint::BigInt;
 use num_rational::BigRational;
 use tautline_certificate_format::claim::{Claim, ClaimKind};
-use tautline_certificate_format::format::Tree;
 use tautline_core::policy::{Policy, Scratch};
 
-use crate::bab::{self, Branching, Budget, End, Flow, Found, Goal, Status};
+use crate::bab::{self, Budget, End, Flow, Goal};
 use crate::network::Network;
 use crate::pair;
+use crate::point;
 use crate::problem::Problem;
 use crate::signs::{self, Sign};
-use crate::verdict::{ClaimResult, Counterexample, Evaluation, Proof, ProveError, Reason, Verdict};
+use crate::verdict::{ClaimResult, Evaluation, ProveError};
 
 /// How much work a claim may take; part of what decides the result, so the same limits give the
 /// same result.
@@ -79,7 +79,7 @@ pub fn prove_claim<S: AsRef<[i16]>>(
     let network = Network::new(policy);
     let problems = Problem::of_claim(&network, claim)?;
     match &claim.kind {
-        ClaimKind::Point => Ok(prove_point(policy, claim, &problems, *limits, watch)),
+        ClaimKind::Point => Ok(point::prove(policy, claim, &problems, *limits, watch)),
         ClaimKind::Pair { .. } | ClaimKind::Difference { .. } => {
             Ok(pair::prove(policy, claim, &problems, *limits, watch))
         }
@@ -158,122 +158,20 @@ pub fn corner_region<S: AsRef<[i16]>>(
     Ok(corners.collect())
 }
 
-fn prove_point<S: AsRef<[i16]>>(
-    policy: &Policy<S>,
-    claim: &Claim,
-    problems: &[Problem<'_>],
-    limits: Limits,
-    watch: Watch<'_>,
-) -> ClaimResult {
-    let budget = Budget {
-        boxes: limits.max_boxes.min(MOST_BOXES),
-        after_violation: limits.after_violation,
-    };
-    let mut trees: Vec<Tree> = vec![];
-    let mut unproven = BigRational::from_integer(BigInt::from(0));
-    let mut boxes = 0;
-    let mut refuted = None;
-    for (number, problem) in problems.iter().enumerate() {
-        let report = |status: Status| {
-            (watch.progress)(Progress {
-                claim: &claim.name,
-                constraint: number,
-                boxes: status.boxes,
-                open: status.open,
-                proven: status.proven,
-            });
-            if (watch.stop)() {
-                Flow::Stop
-            } else {
-                Flow::Continue
-            }
-        };
-        let found = bab::search(problem, budget, Goal::Decide(Branching::Inputs), &report);
-        boxes += found.status.boxes;
-        unproven += one() - found.fraction.clone();
-        match conclude(policy, claim, problem, number, limits, found) {
-            Ok(tree) => trees.push(tree),
-            // A violation outranks an earlier unknown.
-            Err(verdict @ Verdict::Violated(_)) => {
-                refuted.take_if(|known: &mut Verdict| !matches!(known, Verdict::Violated(_)));
-                refuted.get_or_insert(verdict);
-            }
-            Err(verdict) => {
-                refuted.get_or_insert(verdict);
-            }
-        }
-    }
-    let zero = BigRational::from_integer(BigInt::from(0));
-    ClaimResult {
-        name: claim.name.clone(),
-        verdict: refuted.unwrap_or(Verdict::Holds(Proof::Trees(trees))),
-        qc: (one() - unproven).max(zero),
-        boxes,
-        remaining: vec![],
-    }
-}
-
-fn conclude<S: AsRef<[i16]>>(
-    policy: &Policy<S>,
-    claim: &Claim,
-    problem: &Problem<'_>,
-    number: usize,
-    limits: Limits,
-    found: Found,
-) -> Result<Tree, Verdict> {
-    let open = found.status.open;
-    Err(match found.end {
-        End::Proven(tree) => return Ok(tree),
-        End::Violated(point) => {
-            let input = evaluate(policy, &point);
-            let heads = input.heads.map(i64::from);
-            let excess = problem.objective.excess(&point, &heads);
-            let is_real = excess > 0 && belongs(policy, claim, &input);
-            let inputs = vec![input];
-            if is_real {
-                Verdict::Violated(Counterexample {
-                    constraint: number,
-                    inputs,
-                    excess,
-                })
-            } else {
-                // The deployed program did not confirm it.
-                Verdict::Unknown(Reason::Exhausted {
-                    constraint: number,
-                    open,
-                })
-            }
-        }
-        End::Stopped => Verdict::Unknown(Reason::Stopped {
-            constraint: number,
-            open,
-        }),
-        End::BoxLimit => Verdict::Unknown(Reason::BoxLimit {
-            constraint: number,
-            limit: limits.max_boxes.min(MOST_BOXES),
-            open,
-        }),
-        End::Exhausted => Verdict::Unknown(Reason::Exhausted {
-            constraint: number,
-            open,
-        }),
-    })
-}
-
-fn evaluate<S: AsRef<[i16]>>(policy: &Policy<S>, point: &[i64]) -> Evaluation {
+pub(crate) fn evaluate<S: AsRef<[i16]>>(policy: &Policy<S>, point: &[i64]) -> Evaluation {
     let features: Vec<i32> = point.iter().map(|&value| value as i32).collect();
     let heads = policy.forward(&features, &mut Scratch::new());
     Evaluation { features, heads }
 }
 
-fn belongs<S: AsRef<[i16]>>(policy: &Policy<S>, claim: &Claim, input: &Evaluation) -> bool {
+pub(crate) fn belongs<S: AsRef<[i16]>>(
+    policy: &Policy<S>,
+    claim: &Claim,
+    input: &Evaluation,
+) -> bool {
     policy.table().contains(&input.features) && claim.region.contains(&input.features)
 }
 
-fn one() -> BigRational {
+pub(crate) fn one() -> BigRational {
     BigRational::from_integer(BigInt::from(1))
 }
-
-/// A box is at most one split, or a corner and a leaf; two children make one of each, so this many
-/// boxes stay below the format's 2²⁴ nodes.
-const MOST_BOXES: u64 = 11_000_000;

@@ -60,7 +60,12 @@ pub(crate) struct FeatureRange {
 
 /// The ranges of the features that a claim restricts.
 pub(crate) fn ranges(claim: &Claim, table: &FeatureTable) -> Vec<FeatureRange> {
-    let bounds = table.features.iter().zip(&claim.region.bounds);
+    ranges_of(&claim.region.bounds, table)
+}
+
+/// The ranges of the features that a box restricts.
+pub(crate) fn ranges_of(bounds: &[(i32, i32)], table: &FeatureTable) -> Vec<FeatureRange> {
+    let bounds = table.features.iter().zip(bounds);
     let restricted =
         bounds.filter(|(feature, bounds)| **bounds != (feature.low.units(), feature.high.units()));
     let ranges = restricted.map(|(feature, &(low_units, high_units))| FeatureRange {

@@ -159,3 +159,38 @@ fn points(region: &[Interval]) -> BigUint {
         .map(|bounds| BigUint::from(bounds.width().unsigned_abs() + 1));
     sizes.product()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ratio(numerator: i32, denominator: i32) -> BigRational {
+        BigRational::new(BigInt::from(numerator), BigInt::from(denominator))
+    }
+
+    #[test]
+    fn below_a_phase_split_points_count_where_both_phases_are_proven() {
+        let side = |high| Interval { low: 0, high };
+        let root = [side(9), side(3)];
+        let mut tree = RegionTree::new();
+        // At the corner only the first feature is left: what is proven there counts for all values
+        // of the second one.
+        let node = tree.move_to_corner(0, vec![side(9), Interval::point(3)]);
+        let left = tree.split_phase(node, 4);
+        assert_eq!(tree.proven_fraction(&root), ratio(0, 1));
+        tree.close(left, Node::Interval);
+        assert_eq!(tree.proven_fraction(&root), ratio(0, 1));
+        let cut = Cut { feature: 0, cut: 2 };
+        let part = tree.split(left + 1, cut);
+        tree.close(part + 1, Node::Interval);
+        assert_eq!(tree.proven_fraction(&root), ratio(7, 10));
+        assert_eq!(tree.clone().into_proof(), None);
+        tree.close(part, Node::Interval);
+        assert_eq!(tree.proven_fraction(&root), ratio(1, 1));
+        let nodes = tree.into_proof().unwrap().nodes;
+        let split = Node::Split { feature: 0, cut: 2 };
+        let phase = Node::PhaseSplit { neuron: 4 };
+        let leaf = || Node::Interval;
+        assert_eq!(nodes, [Node::Corner, phase, leaf(), split, leaf(), leaf()]);
+    }
+}

@@ -1,15 +1,16 @@
 //! `z = ⌊(W·x + b) / 2^s⌋`.
 
-use super::Offset;
+use super::{Offset, rescale};
 use crate::interval::Interval;
 use crate::network::Affine;
+use crate::zonotope::Forms;
 
 /// The concrete map.
 pub fn concrete(layer: &Affine, inputs: &[i64]) -> Vec<i64> {
     (0..layer.outputs)
         .map(|neuron| {
             let products = layer.row(neuron).iter().zip(inputs).map(|(w, x)| w * x);
-            (products.sum::<i64>() + layer.bias[neuron]) >> layer.shift
+            rescale::concrete(products.sum::<i64>() + layer.bias[neuron], layer.shift)
         })
         .collect()
 }
@@ -31,10 +32,15 @@ pub fn interval(layer: &Affine, inputs: &[Interval], outputs: &mut [Interval]) {
             high += weight * second;
         }
         *output = Interval {
-            low: low >> layer.shift,
-            high: high >> layer.shift,
+            low: rescale::concrete(low, layer.shift),
+            high: rescale::concrete(high, layer.shift),
         };
     }
+}
+
+/// Zonotopes: the affine map of the forms without its floor, which is [`super::rescale`]'s.
+pub fn zonotope(layer: &Affine, forms: &Forms) -> Forms {
+    layer.image(forms)
 }
 
 /// Linear bounds, backward: an upper bound Σ λ·z + c becomes one over the inputs.

@@ -4,6 +4,7 @@ use tautline_core::fixed::Q16;
 
 use super::relu;
 use crate::interval::Interval;
+use crate::zonotope::Forms;
 
 /// One, in units of 2⁻¹⁶.
 pub const ONE: i64 = 1 << Q16::FRACTION_BITS;
@@ -19,6 +20,35 @@ pub fn interval(input: Interval) -> Interval {
         low: concrete(input.low),
         high: concrete(input.high),
     }
+}
+
+/// Zonotopes: a − s·y over `bounds` for one slope s is largest and smallest at an end or a stop, so
+/// half of its range is a symbol. The slope is that of the line between the ends.
+pub fn zonotope(forms: &mut Forms, place: usize, bounds: Interval) {
+    if -ONE <= bounds.low && bounds.high <= ONE {
+        return;
+    }
+    let image = interval(bounds);
+    if image.width() <= 0 {
+        forms.set(place, image.low as f64);
+        return;
+    }
+    let slope = image.width() as f64 / bounds.width() as f64;
+    let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
+    for y in [bounds.low, bounds.high, -ONE, ONE] {
+        if bounds.contains(y) {
+            let rest = concrete(y) as f64 - slope * y as f64;
+            (least, most) = (least.min(rest), most.max(rest));
+        }
+    }
+    // Far above what floats lose in the few steps here.
+    let error = 1e-12 * (bounds.low.abs().max(bounds.high.abs()) + ONE) as f64;
+    forms.scale(
+        place,
+        slope,
+        0.5 * (least + most),
+        0.5 * (most - least) + error,
+    );
 }
 
 /// A line `coefficient·y + offset` above `c·a`, exactly: both in units of 2⁻¹⁰.

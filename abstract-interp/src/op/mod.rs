@@ -8,6 +8,7 @@
 pub mod affine;
 pub mod clamp;
 pub mod relu;
+pub mod rescale;
 
 /// A constant that grows during a backward pass, and how large its terms were.
 ///

@@ -2,6 +2,7 @@
 
 use super::Offset;
 use crate::interval::Interval;
+use crate::zonotope::Forms;
 
 /// The concrete map.
 pub const fn concrete(value: i64) -> i64 {
@@ -76,6 +77,26 @@ pub fn adaptive_alpha(input: Interval) -> u8 {
     } else {
         0
     }
+}
+
+/// Zonotopes: the parallelogram of least area around the ReLU over `bounds`, as `slope·z + offset`
+/// and a symbol.
+///
+/// # Source
+/// Singh et al. (`DeepZ`), `NeurIPS` 2018, §3: slope u/(u − l), between zero and −slope·l above it.
+pub fn zonotope(forms: &mut Forms, place: usize, bounds: Interval) {
+    if bounds.low >= 0 {
+        return;
+    }
+    if bounds.high <= 0 {
+        forms.set(place, 0.0);
+        return;
+    }
+    // Any slope s within [0, 1] is sound with h − s·z between 0 and max(−s·l, (1 − s)·u).
+    let (low, high) = (bounds.low as f64, bounds.high as f64);
+    let slope = high / (high - low);
+    let half = 0.5 * (-slope * low).max((1.0 - slope) * high) * (1.0 + 8.0 * f64::EPSILON);
+    forms.scale(place, slope, half, half);
 }
 
 /// Linear bounds, backward: coefficients of h become coefficients of z, in place.

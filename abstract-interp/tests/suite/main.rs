@@ -13,9 +13,9 @@ mod float_tightness;
 #[cfg(test)]
 mod models;
 #[cfg(test)]
-mod opinions;
-#[cfg(test)]
 mod onnx_bytes;
+#[cfg(test)]
+mod opinions;
 #[cfg(test)]
 mod pinned;
 #[cfg(test)]

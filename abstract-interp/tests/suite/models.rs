@@ -1,7 +1,10 @@
 //! Random and hand-made models, boxes and claims.
 
+use tautline_abstract_interp::bab::{self, Branching, Budget, Flow, Goal};
 use tautline_abstract_interp::claim::{Claim, ClaimKind, Constraint, Region};
 use tautline_abstract_interp::interval::Interval;
+use tautline_abstract_interp::network::Network;
+use tautline_abstract_interp::problem::Problem;
 use tautline_core::features::FeatureTable;
 use tautline_core::fixed::Q16;
 use tautline_core::policy::{
@@ -249,4 +252,20 @@ pub(crate) fn sampled_maximum(
         belongs.then_some(constraint.heads[0].1 * i64::from(heads[0]) + direct)
     });
     values.max()
+}
+
+/// The largest left-hand side of a claim's constraint that the prover's attack finds.
+pub(crate) fn attacked_maximum(policy: &Policy<Vec<i16>>, claim: &Claim) -> i64 {
+    let mut claim = claim.clone();
+    claim.constraints[0].bound = 1 << 40;
+    let network = Network::new(policy);
+    let problem = Problem::of_claim(&network, &claim).unwrap().remove(0);
+    let budget = Budget {
+        boxes: 0,
+        after_violation: 0,
+    };
+    let goal = Goal::Decide(Branching::Both);
+    let found = bab::search(&problem, budget, goal, &|_| Flow::Continue);
+    let (excess, _) = found.candidate.unwrap();
+    i64::try_from(excess).unwrap() + (1 << 40)
 }

@@ -6,7 +6,7 @@ use num_bigint::BigInt;
 use num_rational::BigRational;
 use tautline_abstract_interp::claim::{ClaimKind, LinearConstraint};
 use tautline_abstract_interp::{
-    Limits, Reason, Verdict, Watch, corner_region, prove_claim, quick_qc,
+    Limits, MOST_REGIONS, Reason, Replay, Verdict, Watch, corner_region, prove_claim, quick_qc,
 };
 use tautline_core::policy::{HeadKind, Policy, Scratch, Skip};
 
@@ -39,6 +39,7 @@ fn agree(
                 "{largest:?} > {bound}"
             );
             assert_eq!(result.qc, one());
+            assert_eq!(result.remaining, []);
         }
         Verdict::Violated(found) => {
             let input = &found.inputs[0];
@@ -59,6 +60,11 @@ fn agree(
             );
             assert!(found.excess > 0);
             assert!(result.qc < one());
+            let candidate = result.remaining[0].candidate.as_ref().unwrap();
+            assert_eq!(
+                (candidate.excess, &candidate.inputs[0]),
+                (found.excess, input)
+            );
         }
         Verdict::Unknown(reason) => {
             assert!(matches!(reason, Reason::BoxLimit { .. }), "{reason}");
@@ -201,6 +207,31 @@ fn stopping_reports_the_fraction_proven_so_far() {
         matches!(result.verdict, Verdict::Unknown(Reason::Stopped { .. })),
         "{result}"
     );
+    let [remaining] = &result.remaining[..] else {
+        panic!("one constraint is open")
+    };
+    assert!(remaining.count > MOST_REGIONS, "{}", remaining.count);
+    assert_eq!(remaining.regions.len(), MOST_REGIONS);
+    assert!(remaining.regions.is_sorted_by(|a, b| a.excess >= b.excess));
+    for region in &remaining.regions {
+        assert!(region.excess.is_some_and(|excess| excess > 0));
+        let ends = region.bounds.iter().zip(&claim.region.bounds);
+        for ((low, high), (from, to)) in ends {
+            assert!(from <= low && low <= high && high <= to);
+        }
+    }
+    let candidate = remaining.candidate.as_ref().unwrap();
+    let input = &candidate.inputs[0];
+    assert_eq!(candidate.replay, Replay::Confirmed);
+    assert!(claim.region.contains(&input.features));
+    assert_eq!(
+        policy.forward(&input.features, &mut Scratch::new()),
+        input.heads
+    );
+    let excess = i64::from(input.heads[0]) - claim.constraints[0].bound;
+    assert_eq!(candidate.excess, i128::from(excess));
+    // The search comes as close as 20,000 samples did.
+    assert!(excess <= 0 && excess >= -15_500, "{excess}");
     let quick = quick_qc(&policy, &claim, 1000).unwrap();
     assert!((0.0..1.0).contains(&quick), "{quick}");
 }

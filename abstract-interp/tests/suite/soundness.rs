@@ -9,6 +9,8 @@ use tautline_abstract_interp::linear_bounds::{LinearBounds, Slopes};
 use tautline_abstract_interp::network::Network;
 use tautline_abstract_interp::objective::{Halfspace, Objective};
 use tautline_abstract_interp::op::{affine, clamp, relu};
+use tautline_abstract_interp::phase::{Phase, Side};
+use tautline_abstract_interp::zonotope::Zonotope;
 use tautline_core::policy::{Scratch, Skip};
 
 use crate::models::{Dice, header, random_box, random_point, random_policy};
@@ -59,6 +61,48 @@ fn every_operator_is_sound<D: AbstractDomain<Network, Bound = Interval>>(
     }
 }
 
+/// Phases of some hidden neurons, most of them as at a point of the box, so that the box is often
+/// not empty.
+fn phases_near(network: &Network, point: &[i64], dice: &mut Dice) -> Vec<Phase> {
+    let mut phases = vec![];
+    for (layer, values) in hidden_values(network, point).iter().enumerate() {
+        for (neuron, &value) in values.iter().enumerate() {
+            if dice.between(0, 3) == 0 {
+                let is_active = (value >= 1) != (dice.between(0, 19) == 0);
+                let side = if is_active {
+                    Side::Active
+                } else {
+                    Side::Inactive
+                };
+                phases.push(Phase {
+                    layer,
+                    neuron,
+                    side,
+                });
+            }
+        }
+    }
+    phases
+}
+
+/// The concrete values before every ReLU.
+fn hidden_values(network: &Network, point: &[i64]) -> Vec<Vec<i64>> {
+    let mut values = point.to_vec();
+    let layers = network.hidden().iter().map(|layer| {
+        let before = affine::concrete(layer, &values);
+        values = before.iter().map(|&value| relu::concrete(value)).collect();
+        before
+    });
+    layers.collect()
+}
+
+fn has_phases(network: &Network, phases: &[Phase], point: &[i64]) -> bool {
+    let values = hidden_values(network, point);
+    phases
+        .iter()
+        .all(|phase| phase.contains(values[phase.layer][phase.neuron]))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
@@ -81,6 +125,75 @@ proptest! {
         let mut dice = Dice(seed);
         let network = network(shape, skip, &mut dice);
         every_operator_is_sound(&network, &mut Intervals::default(), scale, &mut dice);
+    }
+
+    #[test]
+    fn zonotope_operators_are_sound(seed: u64, shape in 0usize..5, skip: bool, scale in 0.0..=1.0) {
+        let mut dice = Dice(seed);
+        let network = network(shape, skip, &mut dice);
+        every_operator_is_sound(&network, &mut Zonotope::default(), scale, &mut dice);
+    }
+
+    #[test]
+    fn bounds_under_phases_hold_wherever_the_phases_do(seed: u64, shape in 1usize..5, skip: bool, scale in 0.0..0.5) {
+        let mut dice = Dice(seed);
+        let network = network(shape, skip, &mut dice);
+        let region = random_box(network.table().version, scale, &mut dice);
+        let phases = phases_near(&network, &random_point(&region, &mut dice), &mut dice);
+        let mut heads = vec![(0, dice.between(-20, 20))];
+        heads.extend(seed.is_multiple_of(2).then(|| (1, dice.between(-20, 20))));
+        let objective = Objective { heads, features: vec![], bound: dice.between(-100_000, 100_000) };
+        let fact = Halfspace { terms: vec![(0, 1), (1, -2)], bound: dice.between(-40_000, 80_000) };
+        let mut linear = LinearBounds::default();
+        linear.phases.clone_from(&phases);
+        linear.beta = phases.iter().map(|_| dice.between(0, 1 << 18) as u32).collect();
+        linear.run(&network, &region);
+        let facts = std::slice::from_ref(&fact);
+        let upper = (!linear.is_empty()).then(|| linear.excess(&network, &objective, facts, &mut vec![]));
+        for _ in 0..60 {
+            let point = random_point(&region, &mut dice);
+            if !has_phases(&network, &phases, &point) {
+                continue;
+            }
+            prop_assert!(!linear.is_empty(), "{point:?} has the phases");
+            for (layer, values) in hidden_values(&network, &point).iter().enumerate() {
+                for (value, bounds) in values.iter().zip(linear.pre_activations(layer)) {
+                    prop_assert!(bounds.contains(*value), "layer {layer}: {value} not in {bounds:?}");
+                }
+            }
+            if fact.holds(&point) {
+                let excess = objective.excess(&point, &network.forward(&point)) as f64;
+                prop_assert!(upper.is_some_and(|upper| excess <= upper), "{excess} above {upper:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn floats_and_exact_rationals_prove_the_same_under_phases(seed: u64, shape in 1usize..4, skip: bool, scale in 0.0..0.3, two: bool) {
+        let mut dice = Dice(seed);
+        let network = network(shape, skip, &mut dice);
+        let region = random_box(network.table().version, scale, &mut dice);
+        let phases = phases_near(&network, &random_point(&region, &mut dice), &mut dice);
+        let mut heads = vec![(0, if seed.is_multiple_of(2) { 3 } else { -2 })];
+        heads.extend(two.then_some((1, 5)));
+        let mut objective = Objective { heads, features: vec![], bound: 0 };
+        let mut linear = LinearBounds::default();
+        linear.phases.clone_from(&phases);
+        linear.beta = phases.iter().map(|_| dice.between(0, 1 << 17) as u32).collect();
+        linear.run(&network, &region);
+        let alpha = linear.alpha();
+        let witness = Witness { alpha: &alpha, multipliers: &[], phases: &phases, beta: &linear.beta.clone() };
+        if linear.is_empty() {
+            objective.bound = -(1 << 40);
+            prop_assert!(exact::proves(&network, &region, &objective, &[], witness) || !linear.certain());
+            return Ok(());
+        }
+        let upper = linear.excess(&network, &objective, &[], &mut vec![]);
+        for slack in [-6, 0] {
+            objective.bound = upper as i64 + slack;
+            let exact = exact::proves(&network, &region, &objective, &[], witness);
+            prop_assert!(exact == (slack == 0) || !linear.certain(), "slack {slack} of {upper}");
+        }
     }
 
     #[test]

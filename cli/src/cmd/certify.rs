@@ -7,10 +7,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde::Serialize;
 use tautline_abstract_interp::{
-    Certification, ClaimResult, Counterexample, Limits, Progress, Verdict, Watch, certify,
+    Certification, ClaimResult, Counterexample, Evaluation, Limits, OpenRegion, Progress,
+    Remaining, Replay, Verdict, Watch, certify,
 };
 use tautline_certificates::check;
 use tautline_certificates::claim::{Claim, ClaimSet};
+use tautline_core::features::FeatureTable;
 use tautline_core::policy::Digest;
 
 use crate::clock::Stopwatch;
@@ -78,6 +80,42 @@ pub(crate) struct ClaimReport {
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     counterexample: Option<CounterexampleReport>,
+    /// What is left to prove, per constraint that was not proven.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    remaining: Vec<RemainingReport>,
+}
+
+/// What is left of a constraint when the search for its proof ends early.
+#[derive(Clone, Debug, Serialize)]
+struct RemainingReport {
+    constraint: String,
+    open_regions: usize,
+    /// Those with the largest bounds, worst first; not all of them where there are many.
+    regions: Vec<RegionReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    candidate: Option<CandidateReport>,
+}
+
+/// A region that is neither proven nor split.
+#[derive(Clone, Debug, Serialize)]
+struct RegionReport {
+    /// The features that are not free in it.
+    ranges: Vec<words::FeatureRange>,
+    /// Neurons whose phase is fixed in it.
+    phases: usize,
+    /// At most by how much the constraint is exceeded there, if anything is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    excess: Option<f64>,
+}
+
+/// The input that came closest to breaking a constraint.
+#[derive(Clone, Debug, Serialize)]
+struct CandidateReport {
+    /// By how much the constraint is exceeded; at most zero where it holds.
+    excess: f64,
+    /// Whether the deployed program says so.
+    confirmed: bool,
+    inputs: Vec<Vec<Figure>>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -170,25 +208,8 @@ impl ClaimReport {
     fn new(model: &Model, claim: &Claim, result: &ClaimResult) -> Self {
         let table = model.policy.table();
         let found = |found: &Counterexample| CounterexampleReport {
-            violated: claim
-                .constraints
-                .get(found.constraint)
-                .map_or_else(String::new, |constraint| {
-                    words::constraint(constraint, &claim.kind, table)
-                }),
-            inputs: found
-                .inputs
-                .iter()
-                .map(|input| {
-                    let values = words::evaluation(input, model.policy.header());
-                    let value = |(name, value, meaning)| Figure {
-                        name,
-                        value,
-                        meaning,
-                    };
-                    values.into_iter().map(value).collect()
-                })
-                .collect(),
+            violated: constraint_text(claim, found.constraint, table),
+            inputs: figures(model, &found.inputs),
         };
         let (reason, counterexample) = match &result.verdict {
             Verdict::Holds(_) => (None, None),
@@ -208,8 +229,63 @@ impl ClaimReport {
             boxes: result.boxes,
             reason,
             counterexample,
+            remaining: result
+                .remaining
+                .iter()
+                .map(|remaining| RemainingReport::new(model, claim, remaining))
+                .collect(),
         }
     }
+}
+
+impl RemainingReport {
+    fn new(model: &Model, claim: &Claim, remaining: &Remaining) -> Self {
+        let table = model.policy.table();
+        let constraint = claim.constraints.get(remaining.constraint);
+        // As the constraint is shown: with one as its first coefficient.
+        let scale = constraint.map_or(1, |it| {
+            let heads = it.heads.first().map(|&(_, c)| c);
+            heads.or(it.features.first().map(|&(_, d)| d)).unwrap_or(1)
+        });
+        let shown = |excess: f64| excess / (scale.abs() as f64) / ONE;
+        let region = |open: &OpenRegion| RegionReport {
+            ranges: words::ranges_of(&open.bounds, table),
+            phases: open.phases,
+            excess: open.excess.map(|excess| shown(excess as f64)),
+        };
+        Self {
+            constraint: constraint_text(claim, remaining.constraint, table),
+            open_regions: remaining.count,
+            regions: remaining.regions.iter().map(region).collect(),
+            candidate: remaining.candidate.as_ref().map(|it| CandidateReport {
+                excess: shown(it.excess as f64),
+                confirmed: it.replay == Replay::Confirmed,
+                inputs: figures(model, &it.inputs),
+            }),
+        }
+    }
+}
+
+fn constraint_text(claim: &Claim, number: usize, table: &FeatureTable) -> String {
+    claim
+        .constraints
+        .get(number)
+        .map_or_else(String::new, |one| {
+            words::constraint(one, &claim.kind, table)
+        })
+}
+
+fn figures(model: &Model, inputs: &[Evaluation]) -> Vec<Vec<Figure>> {
+    let figure = |(name, value, meaning)| Figure {
+        name,
+        value,
+        meaning,
+    };
+    let inputs = inputs.iter().map(|input| {
+        let values = words::evaluation(input, model.policy.header());
+        values.into_iter().map(figure).collect()
+    });
+    inputs.collect()
 }
 
 /// The claims as a table.
@@ -247,25 +323,78 @@ pub(crate) fn failures(claims: &[ClaimReport]) -> Result<String, std::fmt::Error
     for claim in claims {
         if let Some(reason) = &claim.reason {
             writeln!(text, "\n{}: undecided: {reason}", claim.name)?;
+            write!(text, "{}", left(claim)?)?;
         }
         let Some(found) = &claim.counterexample else {
             continue;
         };
         writeln!(text, "\n{}: violated: {}", claim.name, found.violated)?;
         writeln!(text, "  where {}", claim.given)?;
-        for (number, input) in found.inputs.iter().enumerate() {
-            if found.inputs.len() > 1 {
-                writeln!(text, "  input {}:", number + 1)?;
-            }
-            for Figure {
-                name,
-                value,
-                meaning,
-            } in input
-            {
-                writeln!(text, "    {name:<16} {value:>10.5}  {meaning}")?;
-            }
+        text.push_str(&inputs(&found.inputs)?);
+    }
+    Ok(text)
+}
+
+/// What is left to prove of an undecided claim.
+fn left(claim: &ClaimReport) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    writeln!(text, "  proven of the region: {} (QC)", claim.qc)?;
+    for remaining in &claim.remaining {
+        let open = remaining.open_regions;
+        writeln!(text, "  {}: {open} regions open", remaining.constraint)?;
+        for region in remaining.regions.iter().take(REGIONS_SHOWN) {
+            let range = |it: &words::FeatureRange| {
+                let (low, high) = (words::decimal(it.low), words::decimal(it.high));
+                format!("{} {low} to {high}", it.feature)
+            };
+            let ranges: Vec<_> = region.ranges.iter().map(range).collect();
+            let excess = region.excess.map_or_else(
+                || "not bounded yet".to_owned(),
+                |excess| format!("exceeded by at most {}", words::decimal(excess)),
+            );
+            let phases = match region.phases {
+                0 => String::new(),
+                count => format!(", {count} phases fixed"),
+            };
+            writeln!(text, "    {excess}{phases} in {}", ranges.join(", "))?;
+        }
+        let listed = remaining.regions.len().min(REGIONS_SHOWN);
+        if open > listed {
+            writeln!(text, "    and {} more", open - listed)?;
+        }
+        if let Some(candidate) = &remaining.candidate {
+            let by = words::decimal(candidate.excess);
+            let mark = if candidate.confirmed {
+                "confirmed by the deployed program"
+            } else {
+                "unconfirmed"
+            };
+            writeln!(text, "  closest input so far, excess {by}, {mark}:")?;
+            text.push_str(&inputs(&candidate.inputs)?);
         }
     }
     Ok(text)
 }
+
+fn inputs(inputs: &[Vec<Figure>]) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    for (number, input) in inputs.iter().enumerate() {
+        if inputs.len() > 1 {
+            writeln!(text, "  input {}:", number + 1)?;
+        }
+        for Figure {
+            name,
+            value,
+            meaning,
+        } in input
+        {
+            writeln!(text, "    {name:<16} {value:>10.5}  {meaning}")?;
+        }
+    }
+    Ok(text)
+}
+
+/// Open regions that the text names per constraint; JSON has more.
+const REGIONS_SHOWN: usize = 3;
+/// Units of 2⁻¹⁶ in one.
+const ONE: f64 = 65_536.0;

@@ -72,6 +72,15 @@ fn a_violated_claim_is_shown_with_its_input_and_writes_nothing() {
     };
     assert!(value("queueing") >= 0.5, "{input:?}");
     assert!(value("rate") < 0.9, "{input:?}");
+    let remaining = &report["claims"][0]["remaining"][0];
+    let candidate = &remaining["candidate"];
+    assert_eq!(remaining["constraint"], "rate ≥ 0.9");
+    assert_eq!(candidate["confirmed"], true);
+    let excess = 0.9 - value("rate");
+    assert!((candidate["excess"].as_f64().unwrap() - excess).abs() < 1e-4);
+    for region in remaining["regions"].as_array().unwrap() {
+        assert!(region["excess"].as_f64().unwrap() > 0.0, "{region}");
+    }
 }
 
 #[test]
