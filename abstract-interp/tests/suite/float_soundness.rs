@@ -138,7 +138,7 @@ proptest! {
         for effort in EFFORTS {
             let outcome = bounder.bound(&region, &rows, effort, None);
             prop_assert!(!outcome.infeasible);
-            for _ in 0..6 {
+            for _ in 0..2 {
                 let input = point(&region, draws);
                 for order in ORDERS {
                     let trace = evaluate(&network, &input, order, draws);

@@ -94,6 +94,22 @@ pub enum Effort {
 pub struct Hidden {
     /// `[layer][neuron]`; the output layer is the last.
     pub layers: Vec<Vec<Range>>,
+    /// What they were found for by linear bounds, if they were.
+    region: Option<Region>,
+}
+
+impl Hidden {
+    /// The first layer that may gain from another pass over `region`: where only phases are new, layers up
+    /// to the first of them stay as they are.
+    fn first_to_tighten(&self, region: &Region) -> usize {
+        match &self.region {
+            Some(own) if own.input == region.input && region.phases.starts_with(&own.phases) => {
+                let new = region.phases[own.phases.len()..].iter();
+                new.map(|phase| phase.layer + 1).min().unwrap_or(usize::MAX)
+            }
+            _ => 0,
+        }
+    }
 }
 
 /// Computes bounds; holds the prepared network and every buffer.
@@ -167,6 +183,8 @@ impl Bounder {
             self.bound_rows(rows, effort);
         }
         self.publish();
+        let linear = state == State::Bounded && effort != Effort::Intervals;
+        self.hidden.region = linear.then(|| region.clone());
         Outcome {
             infeasible: state == State::Infeasible,
             lower: &self.lower,
@@ -178,6 +196,9 @@ impl Bounder {
     /// Ranges and relaxations of every layer.
     fn enclose(&mut self, region: &Region, effort: Effort, known: Option<&Hidden>) -> State {
         self.input.enter(&region.input);
+        let first = known
+            .map_or(0, |known| known.first_to_tighten(region))
+            .max(1);
         for index in 0..self.layers.len() {
             let (before, rest) = self.layers.split_at_mut(index);
             let layer = &mut rest[0];
@@ -193,7 +214,7 @@ impl Bounder {
                 layer.intersect(known);
             }
             layer.fix(region.phases.iter().filter(|phase| phase.layer == index));
-            if effort != Effort::Intervals && index > 0 && prepared.bends {
+            if effort != Effort::Intervals && index >= first && prepared.bends {
                 let network = (&self.prepared, &*before, &self.input);
                 self.backward.tighten(network, layer, index, Wanted::Open);
                 layer.fix(region.phases.iter().filter(|phase| phase.layer == index));
