@@ -168,9 +168,8 @@ fn signatures_of_models_and_in_other_places_are_found() {
         "--public-key",
         &key,
     ];
-    let with = base
-        .iter()
-        .chain(&["--signed-model", "--signature", text(&moved)]);
+    let more = ["--signed-model", "--signature", text(&moved)];
+    let with = base.iter().chain(&more);
     let said = run(with).exits(0);
     assert!(said.stdout.contains("the model"), "{}", said.stdout);
     run(base).exits(3);
