@@ -152,7 +152,7 @@ fn multipliers(node: &mut Node) -> &mut Vec<(u8, u32)> {
 fn file_fields(shop: &mut Workshop) {
     let format = |reason| [FILE, "format", reason];
     shop.bytes("magic", "splits", format("not a certificate"), |it| {
-        it[1] ^= 1
+        it[1] ^= 1;
     });
     shop.bytes("version", "splits", format("version 2"), |it| it[4] = 2);
     shop.bytes("flags", "splits", format("flags"), |it| it[6] = 1);
@@ -182,7 +182,7 @@ fn sections(shop: &mut Workshop) {
         it.pop();
     });
     shop.sections("section-twice", "several", count, |it| {
-        it.push(it[2].clone())
+        it.push(it[2].clone());
     });
     let order = first("proves claim 2, claim 0 is next");
     shop.sections("sections-reordered", "several", order, |it| it.swap(0, 2));
@@ -202,7 +202,7 @@ fn sections(shop: &mut Workshop) {
     shop.sections("section-kind-of-pair", "several", pair, |it| it[1].kind = 1);
     let unsupported = first("unsupported kind 3 (rank grid)");
     shop.sections("section-kind-reserved", "several", unsupported, |it| {
-        it[0].kind = 3
+        it[0].kind = 3;
     });
     let after = first("1 bytes after its last tree");
     shop.sections("leaf-too-many", "splits", after, |it| it[0].payload.push(4));
@@ -302,6 +302,11 @@ fn relaxations(shop: &mut Workshop) {
         multipliers(&mut node).push((0, 1));
         with(certificate, node);
     });
+    slopes_as_bytes(shop);
+    used_facts(shop);
+}
+
+fn slopes_as_bytes(shop: &mut Workshop) {
     // 64, 128, 0, 1, 127: two bits each, then the explicit ones.
     let alphas = |reason| [ROOT, "format", reason];
     let payload = |codes: [u8; 2], explicit: &'static [u8]| {
@@ -328,6 +333,9 @@ fn relaxations(shop: &mut Workshop) {
         payload([12, 0], &[]),
     );
     shop.sections("padding", "splits", alphas("padding"), payload([0, 4], &[]));
+}
+
+fn used_facts(shop: &mut Workshop) {
     let zero = [
         "claim 0, constraint 0, node 2",
         "format",
@@ -343,15 +351,15 @@ fn relaxations(shop: &mut Workshop) {
         ("multiplier-more", 1 << 18),
     ] {
         shop.nodes(name, "facts", lost, move |nodes| {
-            multipliers(&mut nodes[2])[0].1 = by
+            multipliers(&mut nodes[2])[0].1 = by;
         });
     }
     shop.nodes("multiplier-dropped", "facts", lost, |nodes| {
-        multipliers(&mut nodes[2]).clear()
+        multipliers(&mut nodes[2]).clear();
     });
     let leaf = ["claim 0, constraint 0, node", "interval", "only shown"];
     shop.nodes("relaxation-made-interval", "facts", leaf, |nodes| {
-        nodes[2] = Node::Interval
+        nodes[2] = Node::Interval;
     });
 }
 
@@ -386,7 +394,7 @@ fn empties_and_corners(shop: &mut Workshop) {
         "may not stand under rule corner",
     ];
     shop.nodes("corner-below-corner", "corner", nested, |nodes| {
-        nodes.insert(1, Node::Corner)
+        nodes.insert(1, Node::Corner);
     });
     let none = |rule| {
         [
@@ -434,7 +442,7 @@ fn claims(shop: &mut Workshop) {
             _ => "bound-of-difference",
         };
         shop.claim(name, entry, unproven, |claim| {
-            claim.constraints[0].bound -= 1
+            claim.constraints[0].bound -= 1;
         });
     }
     shop.claim("region-wider", "intervals", unproven, |claim| {
@@ -511,6 +519,9 @@ fn pairs(shop: &mut Workshop) {
             claim.constraints[0].heads[0].1 = -1;
         },
     );
+}
+
+fn differences(shop: &mut Workshop) {
     let leaf = "claim 0, constraint 0, node 1";
     let alphas = [leaf, "difference", "5 slopes, the leaf needs 0"];
     shop.nodes("pair-with-slopes", "difference", alphas, |nodes| {
@@ -570,11 +581,11 @@ fn pairs(shop: &mut Workshop) {
     });
     let signs = ["claim 0, constraint 0", "sign", ""];
     shop.sections("pair-tree-dropped", "difference", signs, |it| {
-        it[0].payload.clear()
+        it[0].payload.clear();
     });
 }
 
-fn phases(shop: &mut Workshop) {
+fn betas(shop: &mut Workshop) {
     let leaf = |reason| ["claim 0, constraint 0, node 3", "relaxation", reason];
     let beta = |nodes: &mut Vec<Node>, change: fn(&mut Vec<u32>)| match &mut nodes[3] {
         Node::Relaxation { beta, .. } => change(beta),
@@ -624,6 +635,9 @@ fn phases(shop: &mut Workshop) {
         };
         beta.push(1);
     });
+}
+
+fn phase_splits(shop: &mut Workshop) {
     let again = [
         "claim 0, constraint 0, node 2",
         "phase split",
@@ -642,7 +656,7 @@ fn phases(shop: &mut Workshop) {
         "may not stand under rule phase split",
     ];
     shop.nodes("corner-below-phases", "phases", corner, |nodes| {
-        nodes.insert(2, Node::Corner)
+        nodes.insert(2, Node::Corner);
     });
     let missing = ["claim 0, constraint 0, node", "format", "a node is missing"];
     shop.sections("phase-uncovered", "phases", missing, |it| {
@@ -724,7 +738,9 @@ fn all() -> Workshop {
     empties_and_corners(&mut shop);
     claims(&mut shop);
     pairs(&mut shop);
-    phases(&mut shop);
+    differences(&mut shop);
+    betas(&mut shop);
+    phase_splits(&mut shop);
     models(&mut shop);
     shop
 }
@@ -733,13 +749,13 @@ fn all() -> Workshop {
 fn every_named_mutant_is_rejected_where_and_by_the_rule_and_for_the_reason_it_should_be() {
     let shop = all();
     let mut names = vec![];
-    let mut wrong = String::new();
+    let mut wrong = vec![];
     for mutant in &shop.mutants {
         let name = mutant.name;
         let entry = shop.entry(mutant.entry);
         let model = mutant.model.as_ref().unwrap_or(&entry.model);
         let Err(rejection) = check(model, &mutant.bytes, mutant.asked.as_ref()) else {
-            wrong.push_str(&format!("{name}: accepted\n"));
+            wrong.push(format!("{name}: accepted"));
             continue;
         };
         let said = [
@@ -751,7 +767,7 @@ fn every_named_mutant_is_rejected_where_and_by_the_rule_and_for_the_reason_it_sh
             && (mutant.expected[1].is_empty() || said[1] == mutant.expected[1])
             && said[2].contains(mutant.expected[2]);
         if !as_expected {
-            wrong.push_str(&format!("{name}: {said:?}, not {:?}\n", mutant.expected));
+            wrong.push(format!("{name}: {said:?}, not {:?}", mutant.expected));
         }
         let asks = if mutant.asked.is_some() {
             "other"
@@ -773,7 +789,7 @@ fn every_named_mutant_is_rejected_where_and_by_the_rule_and_for_the_reason_it_sh
         compare(&format!("reject/{name}.txt"), sidecar.as_bytes());
         names.extend([format!("{name}.tlc"), format!("{name}.txt")]);
     }
-    assert!(wrong.is_empty(), "{wrong}");
+    assert!(wrong.is_empty(), "{wrong:#?}");
     names.sort();
     assert_eq!(files("reject"), names, "no file without a mutant");
     assert!(
@@ -786,19 +802,20 @@ fn every_named_mutant_is_rejected_where_and_by_the_rule_and_for_the_reason_it_sh
 fn rejected_files_say_why_beside_them() {
     let read = |file: &str| std::fs::read(super::folder("").join(file)).unwrap();
     let mut count = 0;
-    for file in files("reject").iter().filter(|it| it.ends_with(".tlc")) {
-        let text = String::from_utf8(read(&format!("reject/{}.txt", &file[..file.len() - 4])));
+    let files = files("reject");
+    for name in files.iter().filter_map(|it| it.strip_suffix(".tlc")) {
+        let text = String::from_utf8(read(&format!("reject/{name}.txt")));
         let text = text.unwrap();
-        let field = |name: &str| {
+        let field = |key: &str| {
             let mut lines = text.lines();
-            lines.find_map(|line| line.strip_prefix(name)).unwrap()
+            lines.find_map(|line| line.strip_prefix(key)).unwrap()
         };
-        let certificate = read(&format!("reject/{file}"));
+        let certificate = read(&format!("reject/{name}.tlc"));
         let model = read(field("model: "));
         if field("claims: ") == "other" {
             assert!(
                 field("expect: ").starts_with("claims | claims | "),
-                "{file}"
+                "{name}"
             );
             continue;
         }
@@ -807,7 +824,7 @@ fn rejected_files_say_why_beside_them() {
             "{} | {} | {}",
             rejection.step, rejection.rule, rejection.reason
         );
-        assert_eq!(said, field("expect: "), "{file}");
+        assert_eq!(said, field("expect: "), "{name}");
         count += 1;
     }
     assert!(count > 50, "{count}");
