@@ -298,3 +298,49 @@ fn tiny_numbers_stay_inside() {
         assert!(lower[0] <= 0.0 && lower[1] < 0.0 && lower[1] > -1e-30);
     }
 }
+
+#[test]
+fn sums_that_cancel_stay_inside() {
+    // Large terms leave little, so that orders of summation differ by far more than the sum's own last digit.
+    let draws = &mut Draws(3);
+    let mut spread = 0.0f32;
+    for _ in 0..200 {
+        let mut layers = network(&[20, 6, 2], Kind::Leaky, Rounding::AnyOrder, draws)
+            .layers()
+            .to_vec();
+        for half in layers[0].weights.chunks_exact_mut(2) {
+            half[0] *= 1024.0;
+            half[1] = -half[0];
+        }
+        let network = FloatNetwork::new(20, layers).unwrap();
+        let mut input: Vec<f32> = (0..20).map(|_| draws.symmetric() as f32).collect();
+        for pair in input.chunks_exact_mut(2) {
+            pair[1] = pair[0];
+        }
+        let sides = input
+            .iter()
+            .map(|&x| Range::new(f64::from(x), f64::from(x)));
+        let region = Region {
+            input: sides.collect(),
+            phases: vec![],
+        };
+        let rows = [1.0, -1.0].map(|sign| Row {
+            outputs: vec![(0, sign)],
+            inputs: vec![],
+        });
+        let mut bounder = Bounder::new(&network);
+        let lower = bounder
+            .bound(&region, &rows, Effort::Crown, None)
+            .lower
+            .to_vec();
+        let mut ends = Ends::default();
+        IntervalBatch::new(&network).bound(1, &input, &[0.0; 20], &mut ends);
+        let outputs = ORDERS.map(|order| evaluate(&network, &input, order, draws)[1].1[0]);
+        for y in outputs {
+            assert!(lower[0] <= f64::from(y) && lower[1] <= -f64::from(y));
+            assert!(ends.low[0] <= y && y <= ends.high[0]);
+            spread = spread.max((y - outputs[0]).abs());
+        }
+    }
+    assert!(spread > 1e-4, "the orders differ by {spread} only");
+}

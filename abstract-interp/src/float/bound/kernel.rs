@@ -307,3 +307,75 @@ impl Enclose<'_> {
 pub(super) fn run<L: WithSimd>(arch: Arch, work: L) -> L::Output {
     arch.dispatch(work)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers that no short sum of is exact.
+    fn numbers(count: usize, seed: u64) -> Vec<f64> {
+        let mut state = seed;
+        let draws = (0..count).map(|_| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 11) as f64 / (1u64 << 53) as f64 - 0.5
+        });
+        draws.collect()
+    }
+
+    #[test]
+    fn every_width_of_vectors_gives_the_same_bits() {
+        let (inputs, lanes, list) = (31, 24, [0, 2, 3, 7, 8]);
+        let (rows, bent) = (numbers(9 * inputs, 1), numbers(list.len() * lanes, 2));
+        let product = |next: &mut Vec<f64>, scalar: bool| {
+            let product = Product {
+                list: &list,
+                bent: &bent,
+                rows: &rows,
+                inputs,
+                lanes,
+                next,
+            };
+            if scalar {
+                product.with_simd(pulp::Scalar);
+            } else {
+                run(Arch::new(), product);
+            }
+        };
+        let (mut wide, mut narrow) = (numbers(inputs * lanes, 3), numbers(inputs * lanes, 3));
+        product(&mut wide, false);
+        product(&mut narrow, true);
+        assert_eq!(wide, narrow);
+        let expected = (0..list.len()).fold(numbers(1, 3)[0], |sum, position| {
+            sum + rows[list[position] as usize * inputs] * bent[position * lanes]
+        });
+        assert_eq!(wide[0], expected);
+        let (columns, ends) = (numbers(lanes * inputs, 4), numbers(inputs, 5));
+        let upper: Vec<f64> = ends.iter().map(|end| end + 0.25).collect();
+        let reach: Vec<f64> = upper
+            .iter()
+            .zip(&ends)
+            .map(|(a, b)| a.abs().max(b.abs()))
+            .collect();
+        let enclose = |scalar: bool| {
+            let mut sums = [numbers(lanes, 6), numbers(lanes, 6), numbers(lanes, 7)];
+            let [low, high, magnitude] = &mut sums;
+            let from = [ends.as_slice(), &upper, &reach];
+            let enclose = Enclose {
+                columns: &columns,
+                from,
+                low,
+                high,
+                magnitude,
+            };
+            if scalar {
+                enclose.with_simd(pulp::Scalar);
+            } else {
+                run(Arch::new(), enclose);
+            }
+            sums
+        };
+        assert_eq!(enclose(false), enclose(true));
+    }
+}
