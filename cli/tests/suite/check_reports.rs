@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use roxmltree::Node;
 use serde_json::Value;
 use tautline_certificates::claim::ClaimSet;
 use tautline_certificates::format::{Certificate, Section};
@@ -45,9 +46,9 @@ fn part(folder: &TempDir, name: &str, keep: impl Fn(usize) -> bool) -> (PathBuf,
                     claim: claim_number,
                     trees,
                 },
-                other => {
+                pair @ Section::PairTree { .. } => {
                     assert_eq!(claim_number, 0, "the only section of its kind comes first");
-                    other
+                    pair
                 }
             });
         }
@@ -299,9 +300,9 @@ fn junit_has_a_case_per_claim_and_certificate_whatever_the_claims_are_called() {
         (count("tests"), count("failures"), count("skipped")),
         (8 + 8 + 1, 2, 7)
     );
-    let suites: Vec<_> = root.children().filter(|it| it.is_element()).collect();
+    let suites: Vec<_> = root.children().filter(Node::is_element).collect();
     assert_eq!(suites.len(), 3);
-    let cases = |suite: usize| suites[suite].children().filter(|it| it.is_element());
+    let cases = |suite: usize| suites[suite].children().filter(Node::is_element);
     let name = hostile.replace('\u{1b}', "\u{fffd}");
     assert!(cases(0).any(|case| case.attribute("name") == Some(&name)));
     let failure = |suite: usize| {
