@@ -6,10 +6,10 @@ use tautline_abstract_interp::float::range::Range;
 use tautline_abstract_interp::float::rounding::Rounding;
 
 /// splitmix64.
-pub struct Draws(pub u64);
+pub(crate) struct Draws(pub(crate) u64);
 
 impl Draws {
-    pub fn bits(&mut self) -> u64 {
+    pub(crate) fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = self.0;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -18,30 +18,35 @@ impl Draws {
     }
 
     /// In [0, 1).
-    pub fn unit(&mut self) -> f64 {
+    pub(crate) fn unit(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// In [−1, 1), with a variance of a third.
-    pub fn symmetric(&mut self) -> f64 {
+    pub(crate) fn symmetric(&mut self) -> f64 {
         2.0 * self.unit() - 1.0
     }
 
-    pub fn below(&mut self, count: usize) -> usize {
+    pub(crate) fn below(&mut self, count: usize) -> usize {
         (self.bits() % count as u64) as usize
     }
 }
 
 /// Activations of the hidden layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Relu,
     Leaky,
     /// All of them, and some weights are zero.
     Mixed,
 }
 
-pub fn network(shape: &[usize], kind: Kind, rounding: Rounding, draws: &mut Draws) -> FloatNetwork {
+pub(crate) fn network(
+    shape: &[usize],
+    kind: Kind,
+    rounding: Rounding,
+    draws: &mut Draws,
+) -> FloatNetwork {
     let layers = shape.windows(2).enumerate().map(|(index, pair)| {
         let is_last = index + 2 == shape.len();
         let reach = (6.0 / pair[0] as f64).sqrt();
@@ -74,7 +79,7 @@ pub fn network(shape: &[usize], kind: Kind, rounding: Rounding, draws: &mut Draw
     FloatNetwork::new(shape[0], layers.collect()).unwrap()
 }
 
-pub fn region(inputs: usize, radius: f64, draws: &mut Draws) -> Region {
+pub(crate) fn region(inputs: usize, radius: f64, draws: &mut Draws) -> Region {
     let input = (0..inputs).map(|_| {
         let centre = draws.symmetric() * 2.0;
         let low = single(centre - radius * draws.unit());
@@ -87,7 +92,7 @@ pub fn region(inputs: usize, radius: f64, draws: &mut Draws) -> Region {
 }
 
 /// A point with ends of the box among its values.
-pub fn point(region: &Region, draws: &mut Draws) -> Vec<f32> {
+pub(crate) fn point(region: &Region, draws: &mut Draws) -> Vec<f32> {
     let sides = region.input.iter().map(|range| {
         let inside = range.low + range.width() * draws.unit();
         let value = [range.low, range.high, inside, inside][draws.below(4)];
@@ -98,7 +103,7 @@ pub fn point(region: &Region, draws: &mut Draws) -> Vec<f32> {
 
 /// How a row is summed.
 #[derive(Clone, Copy, Debug)]
-pub enum Order {
+pub(crate) enum Order {
     Forward,
     Backward,
     Shuffled,
@@ -106,7 +111,7 @@ pub enum Order {
     Pairs,
 }
 
-pub const ORDERS: [Order; 5] = [
+pub(crate) const ORDERS: [Order; 5] = [
     Order::Forward,
     Order::Backward,
     Order::Shuffled,
@@ -115,7 +120,7 @@ pub const ORDERS: [Order; 5] = [
 ];
 
 /// Every layer's pre-activations and values in one order of summation.
-pub fn evaluate(
+pub(crate) fn evaluate(
     network: &FloatNetwork,
     input: &[f32],
     order: Order,
@@ -168,6 +173,6 @@ fn sum(terms: &[(f32, f32)], bias: f32, order: Order, draws: &mut Draws) -> f32 
     }
 }
 
-pub fn single(value: f64) -> f64 {
+pub(crate) fn single(value: f64) -> f64 {
     f64::from(value as f32)
 }
