@@ -43,7 +43,7 @@ pub struct Affine {
     pub scaled_bias: Vec<f64>,
     /// `(2^shift − 1) / 2^shift`, the most that the floor takes away.
     pub floor_loss: f64,
-    /// The largest Σ |weight| of an input over the neurons.
+    /// The largest Σ |weight| of an input, or of the bias, over the neurons.
     pub reach: u64,
 }
 
@@ -89,6 +89,10 @@ impl Network {
                         let column = weights.iter().skip(input).step_by(shape.inputs);
                         column.map(|weight: &i64| weight.unsigned_abs()).sum()
                     })
+                    .chain([bias
+                        .iter()
+                        .map(|bias: &i64| bias.unsigned_abs() >> 16)
+                        .sum()])
                     .max()
                     .unwrap_or(0),
                 weights,

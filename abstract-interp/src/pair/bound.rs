@@ -126,7 +126,7 @@ impl PairBounds {
         let bands = &self.bands;
         let known = pair.difference;
         pair.difference = narrow(&mut self.row, network, (layer, neuron), known, |row| {
-            row.descend(network, layer, Of::Difference, bands, |_, _, _| {})?;
+            row.descend(network, layer, Of::Difference, bands, region, |_, _, _| {})?;
             row.concretize(region)
         })?;
         Some(())
@@ -158,6 +158,7 @@ impl PairBounds {
             network.hidden_count(),
             Of::Difference,
             &self.bands,
+            region,
             seen,
         )
     }
@@ -214,7 +215,7 @@ impl Side {
                 };
                 if is_asked {
                     *bound = narrow(row, network, (layer, neuron), *bound, |row| {
-                        row.descend(network, layer, Of::Input, &self.bands, |_, _, _| {})?;
+                        row.descend(network, layer, Of::Input, &self.bands, input, |_, _, _| {})?;
                         row.concretize(input)
                     })?;
                 }

@@ -11,26 +11,33 @@ pub(super) struct Band {
     pub(super) lower: (i64, i64),
     /// Slope and offset above.
     pub(super) upper: (i64, i64),
+    /// Largest v.
+    pub(super) high: i64,
 }
 
 impl Band {
-    const SAME: Self = Self {
-        lower: (UNIT, 0),
-        upper: (UNIT, 0),
-    };
+    const fn same(high: i64) -> Self {
+        Self {
+            lower: (UNIT, 0),
+            upper: (UNIT, 0),
+            high,
+        }
+    }
 
     /// Around `max(z, 0)`, with a lower slope of one or zero, whichever leaves the smaller area.
     pub(super) fn of_relu(z: Interval) -> Self {
         if z.low >= 0 {
-            return Self::SAME;
-        }
-        if z.high <= 0 {
-            return Self::default();
+            return Self::same(z.high);
         }
         let lower = if z.high > -z.low { UNIT } else { 0 };
         Self {
             lower: (lower, 0),
-            upper: relu::upper_line(z),
+            upper: if z.high > 0 {
+                relu::upper_line(z)
+            } else {
+                (0, 0)
+            },
+            high: z.high,
         }
     }
 
@@ -91,12 +98,13 @@ impl Pair {
     /// exchanged.
     pub(super) fn band(self) -> Band {
         if self.is_active() {
-            return Band::SAME;
+            return Band::same(self.difference.high);
         }
         let (slope, offset) = self.swapped().above_relu();
         Band {
             lower: (slope, -offset),
             upper: self.above_relu(),
+            high: self.difference.high,
         }
     }
 
@@ -228,8 +236,9 @@ mod tests {
     #[test]
     fn differences_of_stable_neurons_are_exact() {
         let at = |low, high| Interval { low, high };
-        assert_eq!(Pair::new(at(0, 5), at(3, 9)).band(), Band::SAME);
-        assert_eq!(Pair::new(at(-5, 0), at(-9, -3)).band(), Band::default());
+        assert_eq!(Pair::new(at(0, 5), at(3, 9)).band(), Band::same(9));
+        let off = Pair::new(at(-5, 0), at(-9, -3)).band();
+        assert_eq!((off.lower, off.upper), ((0, 0), (0, 0)));
         // From active to inactive: the difference is what was there.
         let lost = Pair::new(at(7, 7), at(-2, -1)).band();
         assert_eq!((lost.lower, lost.upper), ((0, -7 * UNIT), (0, -7 * UNIT)));

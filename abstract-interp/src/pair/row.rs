@@ -24,7 +24,6 @@ pub(super) struct Row {
     pub(super) direct: Vec<i128>,
     pub(super) constant: i128,
     pub(super) bits: u32,
-    wide: Vec<i128>,
     narrow: Vec<i64>,
 }
 
@@ -47,9 +46,15 @@ impl Row {
         layer: usize,
         of: Of,
         bands: &[Vec<Band>],
+        input: &[Interval],
         mut seen: impl FnMut(usize, &[i128], u32),
     ) -> Option<()> {
         for index in (0..=layer).rev() {
+            if index < layer {
+                seen(index, &self.coefficients, self.bits);
+                self.relax(&bands[index])?;
+                self.round(network.layers()[index].reach, &bands[index], input)?;
+            }
             self.affine(&network.layers()[index], of)?;
             if index == network.hidden_count() {
                 let inputs = network.layers()[index].inputs;
@@ -59,10 +64,6 @@ impl Row {
                     *direct = direct.checked_add(coefficient)?;
                 }
                 self.coefficients.truncate(start);
-            }
-            if let Some(previous) = index.checked_sub(1) {
-                seen(previous, &self.coefficients, self.bits);
-                self.relax(&bands[previous])?;
             }
         }
         for (direct, &coefficient) in self.direct.iter_mut().zip(&self.coefficients) {
@@ -89,38 +90,55 @@ impl Row {
         self.scale_direct(bits)
     }
 
-    /// The product with a layer's weights, in 64 bits where that suffices.
+    /// The product with a layer's weights, in 64 bits.
     fn multiply(&mut self, layer: &Affine) -> Option<()> {
-        let largest = self.coefficients.iter().map(|c| c.unsigned_abs()).max()?;
-        let reach = largest.checked_mul(u128::from(layer.reach))?;
-        if reach <= i64::MAX as u128 {
-            self.narrow.clear();
-            self.narrow.resize(layer.inputs, 0);
-            for (neuron, &coefficient) in self.coefficients.iter().enumerate() {
-                let coefficient = coefficient as i64;
-                if coefficient != 0 {
-                    for (to, &weight) in self.narrow.iter_mut().zip(layer.row(neuron)) {
-                        *to += coefficient * weight;
-                    }
-                }
-            }
-            self.coefficients.clear();
-            let narrow = self.narrow.iter().map(|&value| i128::from(value));
-            self.coefficients.extend(narrow);
-        } else if reach <= i128::MAX as u128 {
-            self.wide.clear();
-            self.wide.resize(layer.inputs, 0);
-            for (neuron, &coefficient) in self.coefficients.iter().enumerate() {
-                if coefficient != 0 {
-                    for (to, &weight) in self.wide.iter_mut().zip(layer.row(neuron)) {
-                        *to += coefficient * i128::from(weight);
-                    }
-                }
-            }
-            std::mem::swap(&mut self.coefficients, &mut self.wide);
-        } else {
+        let most = self.coefficients.iter().map(|c| c.unsigned_abs()).max()?;
+        let reach = most.checked_mul(u128::from(layer.reach))?;
+        if reach > i64::MAX as u128 {
             return None;
         }
+        self.narrow.clear();
+        self.narrow.resize(layer.inputs, 0);
+        for (neuron, &coefficient) in self.coefficients.iter().enumerate() {
+            let coefficient = coefficient as i64;
+            if coefficient != 0 {
+                for (to, &weight) in self.narrow.iter_mut().zip(layer.row(neuron)) {
+                    *to += coefficient * weight;
+                }
+            }
+        }
+        self.coefficients.clear();
+        let narrow = self.narrow.iter().map(|&value| i128::from(value));
+        self.coefficients.extend(narrow);
+        Some(())
+    }
+
+    /// Drops low bits so that the next product fits 64 bits and the rest 128, as the checker does: a
+    /// coefficient λ becomes ⌊λ/2^r⌋, and the rest ρ ≥ 0 counts at most ρ·max(high, 0).
+    fn round(&mut self, reach: u64, bands: &[Band], input: &[Interval]) -> Option<()> {
+        let coefficients = largest(&self.coefficients) + bits_of(i128::from(reach));
+        let drop = coefficients
+            .saturating_sub(COEFFICIENT_BITS)
+            .max(largest(&self.direct).saturating_sub(DIRECT_BITS))
+            .max(bits_of(self.constant).saturating_sub(CONSTANT_BITS));
+        if drop == 0 {
+            return Some(());
+        }
+        self.bits = self.bits.checked_sub(drop)?;
+        let values = self.coefficients.iter_mut();
+        let values = values.zip(bands.iter().map(|band| band.high));
+        let direct = self
+            .direct
+            .iter_mut()
+            .zip(input.iter().map(|side| side.high));
+        for (coefficient, high) in values.chain(direct) {
+            let floor = *coefficient >> drop;
+            let rest = *coefficient - (floor << drop);
+            let term = rest.checked_mul(i128::from(high.max(0)))?;
+            self.constant = self.constant.checked_add(term)?;
+            *coefficient = floor;
+        }
+        self.constant = (self.constant >> drop) + 1;
         Some(())
     }
 
@@ -186,4 +204,24 @@ fn scale(value: i128, bits: u32) -> Option<i128> {
     (moved >> bits == value).then_some(moved)
 }
 
+/// Bits of the largest magnitude.
+fn largest(values: &[i128]) -> u32 {
+    values
+        .iter()
+        .map(|&value| bits_of(value))
+        .max()
+        .unwrap_or(0)
+}
+
+/// Bits of a magnitude.
+const fn bits_of(value: i128) -> u32 {
+    u128::BITS - value.unsigned_abs().leading_zeros()
+}
+
 const WEIGHT_BITS: u32 = 16;
+/// Bits that a coefficient times the next layer's reach keeps.
+const COEFFICIENT_BITS: u32 = 62;
+/// Bits that the coefficient of a feature keeps.
+const DIRECT_BITS: u32 = 72;
+/// Bits that the constant keeps.
+const CONSTANT_BITS: u32 = 80;

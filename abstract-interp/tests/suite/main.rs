@@ -7,6 +7,8 @@ mod determinism;
 #[cfg(test)]
 mod float_nets;
 #[cfg(test)]
+mod float_search;
+#[cfg(test)]
 mod float_soundness;
 #[cfg(test)]
 mod float_tightness;
@@ -16,6 +18,8 @@ mod models;
 mod onnx_bytes;
 #[cfg(test)]
 mod opinions;
+#[cfg(test)]
+mod pairs;
 #[cfg(test)]
 mod pinned;
 #[cfg(test)]

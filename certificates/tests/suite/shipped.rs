@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use tautline_certificates::check;
 use tautline_certificates::claim::ClaimSet;
+use tautline_certificates::{CheckedClaim, check};
 use tautline_core::policy::Digest;
 
 fn read(path: &str) -> Vec<u8> {
@@ -25,6 +25,23 @@ fn the_shipped_certificate_proves_the_standard_claims_of_the_shipped_model() {
 }
 
 #[test]
+fn the_shipped_certificate_about_pairs_proves_its_claims_of_the_shipped_model() {
+    let text = String::from_utf8(read("claims/pairs.toml")).unwrap();
+    let claims = ClaimSet::from_toml(&text, "pairs.toml").unwrap();
+    let (model, certificate) = (read("models/demo/model.tlm"), read("models/demo/pairs.tlc"));
+    let checked = check(&model, &certificate, Some(&claims)).unwrap();
+    assert_eq!(checked.claims().len(), claims.claims.len());
+    // What was proven by a tree does not hold by signs alone.
+    let leaves: Vec<_> = checked.claims().iter().map(CheckedClaim::leaves).collect();
+    assert!(leaves[..3].iter().all(|&leaves| leaves > 1), "{leaves:?}");
+    for place in (0..certificate.len()).step_by(7) {
+        let mut bad = certificate.clone();
+        bad[place] ^= 0x20;
+        assert!(check(&model, &bad, None).is_err(), "byte {place}");
+    }
+}
+
+#[test]
 fn every_flipped_byte_of_the_shipped_certificate_is_rejected() {
     let (model, certificate) = (
         read("models/demo/model.tlm"),
@@ -41,7 +58,11 @@ fn every_flipped_byte_of_the_shipped_certificate_is_rejected() {
 #[test]
 fn the_provenance_names_the_shipped_files() {
     let provenance = String::from_utf8(read("models/demo/provenance.toml")).unwrap();
-    for (key, file) in [("model", "model.tlm"), ("certificate", "certificate.tlc")] {
+    for (key, file) in [
+        ("model", "model.tlm"),
+        ("certificate", "certificate.tlc"),
+        ("pairs", "pairs.tlc"),
+    ] {
         let digest = Digest::of(&read(&format!("models/demo/{file}")));
         assert!(
             provenance.contains(&format!("{key}_sha256 = \"{digest}\"")),
