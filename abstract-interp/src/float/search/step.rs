@@ -112,7 +112,11 @@ impl Worker {
             input: node.input.clone(),
             phases: node.phases.clone(),
         };
-        let effort = Effort::Alpha { steps: STEPS };
+        let effort = if asked.is_empty() {
+            Effort::Intervals
+        } else {
+            Effort::Alpha { steps: STEPS }
+        };
         let outcome = self
             .bounder
             .bound(&region, &asked, effort, node.known.as_deref());
