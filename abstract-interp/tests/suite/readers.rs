@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use tautline_abstract_interp::float::network::{Activation, FloatNetwork};
 use tautline_abstract_interp::float::onnx::{self, OnnxError};
 use tautline_abstract_interp::float::rounding::Rounding;
+use tautline_abstract_interp::float::verdict::Verdict;
+use tautline_abstract_interp::float::verify::{Options, Watch, verify};
 use tautline_abstract_interp::float::{nnet, vnnlib};
 
 use crate::onnx_bytes::{Graph, Message, integer, integers, real};
@@ -202,6 +204,33 @@ proptest! {
             prop_assert_eq!(y[4 + at], x.clamp(-0.7, 0.3));
         }
     }
+}
+
+#[test]
+fn a_maximum_is_proven_to_be_no_less_than_what_it_is_of() {
+    let declared: String = (0..2)
+        .map(|at| format!("(declare-const X_{at} Real)"))
+        .collect();
+    let outputs: String = (0..8)
+        .map(|at| format!("(declare-const Y_{at} Real)"))
+        .collect();
+    let sides = "(assert (and (<= -1 X_0 1) (<= -1 X_1 1)))";
+    let decide = |condition: &str| {
+        let text = format!("{declared}{outputs}{sides}(assert {condition})");
+        let property = vnnlib::read(text.as_bytes()).unwrap();
+        let network = network(extremes());
+        let answer = verify(&network, &property, &Options::default(), Watch::none());
+        answer.unwrap().verdict
+    };
+    // Outputs: two maxima, two minima, two clipped inputs, two hidden values.
+    let never = "(or (<= (- Y_0 X_0) -0.001) (<= (- Y_1 Y_7) -0.001) (>= (- Y_2 X_0) 0.001) \
+        (>= (- Y_3 Y_7) 0.001) (>= Y_4 0.301) (<= Y_5 -0.701))";
+    assert_eq!(decide(never), Verdict::Holds);
+    assert!(matches!(decide("(<= Y_0 X_0)"), Verdict::Violated(_)));
+    assert!(matches!(
+        decide("(and (>= Y_4 0.299) (<= Y_5 -0.699))"),
+        Verdict::Violated(_)
+    ));
 }
 
 #[test]
