@@ -220,7 +220,7 @@ fn report(_: &mut Criterion) {
 /// Boxes beside each other.
 struct Batch {
     boxes: usize,
-    batch: IntervalBatch,
+    bounder: IntervalBatch,
     centre: Vec<f32>,
     radius: Vec<f32>,
     ends: Ends,
@@ -233,7 +233,7 @@ impl Batch {
         let centre = (0..inputs * boxes).map(|at| rows[at % boxes * inputs + at / boxes]);
         Self {
             boxes,
-            batch: IntervalBatch::new(network),
+            bounder: IntervalBatch::new(network),
             centre: centre.collect(),
             radius: vec![RADIUS as f32; inputs * boxes],
             ends: Ends::default(),
