@@ -241,7 +241,7 @@ impl Batch {
     }
 
     fn width(&mut self) -> f64 {
-        self.batch
+        self.bounder
             .bound(self.boxes, &self.centre, &self.radius, &mut self.ends);
         let ends = self.ends.low.iter().zip(&self.ends.high);
         ends.map(|(low, high)| f64::from(high - low)).sum()
