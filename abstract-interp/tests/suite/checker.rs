@@ -2,15 +2,19 @@
 
 use proptest::prelude::*;
 
+use tautline_abstract_interp::bab::{self, Branching, Budget, End, Flow, Goal};
 use tautline_abstract_interp::claim::{Claim, ClaimKind, ClaimSet, LinearConstraint};
 use tautline_abstract_interp::interval::Interval;
+use tautline_abstract_interp::network::Network;
+use tautline_abstract_interp::problem::Problem;
 use tautline_abstract_interp::{Limits, ProveError, Verdict, Watch, certify};
 use tautline_certificates::check_policy;
+use tautline_certificates::format::{Certificate, Node, Section};
 use tautline_core::policy::{HeadKind, Policy, Skip};
 
 use crate::models::{
-    Dice, hand_made_law, header, random_box, random_policy, rate_claim, sampled_maximum,
-    signed_policy, whole_policy,
+    Dice, attacked_maximum, hand_made_law, header, random_box, random_policy, rate_claim,
+    sampled_maximum, signed_policy, whole_policy,
 };
 
 const LIMITS: Limits = Limits {
@@ -87,6 +91,92 @@ proptest! {
             accepted(&policy, vec![claim, both]);
         }
     }
+}
+
+/// Proves the first constraint with phase splits wherever a neuron is open; the certificate and how
+/// many phase splits and weights of phases it holds.
+fn phase_proof(policy: &Policy<Vec<i16>>, claim: &Claim) -> Option<(Vec<u8>, usize, usize)> {
+    let network = Network::new(policy);
+    let problem = Problem::of_claim(&network, claim).ok()?.remove(0);
+    let budget = Budget {
+        boxes: 1500,
+        after_violation: 0,
+    };
+    let goal = Goal::Decide(Branching::Phases);
+    let End::Proven(tree) = bab::search(&problem, budget, goal, &|_| Flow::Continue).end else {
+        return None;
+    };
+    let (mut splits, mut weights) = (0, 0);
+    for node in &tree.nodes {
+        match node {
+            Node::PhaseSplit { .. } => splits += 1,
+            Node::Relaxation { beta, .. } => {
+                weights += beta.iter().filter(|&&beta| beta > 0).count()
+            }
+            _ => {}
+        }
+    }
+    let certificate = Certificate {
+        model: policy.digest(),
+        claims: ClaimSet {
+            feature_table: policy.header().feature_table,
+            claims: vec![claim.clone()],
+        },
+        sections: vec![Section::RegionTree {
+            claim: 0,
+            trees: vec![tree],
+        }],
+    };
+    Some((certificate.encode().unwrap(), splits, weights))
+}
+
+/// Trees of phases for every shape, one head and two, with facts, with corners and without.
+#[test]
+fn proofs_by_phases_are_accepted() {
+    let (mut found, mut all_splits, mut all_weights, mut corners) = (0, 0, 0, 0);
+    for seed in 0..90 {
+        let mut dice = Dice(seed + 500);
+        let shape = SHAPES[1 + seed as usize % 5];
+        let is_signed = seed % 3 == 0;
+        // Without links, so that corners can be moved to.
+        let table = u16::from(!is_signed);
+        let header = header(table, shape, 2, skip(seed % 2 == 0));
+        let policy = if is_signed {
+            signed_policy(header, &[1, 2, 7, 8, 9], &mut dice)
+        } else {
+            random_policy(header, &mut dice)
+        };
+        let scale = if is_signed { 0.9 } else { 0.4 };
+        let mut claim = rate_claim(&random_box(table, scale, &mut dice), 1, 0);
+        if seed % 4 == 0 {
+            claim.region.linear.push(LinearConstraint {
+                terms: vec![(7, 1), (8, -1)],
+                bound: 60_000,
+            });
+        }
+        if seed % 5 == 0 {
+            claim.constraints[0].heads.push((HeadKind::Pacing, 1));
+        }
+        if sampled_maximum(&policy, &claim, &mut dice, 100).is_none() {
+            continue;
+        }
+        claim.constraints[0].bound = attacked_maximum(&policy, &claim) + 200;
+        let Some((bytes, splits, weights)) = phase_proof(&policy, &claim) else {
+            continue;
+        };
+        if let Err(rejection) = check_policy(&policy, &bytes, None) {
+            panic!("seed {seed}: rejected: {rejection}");
+        }
+        found += 1;
+        all_splits += splits;
+        all_weights += weights;
+        corners += usize::from(is_signed && splits > 0);
+    }
+    let counts = (found, all_splits, all_weights, corners);
+    assert!(
+        found >= 25 && all_splits >= 25 && all_weights >= 12 && corners >= 1,
+        "{counts:?}"
+    );
 }
 
 #[test]
