@@ -179,3 +179,35 @@ const ROUNDS: u32 = 3;
 const WORTH: f64 = 0.95;
 /// Steps of the search for the best combination of two cuts.
 const TERNARY_STEPS: u32 = 12;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_takes_off_what_lies_beyond_it_and_nothing_else() {
+        let square = [Range::new(0.0, 1.0), Range::new(0.0, 1.0)];
+        // x + 2y ≤ 1/2 inside: the lower bound is zero at the origin.
+        let cut = Cut::new(&[1.0, 2.0], 0.0, 0.5, &square);
+        let mut left = square;
+        assert_eq!(clip(std::slice::from_ref(&cut), &mut left), Left::Something);
+        for (range, end) in left.iter().zip([0.5, 0.25]) {
+            assert!(range.low == 0.0 && range.high >= end && range.high < end + 1e-6);
+        }
+        let outside = Cut::new(&[1.0, 2.0], 0.6, 0.5, &square);
+        assert_eq!(clip(&[outside], &mut square.clone()), Left::Nothing);
+    }
+
+    #[test]
+    fn two_cuts_exclude_together_what_neither_does_alone() {
+        let square = [Range::new(0.0, 1.0), Range::new(0.0, 1.0)];
+        // x + y ≤ 0.9 and x + y ≥ 1.1.
+        let below = Cut::new(&[1.0, 1.0], 0.0, 0.9, &square);
+        let above = Cut::new(&[-1.0, -1.0], -2.0, -1.1, &square);
+        for cut in [&below, &above] {
+            let mut left = square;
+            assert_eq!(clip(std::slice::from_ref(cut), &mut left), Left::Something);
+        }
+        assert_eq!(clip(&[below, above], &mut square.clone()), Left::Nothing);
+    }
+}

@@ -183,3 +183,51 @@ pub(crate) fn share(depth: u32) -> BigRational {
 
 /// Open regions kept in order of their bounds; about 100 MB with the neurons' bounds.
 const LARGEST_HEAP: usize = 1 << 15;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(depth: u32, group: Option<usize>, priority: f64) -> Node {
+        Node {
+            query: 0,
+            input: vec![],
+            phases: vec![],
+            open: vec![],
+            depth,
+            group,
+            known: None,
+            priority,
+            number: 0,
+        }
+    }
+
+    #[test]
+    fn a_region_below_a_phase_split_counts_once_all_of_it_is_closed() {
+        let mut ledger = Ledger::default();
+        let root = node(0, None, 0.0);
+        let (depth, group) = ledger.split(&root, SplitKind::Input);
+        assert_eq!((depth, group), (1, None));
+        ledger.close(&node(depth, group, 0.0));
+        assert_eq!(ledger.proven(), share(1));
+        let (depth, group) = ledger.split(&node(1, None, 0.0), SplitKind::Phase);
+        let side = node(depth, group, 0.0);
+        assert_eq!(ledger.split(&side, SplitKind::Input), (1, group));
+        ledger.close(&side);
+        ledger.close(&side);
+        assert_eq!(ledger.proven(), share(1));
+        ledger.close(&side);
+        assert_eq!(ledger.proven(), share(0));
+    }
+
+    #[test]
+    fn the_least_safe_region_comes_first_and_the_older_of_equals() {
+        let mut queue = Queue::default();
+        for priority in [0.5, -1.0, f64::NEG_INFINITY, -1.0] {
+            queue.push(node(0, None, priority));
+        }
+        let order: Vec<u64> = queue.take(9).iter().map(|node| node.number).collect();
+        assert_eq!(order, [2, 1, 3, 0]);
+        assert_eq!(queue.len(), 0);
+    }
+}
