@@ -1,16 +1,24 @@
-//! Bounds and branch and bound: one box of each domain, and boxes per second.
+//! Bounds and branch and bound: one box of each domain, boxes per second, and leaves per second of
+//! a proof beside those of its check.
+#![expect(
+    clippy::expect_used,
+    reason = "the bench makes its own models and claims; a failure must stop it"
+)]
 
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-use tautline_abstract_interp::bab::{self, Budget, Flow, Goal};
-use tautline_abstract_interp::claim::{Claim, ClaimKind, Constraint, Region};
+use tautline_abstract_interp::bab::{self, Branching, Budget, End, Flow, Goal};
+use tautline_abstract_interp::claim::{Claim, ClaimKind, ClaimSet, Constraint, Region};
 use tautline_abstract_interp::domain::propagate;
 use tautline_abstract_interp::interval::{Interval, Intervals};
 use tautline_abstract_interp::linear_bounds::LinearBounds;
 use tautline_abstract_interp::network::Network;
 use tautline_abstract_interp::problem::Problem;
+use tautline_abstract_interp::zonotope::Zonotope;
+use tautline_certificates::check_policy;
+use tautline_certificates::format::{Certificate, Node, Section, Tree};
 use tautline_core::features::FeatureTable;
 use tautline_core::fixed::Q16;
 use tautline_core::policy::{
@@ -84,10 +92,14 @@ fn one_box(criterion: &mut Criterion) {
         let network = Network::new(&policy(table, hidden, skip));
         let region = region(&network, 0.025);
         let mut intervals = Intervals::default();
+        let mut zonotope = Zonotope::default();
         let mut linear = LinearBounds::default();
         let mut group = criterion.benchmark_group(name);
         group.bench_function("interval bound", |bencher| {
             bencher.iter(|| propagate(&network, black_box(&region), &mut intervals)[0]);
+        });
+        group.bench_function("zonotope bound", |bencher| {
+            bencher.iter(|| propagate(&network, black_box(&region), &mut zonotope)[0]);
         });
         group.bench_function("CROWN bound", |bencher| {
             bencher.iter(|| propagate(&network, black_box(&region), &mut linear)[0]);
@@ -96,12 +108,9 @@ fn one_box(criterion: &mut Criterion) {
     }
 }
 
-fn boxes_per_second(criterion: &mut Criterion) {
-    const BOXES: u64 = 4096;
-    let network = Network::new(&policy(1, &[32, 32], Skip::Linear));
-    let region = region(&network, 0.2);
-    let claim = Claim {
-        name: "never exactly one".to_owned(),
+fn claim(region: &[Interval], bound: i64) -> Claim {
+    Claim {
+        name: "rate stays below".to_owned(),
         says: String::new(),
         kind: ClaimKind::Point,
         region: Region {
@@ -114,9 +123,15 @@ fn boxes_per_second(criterion: &mut Criterion) {
         constraints: vec![Constraint {
             heads: vec![(HeadKind::Rate, 1)],
             features: vec![],
-            bound: 20_000,
+            bound,
         }],
-    };
+    }
+}
+
+fn boxes_per_second(criterion: &mut Criterion) {
+    const BOXES: u64 = 4096;
+    let network = Network::new(&policy(1, &[32, 32], Skip::Linear));
+    let claim = claim(&region(&network, 0.2), 20_000);
     let Ok(problems) = Problem::of_claim(&network, &claim) else {
         return;
     };
@@ -134,5 +149,75 @@ fn boxes_per_second(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, one_box, boxes_per_second);
+/// The lowest bound, in steps of 1/64, that the prover proves within a few hundred boxes: a proof
+/// with inputs and phases split.
+fn proof(policy: &Policy<Vec<i16>>, region: &[Interval]) -> Option<(Claim, Tree)> {
+    let network = Network::new(policy);
+    let mut best = None;
+    for bound in (-64..=64).rev() {
+        let claim = claim(region, bound * 1024);
+        let problems = Problem::of_claim(&network, &claim).expect("the claim fits the model");
+        let found = bab::search(&problems[0], BUDGET, DECIDE, &|_| Flow::Continue);
+        let End::Proven(tree) = found.end else { break };
+        best = Some((claim, tree));
+    }
+    best
+}
+
+fn leaves_per_second(criterion: &mut Criterion) {
+    let shapes: [(&str, u16, &[u16], f64); 2] = [
+        ("16-32-32-1", 0, &[32, 32], 0.03),
+        ("16-64-64-1", 0, &[64, 64], 0.02),
+    ];
+    for (name, table, hidden, radius) in shapes {
+        let policy = policy(table, hidden, Skip::None);
+        let network = Network::new(&policy);
+        let (claim, tree) = proof(&policy, &region(&network, radius)).expect("a bound is proven");
+        let is_leaf = |node: &&Node| {
+            !matches!(
+                node,
+                Node::Split { .. } | Node::PhaseSplit { .. } | Node::Corner
+            )
+        };
+        let leaves = tree.nodes.iter().filter(is_leaf).count();
+        let mut group = criterion.benchmark_group(format!("proof {name}, {leaves} leaves"));
+        group
+            .throughput(Throughput::Elements(leaves as u64))
+            .sample_size(10);
+        let problems = Problem::of_claim(&network, &claim).expect("the claim fits the model");
+        let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+        let alone = alone.expect("a thread starts");
+        group.bench_function("prove, one thread", |bencher| {
+            bencher.iter(|| {
+                alone.install(|| bab::search(&problems[0], BUDGET, DECIDE, &|_| Flow::Continue))
+            });
+        });
+        let certificate = Certificate {
+            model: policy.digest(),
+            claims: ClaimSet {
+                feature_table: table,
+                claims: vec![claim],
+            },
+            sections: vec![Section::RegionTree {
+                claim: 0,
+                trees: vec![tree],
+            }],
+        };
+        let bytes = certificate.encode().expect("the certificate encodes");
+        group.bench_function("check, one thread", |bencher| {
+            bencher.iter(|| {
+                check_policy(&policy, black_box(&bytes), None).expect("the proof is accepted")
+            });
+        });
+        group.finish();
+    }
+}
+
+const BUDGET: Budget = Budget {
+    boxes: 2_000,
+    after_violation: 0,
+};
+const DECIDE: Goal = Goal::Decide(Branching::Both);
+
+criterion_group!(benches, one_box, boxes_per_second, leaves_per_second);
 criterion_main!(benches);
