@@ -1,4 +1,9 @@
 //! Branch and bound over regions of inputs and phases of neurons.
+//!
+//! The least safe regions are bounded first, a batch at a time on all cores; a region is proven when
+//! all conjunctions are excluded, and passes what is left of it to two halves, with its neurons'
+//! ranges. Between batches gradient descent goes on from new starts. Batches and starts have fixed sizes
+//! and results are worked in in order, so neither tree nor verdict depends on the number of threads.
 
 mod branching;
 mod clip;
