@@ -2,7 +2,7 @@
 
 use super::line::{Band, Pair};
 use super::problem::PairProblem;
-use super::row::{Of, Row};
+use super::row::{Of, Row, Through};
 use crate::interval::Interval;
 use crate::network::Network;
 use crate::objective::Halfspace;
@@ -126,7 +126,13 @@ impl PairBounds {
         let bands = &self.bands;
         let known = pair.difference;
         pair.difference = narrow(&mut self.row, network, (layer, neuron), known, |row| {
-            row.descend(network, layer, Of::Difference, bands, region, |_, _, _| {})?;
+            let through = Through {
+                of: Of::Difference,
+                network,
+                bands,
+                input: region,
+            };
+            row.descend(through, layer, |_, _, _| {})?;
             row.concretize(region)
         })?;
         Some(())
@@ -153,14 +159,13 @@ impl PairBounds {
             weights[layer].clear();
             weights[layer].extend(coefficients.iter().map(|&c| c as f64 * unit));
         };
-        row.descend(
+        let through = Through {
+            of: Of::Difference,
             network,
-            network.hidden_count(),
-            Of::Difference,
-            &self.bands,
-            region,
-            seen,
-        )
+            bands: &self.bands,
+            input: region,
+        };
+        row.descend(through, network.hidden_count(), seen)
     }
 
     /// Weights of the facts that lower the bound: coordinate descent over the kinks.
@@ -215,7 +220,13 @@ impl Side {
                 };
                 if is_asked {
                     *bound = narrow(row, network, (layer, neuron), *bound, |row| {
-                        row.descend(network, layer, Of::Input, &self.bands, input, |_, _, _| {})?;
+                        let through = Through {
+                            of: Of::Input,
+                            network,
+                            bands: &self.bands,
+                            input,
+                        };
+                        row.descend(through, layer, |_, _, _| {})?;
                         row.concretize(input)
                     })?;
                 }

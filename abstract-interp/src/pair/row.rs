@@ -15,6 +15,17 @@ pub(super) enum Of {
     Difference,
 }
 
+/// What a row is carried through.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Through<'a> {
+    pub(super) of: Of,
+    pub(super) network: &'a Network,
+    /// Lines around every activation in front of the row.
+    pub(super) bands: &'a [Vec<Band>],
+    /// The box of the features.
+    pub(super) input: &'a [Interval],
+}
+
 /// `(Σ coefficient·value + Σ direct·feature + constant) / 2^bits`; its room is used again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Row {
@@ -42,13 +53,16 @@ impl Row {
     /// do not suffice. `seen` is told the coefficients in front of every activation, as floats.
     pub(super) fn descend(
         &mut self,
-        network: &Network,
+        through: Through<'_>,
         layer: usize,
-        of: Of,
-        bands: &[Vec<Band>],
-        input: &[Interval],
         mut seen: impl FnMut(usize, &[i128], u32),
     ) -> Option<()> {
+        let Through {
+            of,
+            network,
+            bands,
+            input,
+        } = through;
         for index in (0..=layer).rev() {
             if index < layer {
                 seen(index, &self.coefficients, self.bits);

@@ -20,6 +20,8 @@ mod differential;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
+mod pairs;
+#[cfg(test)]
 mod phases;
 #[cfg(test)]
 mod raw;
