@@ -245,7 +245,8 @@ impl RemainingReport {
         // As the constraint is shown: with one as its first coefficient.
         let scale = constraint.map_or(1, |it| {
             let heads = it.heads.first().map(|&(_, c)| c);
-            heads.or(it.features.first().map(|&(_, d)| d)).unwrap_or(1)
+            let features = || it.features.first().map(|&(_, d)| d);
+            heads.or_else(features).unwrap_or(1)
         });
         let shown = |excess: f64| excess / (scale.abs() as f64) / ONE;
         let region = |open: &OpenRegion| RegionReport {

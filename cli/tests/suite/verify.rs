@@ -32,8 +32,8 @@ fn files() -> Files {
     let folder = tempfile::tempdir().unwrap();
     Files {
         network: file(&folder, "distance.nnet", DISTANCE),
-        safe: file(&folder, "safe.vnnlib", &at_least("1.5")),
-        broken: file(&folder, "broken.vnnlib", &at_least("1.125")),
+        safe: file(&folder, "safe.vnnlib", at_least("1.5")),
+        broken: file(&folder, "broken.vnnlib", at_least("1.125")),
         folder,
     }
 }

@@ -35,10 +35,19 @@ struct Known {
     seconds: Vec<Option<f64>>,
 }
 
+/// All of `expected.csv`.
+#[derive(Default)]
+struct Expected {
+    /// Names of other tools, in the order of every row's seconds.
+    tools: Vec<String>,
+    /// By network and property.
+    known: BTreeMap<(PathBuf, PathBuf), Known>,
+}
+
 impl Instances {
     /// Reads a file, and `expected.csv` beside it.
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
-        let folder = path.parent().unwrap_or(Path::new(""));
+        let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let text = files::read_text("list of instances", path)?;
         let mut list = Vec::new();
         for (number, line) in lines(&text) {
@@ -52,13 +61,13 @@ impl Instances {
             );
         }
         let beside = folder.join("expected.csv");
-        let (names, known) = if beside.exists() {
+        let Expected { tools, known } = if beside.exists() {
             expected(&beside)?
         } else {
-            (Vec::new(), BTreeMap::new())
+            Expected::default()
         };
         let mut anchors: Vec<(String, Vec<Option<f64>>)> =
-            names.into_iter().map(|name| (name, Vec::new())).collect();
+            tools.into_iter().map(|name| (name, Vec::new())).collect();
         for instance in &mut list {
             let key = (clean(&instance.network), clean(&instance.property));
             let known = known.get(&key);
@@ -100,8 +109,7 @@ fn instance(line: &str, number: usize, folder: &Path) -> anyhow::Result<Instance
     })
 }
 
-/// Names of other tools, and what is known per network and property.
-fn expected(path: &Path) -> anyhow::Result<(Vec<String>, BTreeMap<(PathBuf, PathBuf), Known>)> {
+fn expected(path: &Path) -> anyhow::Result<Expected> {
     let text = files::read_text("table of expected verdicts", path)?;
     let mut lines = lines(&text);
     let header = lines.next().map_or("", |(_, line)| line);
@@ -134,9 +142,12 @@ fn expected(path: &Path) -> anyhow::Result<(Vec<String>, BTreeMap<(PathBuf, Path
         };
         known.insert((clean(cells[network]), clean(cells[property])), row);
     }
-    let names = anchors.iter();
-    let names = names.map(|&column| header[column].trim_end_matches("_s").to_owned());
-    Ok((names.collect(), known))
+    let tools = anchors.iter();
+    let tools = tools.map(|&column| header[column].trim_end_matches("_s").to_owned());
+    Ok(Expected {
+        tools: tools.collect(),
+        known,
+    })
 }
 
 /// Ours, and VNN-COMP's words.

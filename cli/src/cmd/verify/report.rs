@@ -225,8 +225,10 @@ pub(super) fn counterexample(found: &Counterexample) -> Result<String, std::fmt:
 
 fn values(found: &Counterexample) -> impl Iterator<Item = (String, f64)> {
     let named = |kind, values: &[f32]| {
-        let values = values.to_vec().into_iter().enumerate();
-        values.map(move |(number, value)| (format!("{kind}_{number}"), f64::from(value)))
+        let values: Vec<_> = values.iter().copied().enumerate().collect();
+        values
+            .into_iter()
+            .map(move |(number, value)| (format!("{kind}_{number}"), f64::from(value)))
     };
     named("X", &found.input).chain(named("Y", &found.output))
 }
