@@ -294,3 +294,18 @@ fn multipliers_close_the_gap_where_phases_are_fixed() {
         "{gaps} of {open_gaps}"
     );
 }
+
+#[test]
+fn neurons_are_bounded_without_any_row() {
+    let draws = &mut Draws(11);
+    let network = network(&[3, 8, 8, 2], Kind::Relu, Rounding::AnyOrder, draws);
+    let region = region(3, 0.3, draws);
+    let mut bounder = Bounder::new(&network);
+    let with = bounder
+        .bound(&region, &ends(&network), Effort::Crown, None)
+        .hidden
+        .clone();
+    let without = bounder.bound(&region, &[], Effort::Crown, None);
+    assert!(without.lower.is_empty() && !without.infeasible);
+    assert_eq!(without.hidden, &with);
+}

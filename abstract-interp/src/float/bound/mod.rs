@@ -179,7 +179,7 @@ impl Bounder {
         self.slopes.resize(rows.len() * inputs, 0.0);
         self.pass.clear();
         let state = self.enclose(region, effort, known);
-        if state == State::Bounded {
+        if state == State::Bounded && !rows.is_empty() {
             self.bound_rows(rows, effort);
         }
         self.publish();
