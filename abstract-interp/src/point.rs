@@ -133,6 +133,7 @@ fn left_over<S: AsRef<[i16]>>(
             .iter()
             .map(|ends| (ends.low as i32, ends.high as i32))
             .collect(),
+        changes: None,
         phases: waiting.phases,
         excess: waiting.excess.is_finite().then_some(waiting.excess as i64),
     };

@@ -144,15 +144,18 @@ pub struct Remaining {
     pub count: usize,
     /// Those with the largest bounds, worst first; at most [`MOST_REGIONS`].
     pub regions: Vec<OpenRegion>,
-    /// The point that came closest to breaking the constraint, or broke it furthest.
+    /// The point, or pair, that came closest to breaking the constraint, or broke it furthest.
     pub candidate: Option<Candidate>,
 }
 
 /// A region that is neither proven nor split.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenRegion {
-    /// Inclusive ends per feature, in units of 2⁻¹⁶.
+    /// Inclusive ends per feature, in units of 2⁻¹⁶; of the first input for a pair claim.
     pub bounds: Vec<(i32, i32)>,
+    /// Inclusive ends per feature of what the second input of a pair has more, in units of 2⁻¹⁶;
+    /// none for a claim about one input.
+    pub changes: Option<Vec<(i32, i32)>>,
     /// Neurons whose phase is fixed in it; with any, it is the part of the box where they are so.
     pub phases: usize,
     /// An upper bound of the excess in it (see [`Counterexample::excess`]), from it or the region
@@ -160,10 +163,10 @@ pub struct OpenRegion {
     pub excess: Option<i64>,
 }
 
-/// The point with the largest excess that a search saw.
+/// The point, or pair, with the largest excess that a search saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// One input; two for a pair claim.
+    /// One input; two (x, then x') for a pair claim.
     pub inputs: Vec<Evaluation>,
     /// By how much the left side exceeds the bound there; zero or less where it does not.
     pub excess: i128,

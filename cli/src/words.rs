@@ -3,7 +3,7 @@
 use serde::Serialize;
 use tautline_abstract_interp::Evaluation;
 use tautline_certificates::claim::{Claim, ClaimKind, Constraint};
-use tautline_core::features::FeatureTable;
+use tautline_core::features::{Feature, FeatureTable};
 use tautline_core::policy::ModelHeader;
 
 /// Units of features and heads per one.
@@ -68,15 +68,25 @@ pub(crate) fn ranges_of(bounds: &[(i32, i32)], table: &FeatureTable) -> Vec<Feat
     let bounds = table.features.iter().zip(bounds);
     let restricted =
         bounds.filter(|(feature, bounds)| **bounds != (feature.low.units(), feature.high.units()));
-    let ranges = restricted.map(|(feature, &(low_units, high_units))| FeatureRange {
+    restricted.map(range).collect()
+}
+
+/// The ranges of what a second input has more, for the features that may differ at all.
+pub(crate) fn changes_of(changes: &[(i32, i32)], table: &FeatureTable) -> Vec<FeatureRange> {
+    let changes = table.features.iter().zip(changes);
+    let differing = changes.filter(|(_, ends)| **ends != (0, 0));
+    differing.map(range).collect()
+}
+
+fn range((feature, &(low_units, high_units)): (&Feature, &(i32, i32))) -> FeatureRange {
+    FeatureRange {
         feature: feature.name,
         meaning: feature.meaning,
         low: f64::from(low_units) / ONE,
         high: f64::from(high_units) / ONE,
         low_units,
         high_units,
-    });
-    ranges.collect()
+    }
 }
 
 /// Text that somebody else wrote, without letters that move a terminal's cursor, end the line or

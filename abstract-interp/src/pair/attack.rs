@@ -6,14 +6,9 @@ use super::problem::PairProblem;
 use crate::interval::Interval;
 use crate::search::{Random, sample};
 
-/// A pair of the box at which the facts hold and the objective is exceeded, if one turns up.
-pub(super) fn violation(problem: &PairProblem<'_>) -> Option<Vec<i64>> {
-    let (pair, excess) = strongest(problem)?;
-    (excess > 0).then_some(pair)
-}
-
-/// The pair with the largest excess that coordinate ascent finds from samples, the first of equals.
-fn strongest(problem: &PairProblem<'_>) -> Option<(Vec<i64>, i128)> {
+/// The pair with the largest excess that coordinate ascent finds from samples, the first of equals,
+/// behind that excess; the facts hold for it.
+pub(super) fn strongest(problem: &PairProblem<'_>) -> Option<(i128, Vec<i64>)> {
     let found: Vec<_> = (0..STARTS)
         .into_par_iter()
         .filter_map(|number| {
@@ -26,23 +21,23 @@ fn strongest(problem: &PairProblem<'_>) -> Option<(Vec<i64>, i128)> {
             let is_pair = repair(problem, &problem.region, &mut pair);
             is_pair.then(|| {
                 let excess = climb(problem, &mut pair);
-                (pair, excess)
+                (excess, pair)
             })
         })
         .collect();
-    let better = |best: Option<(Vec<i64>, i128)>, next: (Vec<i64>, i128)| match best {
-        Some(best) if best.1 >= next.1 => Some(best),
+    let better = |best: Option<(i128, Vec<i64>)>, next: (i128, Vec<i64>)| match best {
+        Some(best) if best.0 >= next.0 => Some(best),
         _ => Some(next),
     };
     found.into_iter().fold(None, better)
 }
 
-/// A pair of a box to which a bound's slopes point, if it breaks the constraint.
+/// A pair of a box to which a bound's slopes point, behind its excess.
 pub(super) fn near(
     problem: &PairProblem<'_>,
     region: &[Interval],
     slopes: &[f64],
-) -> Option<Vec<i64>> {
+) -> Option<(i128, Vec<i64>)> {
     let ends = region.iter().zip(slopes);
     let mut pair: Vec<i64> = ends
         .map(|(side, &slope)| {
@@ -55,8 +50,8 @@ pub(super) fn near(
             }
         })
         .collect();
-    let is_pair = repair(problem, region, &mut pair) && problem.excess_at(&pair) > 0;
-    is_pair.then_some(pair)
+    let is_pair = repair(problem, region, &mut pair);
+    is_pair.then(|| (problem.excess_at(&pair), pair))
 }
 
 /// Moves one place at a time to where the excess is largest, while that helps.

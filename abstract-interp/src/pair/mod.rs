@@ -17,14 +17,20 @@ mod tests;
 use num_bigint::BigInt;
 use num_rational::BigRational;
 use tautline_certificate_format::claim::{Claim, Difference};
-use tautline_core::policy::{Policy, Scratch};
+use tautline_certificate_format::format::Tree;
+use tautline_core::policy::Policy;
 
+use crate::bab::Budget;
+use crate::interval::Interval;
+use crate::network::Network;
 use crate::problem::Problem;
-use crate::prove::{Limits, Progress, Watch};
+use crate::prove::{Limits, Progress, Watch, belongs, evaluate};
 use crate::signs::Sign;
-use crate::verdict::{ClaimResult, Counterexample, Evaluation, Proof, Reason, Verdict};
+use crate::verdict::{
+    Candidate, ClaimResult, Counterexample, OpenRegion, Proof, Reason, Remaining, Replay, Verdict,
+};
 use problem::PairProblem;
-use search::{Found, Standing};
+use search::{Found, Open, Standing};
 
 /// True where the signs show that moving the features as they differ cannot raise Σ c·head, which
 /// a bound of at least zero allows.
@@ -75,6 +81,10 @@ pub(crate) fn prove<S: AsRef<[i16]>>(
     if by_signs.all(|(number, problem)| sign_rule(problem, number, &differences).is_ok()) {
         return result;
     }
+    let budget = Budget {
+        boxes: limits.max_boxes.min(MOST_BOXES),
+        after_violation: limits.after_violation,
+    };
     let mut trees = vec![];
     let mut failed: Option<Verdict> = None;
     for (number, problem) in problems.iter().enumerate() {
@@ -91,10 +101,15 @@ pub(crate) fn prove<S: AsRef<[i16]>>(
             });
             (watch.stop)()
         };
-        let found = search::search(&pairs, limits.max_boxes.min(MOST_BOXES), &stop);
+        let found = search::search(&pairs, budget, &stop);
         result.boxes += found.boxes;
         result.qc -= one() - found.fraction.clone();
-        match conclude(policy, claim, &pairs, number, found) {
+        let candidate = candidate(policy, claim, &pairs, &found);
+        if found.proof.is_none() {
+            let remaining = left_over(pairs.network, number, &found, candidate.clone());
+            result.remaining.push(remaining);
+        }
+        match conclude(number, budget, found, candidate) {
             Ok(tree) => trees.push(tree),
             // A violation outranks an earlier unknown.
             Err(verdict @ Verdict::Violated(_)) => {
@@ -111,58 +126,97 @@ pub(crate) fn prove<S: AsRef<[i16]>>(
     result
 }
 
-fn conclude<S: AsRef<[i16]>>(
-    policy: &Policy<S>,
-    claim: &Claim,
-    pairs: &PairProblem<'_>,
+fn conclude(
     constraint: usize,
+    budget: Budget,
     found: Found,
-) -> Result<tautline_certificate_format::format::Tree, Verdict> {
-    let open = found.open;
-    if let Some(pair) = &found.violation {
-        let (first, second) = pairs.inputs(pair);
-        let inputs = vec![evaluate(policy, &first), evaluate(policy, &second)];
-        let mut heads = inputs[1].heads.map(i64::from);
-        for (head, &before) in heads.iter_mut().zip(&inputs[0].heads) {
-            *head -= i64::from(before);
-        }
-        let excess = pairs.objective.excess(pair, &heads);
-        let belongs = |input: &Evaluation| {
-            policy.table().contains(&input.features) && claim.region.contains(&input.features)
-        };
-        let differs = pairs.facts_hold(pair)
-            && pair
-                .iter()
-                .zip(&pairs.region)
-                .all(|(&value, side)| side.contains(value));
-        if excess > 0 && differs && inputs.iter().all(belongs) {
-            return Err(Verdict::Violated(Counterexample {
-                constraint,
-                inputs,
-                excess,
-            }));
-        }
+    candidate: Option<Candidate>,
+) -> Result<Tree, Verdict> {
+    if let Some(Candidate {
+        inputs,
+        excess: excess @ 1..,
+        replay: Replay::Confirmed,
+    }) = candidate
+    {
+        return Err(Verdict::Violated(Counterexample {
+            constraint,
+            inputs,
+            excess,
+        }));
     }
+    let open = found.open;
     found.proof.ok_or_else(|| {
         Verdict::Unknown(if found.stopped {
             Reason::Stopped { constraint, open }
-        } else if found.violation.is_some() {
-            Reason::Exhausted { constraint, open }
-        } else {
-            let limit = found.boxes;
+        } else if found.boxes >= budget.boxes {
+            let limit = budget.boxes;
             Reason::BoxLimit {
                 constraint,
                 limit,
                 open,
             }
+        } else {
+            // Nothing can be cut, or the deployed program did not confirm a violation.
+            Reason::Exhausted { constraint, open }
         })
     })
 }
 
-fn evaluate<S: AsRef<[i16]>>(policy: &Policy<S>, point: &[i64]) -> Evaluation {
-    let features: Vec<i32> = point.iter().map(|&value| value as i32).collect();
-    let heads = policy.forward(&features, &mut Scratch::new());
-    Evaluation { features, heads }
+/// The best pair of a search, and whether the deployed program gives the same excess.
+fn candidate<S: AsRef<[i16]>>(
+    policy: &Policy<S>,
+    claim: &Claim,
+    pairs: &PairProblem<'_>,
+    found: &Found,
+) -> Option<Candidate> {
+    let (excess, pair) = found.candidate.as_ref()?;
+    let (first, second) = pairs.inputs(pair);
+    let inputs = vec![evaluate(policy, &first), evaluate(policy, &second)];
+    let mut heads = inputs[1].heads.map(i64::from);
+    for (head, &before) in heads.iter_mut().zip(&inputs[0].heads) {
+        *head -= i64::from(before);
+    }
+    let replayed = pairs.objective.excess(pair, &heads);
+    let mut sides = pair.iter().zip(&pairs.region);
+    let differs = pairs.facts_hold(pair) && sides.all(|(&value, side)| side.contains(value));
+    let belong = inputs.iter().all(|input| belongs(policy, claim, input));
+    Some(Candidate {
+        inputs,
+        excess: *excess,
+        replay: if replayed == *excess && differs && belong {
+            Replay::Confirmed
+        } else {
+            Replay::Unconfirmed
+        },
+    })
+}
+
+fn left_over(
+    network: &Network,
+    constraint: usize,
+    found: &Found,
+    candidate: Option<Candidate>,
+) -> Remaining {
+    let ends = |sides: &[Interval]| {
+        let ends = sides.iter();
+        ends.map(|side| (side.low as i32, side.high as i32))
+            .collect()
+    };
+    let region = |open: &Open| {
+        let (changes, bounds) = open.region.split_at(network.inputs());
+        OpenRegion {
+            bounds: ends(bounds),
+            changes: Some(ends(changes)),
+            phases: 0,
+            excess: open.excess.and_then(|excess| i64::try_from(excess).ok()),
+        }
+    };
+    Remaining {
+        constraint,
+        count: found.open,
+        regions: found.regions.iter().map(region).collect(),
+        candidate,
+    }
 }
 
 /// With every box one node, the proof stays below the format's 2²⁴ nodes.

@@ -15,15 +15,19 @@ use tautline_certificate_format::format::{Node, Tree};
 use super::attack;
 use super::bound::PairBounds;
 use super::problem::PairProblem;
+use crate::bab::Budget;
 use crate::interval::Interval;
+use crate::verdict::MOST_REGIONS;
 
 /// What came of a search.
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
     /// The proof, if every box is proven.
     pub proof: Option<Tree>,
-    /// A pair that breaks the constraint, if one was found.
-    pub violation: Option<Vec<i64>>,
+    /// The pair with the largest excess seen.
+    pub candidate: Option<Candidate>,
+    /// Open boxes with the largest bounds, worst first.
+    pub regions: Vec<Open>,
     /// Proven fraction of the pairs of the box.
     pub fraction: BigRational,
     /// Boxes bounded.
@@ -33,6 +37,9 @@ pub(crate) struct Found {
     /// True if the callback ended it.
     pub stopped: bool,
 }
+
+/// A pair at which the facts hold, behind its excess.
+pub(crate) type Candidate = (i128, Vec<i64>);
 
 /// Where a search stands.
 #[derive(Clone, Copy, Debug)]
@@ -48,30 +55,40 @@ pub(crate) struct Standing {
 /// Searches one problem; `stop` sees where it stands after every batch and may end it.
 pub(crate) fn search(
     problem: &PairProblem<'_>,
-    most_boxes: u64,
+    budget: Budget,
     stop: &(dyn Fn(Standing) -> bool + Sync),
 ) -> Found {
     let root = Open {
         node: 0,
         region: problem.region.clone(),
         share: 1.0,
-        excess: i128::MAX,
+        excess: None,
+        key: i128::MAX,
     };
     let mut search = Search {
         problem,
         nodes: vec![Entry::Open],
         queue: BinaryHeap::from([root]),
-        stuck: 0,
+        by_size: false,
+        stuck: vec![],
         boxes: 0,
         proven: 0.0,
-        violation: attack::violation(problem),
+        candidate: attack::strongest(problem),
     };
     let mut stopped = false;
-    while search.violation.is_none() && !search.queue.is_empty() && search.boxes < most_boxes {
-        search.step((most_boxes - search.boxes).min(BATCH) as usize);
+    let mut left = budget.boxes;
+    loop {
+        if !search.by_size && search.is_violated() {
+            left = left.min(budget.after_violation);
+            search.order_by_size();
+        }
+        if search.queue.is_empty() || left == 0 {
+            break;
+        }
+        left -= search.step(left.min(BATCH) as usize);
         let standing = Standing {
             boxes: search.boxes,
-            open: search.queue.len() + search.stuck,
+            open: search.queue.len() + search.stuck.len(),
             proven: search.proven.min(1.0),
         };
         if stop(standing) {
@@ -86,10 +103,11 @@ struct Search<'p> {
     problem: &'p PairProblem<'p>,
     nodes: Vec<Entry>,
     queue: BinaryHeap<Open>,
-    stuck: usize,
+    by_size: bool,
+    stuck: Vec<Open>,
     boxes: u64,
     proven: f64,
-    violation: Option<Vec<i64>>,
+    candidate: Option<Candidate>,
 }
 
 enum Entry {
@@ -110,22 +128,42 @@ enum Outcome {
     Proven(Node),
     Open {
         cut: Option<Cut>,
-        excess: i128,
-        violation: Option<Vec<i64>>,
+        excess: Option<i128>,
+        candidate: Option<Candidate>,
     },
 }
 
 /// A box that waits.
 #[derive(Clone, Debug)]
-struct Open {
+pub(crate) struct Open {
     node: usize,
-    region: Vec<Interval>,
+    /// Its sides.
+    pub region: Vec<Interval>,
     share: f64,
-    excess: i128,
+    /// Upper bound of the excess in it, where it or what it was cut from was bounded.
+    pub excess: Option<i128>,
+    /// The largest is bounded first.
+    key: i128,
 }
 
 impl Search<'_> {
-    fn step(&mut self, count: usize) {
+    fn is_violated(&self) -> bool {
+        matches!(self.candidate, Some((excess, _)) if excess > 0)
+    }
+
+    /// From now on the largest box is bounded first: what is left to do is to measure.
+    fn order_by_size(&mut self) {
+        self.by_size = true;
+        let open = std::mem::take(&mut self.queue).into_iter();
+        let keyed = |open: Open| Open {
+            key: size_key(open.share),
+            ..open
+        };
+        self.queue = open.map(keyed).collect();
+    }
+
+    /// Bounds the next boxes and enters the results; returns how many.
+    fn step(&mut self, count: usize) -> u64 {
         let batch: Vec<_> = (0..count).map_while(|_| self.queue.pop()).collect();
         let problem = self.problem;
         let outcomes: Vec<_> = batch
@@ -134,14 +172,16 @@ impl Search<'_> {
                 bound(problem, bounds, open)
             })
             .collect();
-        self.boxes += batch.len() as u64;
-        for (open, outcome) in batch.iter().zip(outcomes) {
+        let count = batch.len() as u64;
+        self.boxes += count;
+        for (open, outcome) in batch.into_iter().zip(outcomes) {
             self.enter(open, outcome);
         }
+        count
     }
 
-    fn enter(&mut self, open: &Open, outcome: Outcome) {
-        let (cut, excess) = match outcome {
+    fn enter(&mut self, mut open: Open, outcome: Outcome) {
+        let (cut, order) = match outcome {
             Outcome::Proven(leaf) => {
                 self.nodes[open.node] = Entry::Leaf(leaf);
                 self.proven += open.share;
@@ -150,14 +190,17 @@ impl Search<'_> {
             Outcome::Open {
                 cut,
                 excess,
-                violation,
+                candidate,
             } => {
-                self.violation = self.violation.take().or(violation);
-                (cut, excess)
+                self.see(candidate);
+                let known = [open.excess, excess].into_iter().flatten().min();
+                let order = excess.or(open.excess).unwrap_or(i128::MAX);
+                open.excess = known;
+                (cut, order)
             }
         };
         let Some(cut) = cut else {
-            self.stuck += 1;
+            self.stuck.push(open);
             return;
         };
         let left = self.nodes.len();
@@ -165,29 +208,51 @@ impl Search<'_> {
         self.nodes[open.node] = Entry::Split { cut, left };
         let whole = (open.region[cut.place].width() + 1) as f64;
         for (side, region) in halves(&open.region, cut).into_iter().enumerate() {
-            let part = (region[cut.place].width() + 1) as f64 / whole;
+            let share = open.share * (region[cut.place].width() + 1) as f64 / whole;
             self.queue.push(Open {
                 node: left + side,
                 region,
-                share: open.share * part,
-                excess,
+                share,
+                excess: open.excess,
+                key: if self.by_size { size_key(share) } else { order },
             });
         }
     }
 
-    fn finish(self, stopped: bool) -> Found {
-        let open = self.queue.len() + self.stuck;
+    /// Keeps the candidate with the larger excess, the earlier one of two equals.
+    fn see(&mut self, candidate: Option<Candidate>) {
+        if let Some(new) = candidate
+            && self.candidate.as_ref().is_none_or(|old| new.0 > old.0)
+        {
+            self.candidate = Some(new);
+        }
+    }
+
+    fn finish(mut self, stopped: bool) -> Found {
+        let open = self.queue.len() + self.stuck.len();
         let fraction = self.fraction();
-        let (boxes, violation) = (self.boxes, self.violation.clone());
-        let is_proven = open == 0 && violation.is_none();
+        let is_proven = open == 0 && !self.is_violated();
+        let (boxes, candidate) = (self.boxes, self.candidate.take());
+        let regions = self.waiting();
         Found {
             proof: if is_proven { self.into_proof() } else { None },
-            violation,
+            candidate,
+            regions,
             fraction,
             boxes,
             open,
             stopped,
         }
+    }
+
+    /// The open boxes with the largest bounds.
+    fn waiting(&mut self) -> Vec<Open> {
+        let mut open = std::mem::take(&mut self.stuck);
+        open.extend(std::mem::take(&mut self.queue));
+        let bound = |open: &Open| open.excess.unwrap_or(i128::MAX);
+        open.sort_by(|a, b| bound(b).cmp(&bound(a)).then(a.node.cmp(&b.node)));
+        open.truncate(MOST_REGIONS);
+        open
     }
 
     fn into_proof(self) -> Option<Tree> {
@@ -236,8 +301,8 @@ fn bound(problem: &PairProblem<'_>, bounds: &mut PairBounds, open: &Open) -> Out
     let Some(excess) = bounds.excess(problem, region) else {
         return Outcome::Open {
             cut: widest(region),
-            excess: open.excess,
-            violation: None,
+            excess: None,
+            candidate: None,
         };
     };
     if excess <= 0 {
@@ -248,12 +313,12 @@ fn bound(problem: &PairProblem<'_>, bounds: &mut PairBounds, open: &Open) -> Out
             beta: vec![],
         });
     }
-    let violation = attack::near(problem, region, &bounds.slopes);
+    let candidate = attack::near(problem, region, &bounds.slopes);
     let places = promising(problem, bounds, region);
     Outcome::Open {
         cut: try_cuts(problem, bounds, region, &places).or_else(|| widest(region)),
-        excess,
-        violation,
+        excess: Some(excess),
+        candidate,
     }
 }
 
@@ -341,6 +406,12 @@ fn halves(region: &[Interval], cut: Cut) -> [Vec<Interval>; 2] {
     [left, right]
 }
 
+/// Shares in their order, as integers.
+fn size_key(share: f64) -> i128 {
+    // Positive floats are ordered as their bits are.
+    i128::from(share.to_bits())
+}
+
 fn points(region: &[Interval]) -> BigUint {
     let sizes = region
         .iter()
@@ -350,9 +421,7 @@ fn points(region: &[Interval]) -> BigUint {
 
 impl Ord for Open {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.excess
-            .cmp(&other.excess)
-            .then(other.node.cmp(&self.node))
+        self.key.cmp(&other.key).then(other.node.cmp(&self.node))
     }
 }
 

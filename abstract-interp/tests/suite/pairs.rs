@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 use tautline_abstract_interp::claim::{ClaimKind, ClaimSet, Difference};
-use tautline_abstract_interp::{Limits, Proof, Verdict, Watch, certify, prove_claim};
+use tautline_abstract_interp::{
+    Limits, MOST_REGIONS, Proof, Reason, Replay, Verdict, Watch, certify, prove_claim,
+};
 use tautline_certificates::check_policy;
 use tautline_core::policy::Skip;
 
@@ -125,4 +127,70 @@ fn the_same_claim_gives_the_same_tree_on_one_thread_and_on_three() {
         "{one}"
     );
     assert_eq!(one, on(3));
+}
+
+#[test]
+fn what_is_left_of_a_pair_claim_lies_in_its_box_and_its_candidate_is_a_pair_of_it() {
+    let mut dice = Dice(9);
+    let policy = random_policy(header(0, &[8, 8], 1, Skip::Linear), &mut dice);
+    let mut verdicts = [0; 3];
+    for bound in [0, 100, 2000, 4000, 5500, 9000] {
+        let set = pair_set(&mut Dice(9), 4000, bound);
+        let claim = &set.claims[0];
+        let result = prove_claim(&policy, claim, &LIMITS, Watch::none()).unwrap();
+        if result.verdict.holds() {
+            verdicts[0] += 1;
+            assert_eq!(
+                (result.qc.to_string().as_str(), result.remaining),
+                ("1", vec![])
+            );
+            continue;
+        }
+        let [remaining] = &result.remaining[..] else {
+            panic!("one constraint is open");
+        };
+        assert_eq!(remaining.regions.len(), remaining.count.min(MOST_REGIONS));
+        assert!(remaining.regions.is_sorted_by(|a, b| a.excess >= b.excess));
+        let candidate = remaining.candidate.as_ref().unwrap();
+        assert_eq!(candidate.replay, Replay::Confirmed);
+        // Bounds are upper bounds, so the worst one is above what any pair reaches.
+        if candidate.excess > 0 {
+            let worst = remaining.regions[0].excess.unwrap();
+            assert!(i128::from(worst) >= candidate.excess, "{worst}");
+        }
+        let whole = claim.pair_bounds(policy.table()).unwrap();
+        for region in &remaining.regions {
+            let changes = region.changes.as_ref().unwrap();
+            let ends = changes.iter().chain(&region.bounds);
+            for ((low, high), (from, to)) in ends.zip(&whole) {
+                assert!(from <= low && low <= high && high <= to);
+            }
+        }
+        match result.verdict {
+            Verdict::Violated(found) => {
+                verdicts[1] += 1;
+                assert_eq!(
+                    (found.inputs, found.excess),
+                    (candidate.inputs.clone(), candidate.excess)
+                );
+                assert!(
+                    result.boxes <= LIMITS.after_violation + 64,
+                    "{}",
+                    result.boxes
+                );
+            }
+            Verdict::Unknown(reason) => {
+                verdicts[2] += 1;
+                assert!(
+                    matches!(reason, Reason::BoxLimit { limit: 200, open, .. } if open == remaining.count)
+                );
+                assert_eq!(result.boxes, LIMITS.max_boxes);
+                let rise = candidate.inputs[1].heads[0] - candidate.inputs[0].heads[0];
+                assert_eq!(candidate.excess, i128::from(i64::from(rise) - bound));
+                assert!(candidate.excess <= 0);
+            }
+            Verdict::Holds(_) => unreachable!(),
+        }
+    }
+    assert!(verdicts.iter().all(|&count| count > 0), "{verdicts:?}");
 }

@@ -47,6 +47,9 @@ pub(crate) struct Args {
     /// Give up after this many seconds; what is open then counts as undecided
     #[arg(long, value_name = "SECONDS", value_parser = super::seconds)]
     timeout: Option<Duration>,
+    /// Give up on a constraint after this many boxes: a limit that decides the same on any machine
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().max_boxes)]
+    max_boxes: u64,
     #[command(flatten)]
     json: JsonArgs,
 }
@@ -99,8 +102,11 @@ struct RemainingReport {
 /// A region that is neither proven nor split.
 #[derive(Clone, Debug, Serialize)]
 struct RegionReport {
-    /// The features that are not free in it.
+    /// The features that are not free in it; of the first input for a claim about two.
     ranges: Vec<words::FeatureRange>,
+    /// For a claim about two inputs, what the second one has more, where they may differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<Vec<words::FeatureRange>>,
     /// Neurons whose phase is fixed in it.
     phases: usize,
     /// At most by how much the constraint is exceeded there, if anything is known.
@@ -108,7 +114,7 @@ struct RegionReport {
     excess: Option<f64>,
 }
 
-/// The input that came closest to breaking a constraint.
+/// The input, or pair of inputs, that came closest to breaking a constraint.
 #[derive(Clone, Debug, Serialize)]
 struct CandidateReport {
     /// By how much the constraint is exceeded; at most zero where it holds.
@@ -131,6 +137,15 @@ struct Figure {
     meaning: String,
 }
 
+impl Args {
+    fn limits(&self) -> Limits {
+        Limits {
+            max_boxes: self.max_boxes,
+            ..Limits::default()
+        }
+    }
+}
+
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     interrupt::install()?;
@@ -144,7 +159,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     files::check_writable(&out)?;
     args.json.check_writable()?;
 
-    let (certification, reports) = prove(&model, &claims, args.timeout)?;
+    let (certification, reports) = prove(&model, &claims, args.limits(), args.timeout)?;
     let mut certificate = certification.certificate;
     if let Some(bytes) = &certificate {
         // The prover is not trusted: what the checker refuses does not leave this program.
@@ -172,6 +187,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
 pub(crate) fn prove(
     model: &Model,
     claims: &ClaimSet,
+    limits: Limits,
     timeout: Option<Duration>,
 ) -> anyhow::Result<(Certification, Vec<ClaimReport>)> {
     let spinner = progress::spinner("certifying");
@@ -187,7 +203,7 @@ pub(crate) fn prove(
     let certification = certify(
         &model.policy,
         claims,
-        &Limits::default(),
+        &limits,
         Watch {
             progress: &show,
             stop: &|| interrupt::requested() || over(),
@@ -251,6 +267,10 @@ impl RemainingReport {
         let shown = |excess: f64| excess / (scale.abs() as f64) / ONE;
         let region = |open: &OpenRegion| RegionReport {
             ranges: words::ranges_of(&open.bounds, table),
+            changes: open
+                .changes
+                .as_ref()
+                .map(|changes| words::changes_of(changes, table)),
             phases: open.phases,
             excess: open.excess.map(|excess| shown(excess as f64)),
         };
@@ -344,11 +364,6 @@ fn left(claim: &ClaimReport) -> Result<String, std::fmt::Error> {
         let open = remaining.open_regions;
         writeln!(text, "  {}: {open} regions open", remaining.constraint)?;
         for region in remaining.regions.iter().take(REGIONS_SHOWN) {
-            let range = |it: &words::FeatureRange| {
-                let (low, high) = (words::decimal(it.low), words::decimal(it.high));
-                format!("{} {low} to {high}", it.feature)
-            };
-            let ranges: Vec<_> = region.ranges.iter().map(range).collect();
             let excess = region.excess.map_or_else(
                 || "not bounded yet".to_owned(),
                 |excess| format!("exceeded by at most {}", words::decimal(excess)),
@@ -357,7 +372,7 @@ fn left(claim: &ClaimReport) -> Result<String, std::fmt::Error> {
                 0 => String::new(),
                 count => format!(", {count} phases fixed"),
             };
-            writeln!(text, "    {excess}{phases} in {}", ranges.join(", "))?;
+            writeln!(text, "    {excess}{phases} in {}", place(region))?;
         }
         let listed = remaining.regions.len().min(REGIONS_SHOWN);
         if open > listed {
@@ -370,11 +385,30 @@ fn left(claim: &ClaimReport) -> Result<String, std::fmt::Error> {
             } else {
                 "unconfirmed"
             };
-            writeln!(text, "  closest input so far, excess {by}, {mark}:")?;
+            let what = match candidate.inputs.len() {
+                2 => "pair of inputs",
+                _ => "input",
+            };
+            writeln!(text, "  closest {what} so far, excess {by}, {mark}:")?;
             text.push_str(&inputs(&candidate.inputs)?);
         }
     }
     Ok(text)
+}
+
+/// Where a region is: the ranges of its features, then those of what a second input has more.
+fn place(region: &RegionReport) -> String {
+    let range = |it: &words::FeatureRange| {
+        let (low, high) = (words::decimal(it.low), words::decimal(it.high));
+        format!("{} {low} to {high}", it.feature)
+    };
+    let changes = region.changes.iter().flatten();
+    let changes = changes.map(|it| format!("change of {}", range(it)));
+    let parts: Vec<_> = region.ranges.iter().map(range).chain(changes).collect();
+    if parts.is_empty() {
+        return "the whole region".to_owned();
+    }
+    parts.join(", ")
 }
 
 fn inputs(inputs: &[Vec<Figure>]) -> Result<String, std::fmt::Error> {

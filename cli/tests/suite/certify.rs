@@ -1,5 +1,9 @@
 //! `tautline certify`.
 
+use std::path::PathBuf;
+
+use serde_json::Value;
+
 use crate::run::{Fixture, file, names_in, run, text};
 
 const NEVER: &str = r#"version = 1
@@ -196,4 +200,160 @@ fn a_full_disk_is_reported() {
     run(["certify", text(&model), "--out", "/dev/full"])
         .exits(2)
         .complains_of(&["cannot write /dev/full", "No space left"]);
+}
+
+/// A file that ships.
+fn shipped(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .join(path)
+}
+
+#[test]
+fn the_shipped_claims_about_pairs_are_proven_again_to_the_byte_and_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("pairs.tlc");
+    let (model, claims) = (
+        shipped("models/demo/model.tlm"),
+        shipped("claims/pairs.toml"),
+    );
+    let certificate = shipped("models/demo/pairs.tlc");
+    let said = run([
+        "certify",
+        text(&model),
+        "--claims",
+        text(&claims),
+        "--out",
+        text(&out),
+    ]);
+    said.exits(0);
+    let bytes = std::fs::read(&certificate).unwrap();
+    assert!(std::fs::read(&out).unwrap() == bytes, "other bytes");
+    let said = run([
+        "check",
+        text(&model),
+        text(&certificate),
+        "--claims",
+        text(&claims),
+    ]);
+    let said = said.exits(0);
+    assert!(said.stdout.contains("noise-robust"), "{}", said.stdout);
+}
+
+/// A claim about measuring two delays wrong.
+fn noise(bound: &str) -> String {
+    format!(
+        r#"version = 1
+feature_table = 1
+
+[[claim]]
+name = "noise"
+kind = "pair"
+says = "Errors of two delays hardly move the rate."
+given = {{ queueing = ["0", "1"] }}
+differ = {{ queueing = ["-0.15", "0.15"], queueing_ewma = ["-0.15", "0.15"] }}
+between = ["queueing - 0.05*first.queueing <= 0.05"]
+then = ["rate <= {bound}"]
+"#
+    )
+}
+
+/// Certifies a claim with a limit that is too small to prove it: the text, and the claim in JSON.
+fn certify_noise(bound: &str) -> (String, Value) {
+    let folder = tempfile::tempdir().unwrap();
+    let model = shipped("models/demo/model.tlm");
+    let claims = file(&folder, "noise.toml", noise(bound));
+    let out = folder.path().join("a.tlc");
+    let args = [
+        "certify",
+        text(&model),
+        "--claims",
+        text(&claims),
+        "--out",
+        text(&out),
+        "--max-boxes",
+        "40",
+    ];
+    let said = run(args).exits(1).stdout.clone();
+    let mut report = run(args.into_iter().chain(["--json", "-"])).exits(1).json();
+    assert_eq!(names_in(folder.path()), ["noise.toml"]);
+    (said, report["claims"][0].take())
+}
+
+/// The value of a feature or head at one input of a pair.
+fn figure(inputs: &Value, input: usize, name: &str) -> f64 {
+    let figures = inputs[input].as_array().unwrap();
+    let found = figures.iter().find(|it| it["name"] == name).unwrap();
+    found["value"].as_f64().unwrap()
+}
+
+/// What a pair of inputs has in common with the claim, and by how much the rate rises.
+fn rise(inputs: &Value) -> f64 {
+    assert_eq!(inputs.as_array().unwrap().len(), 2);
+    let change = |name| figure(inputs, 1, name) - figure(inputs, 0, name);
+    for name in ["queueing", "queueing_ewma"] {
+        assert!(change(name).abs() <= 0.15, "{inputs}");
+    }
+    let most = 0.05 + 0.05 * figure(inputs, 0, "queueing");
+    assert!(change("queueing") <= most, "{inputs}");
+    assert!(change("loss").abs() < 1e-9, "{inputs}");
+    change("rate")
+}
+
+#[test]
+fn an_undecided_claim_about_pairs_shows_open_regions_and_the_closest_pair() {
+    let (said, claim) = certify_noise("0.3");
+    for part in [
+        "noise: undecided: constraint 0 undecided after 40 boxes",
+        "change of rate ≤ 0.3: ",
+        " regions open\n    exceeded by at most 0.",
+        "in queueing 0 to ",
+        ", change of queueing −0.15 to ",
+        "\n    and ",
+        "closest pair of inputs so far, excess −0.",
+        "confirmed by the deployed program",
+        "input 2:",
+    ] {
+        assert!(said.contains(part), "no {part:?} in:\n{said}");
+    }
+    assert_eq!(claim["verdict"], "unknown");
+    let (proven, all) = claim["qc"].as_str().unwrap().split_once('/').unwrap();
+    assert!(proven != "0" && proven.len() <= all.len(), "{claim}");
+    let remaining = &claim["remaining"][0];
+    let regions = remaining["regions"].as_array().unwrap();
+    assert!(remaining["open_regions"].as_u64().unwrap() >= regions.len() as u64);
+    for region in regions {
+        assert!(region["excess"].as_f64().unwrap() > 0.0, "{region}");
+        let names = region["changes"].as_array().unwrap().iter();
+        let names: Vec<_> = names.map(|it| it["feature"].as_str().unwrap()).collect();
+        assert_eq!(names, ["queueing", "queueing_ewma"]);
+    }
+    let candidate = &remaining["candidate"];
+    assert_eq!(candidate["confirmed"], true);
+    let excess = rise(&candidate["inputs"]) - 0.3;
+    assert!(excess <= 0.0, "{candidate}");
+    assert!((candidate["excess"].as_f64().unwrap() - excess).abs() < 1e-4);
+}
+
+#[test]
+fn a_violated_claim_about_pairs_shows_both_inputs_and_what_is_proven_all_the_same() {
+    let (said, claim) = certify_noise("0.01");
+    for part in [
+        "noise: violated: change of rate ≤ 0.01",
+        "where queueing ≤ 1, change of queueing in",
+        "change of queueing in −0.15 to 0.15",
+        "input 1:",
+        "input 2:",
+    ] {
+        assert!(said.contains(part), "no {part:?} in:\n{said}");
+    }
+    assert_eq!(claim["verdict"], "violated");
+    let inputs = &claim["counterexample"]["inputs"];
+    assert!(rise(inputs) > 0.01, "{inputs}");
+    let remaining = &claim["remaining"][0];
+    assert_eq!(&remaining["candidate"]["inputs"], inputs);
+    assert_eq!(remaining["candidate"]["confirmed"], true);
+    assert!(remaining["open_regions"].as_u64().unwrap() > 1);
+    let excess = remaining["regions"][0]["excess"].as_f64().unwrap();
+    assert!(excess >= rise(inputs) - 0.01, "{remaining}");
 }

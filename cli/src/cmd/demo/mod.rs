@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use tautline_abstract_interp::Limits;
 use tautline_certificates::claim::ClaimSet;
 use tautline_certificates::{CheckedCertificate, check};
 use tautline_core::policy::Digest;
@@ -101,7 +102,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     files::write(&places.model, &model.bytes)?;
 
     step(2, "proving the standard claims for every input");
-    let (certification, proofs) = certify::prove(&model, &claims, None)?;
+    let (certification, proofs) = certify::prove(&model, &claims, Limits::default(), None)?;
     let Some(certificate) = certification.certificate else {
         output::print(&certify::table(&proofs).to_string())?;
         output::print(&certify::failures(&proofs)?)?;
