@@ -126,3 +126,152 @@ fn chord(difference: Range, at: impl Fn(i64) -> i64, most: i64) -> (i64, i64) {
     let offset = (SLOPE_ONE * low - slope * from).max(SLOPE_ONE * high - slope * to);
     (slope, offset)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every range within two ends.
+    fn ranges(from: i64, to: i64) -> impl Iterator<Item = Range> {
+        (from..=to).flat_map(move |low| (low..=to).map(move |high| Range { low, high }))
+    }
+
+    /// What a function has more at the second value, by K, less slope · Δ: the largest and the
+    /// smallest of all pairs, if there is one.
+    fn ends(pair: Pair, of: impl Fn(i64) -> i64, slope: i64) -> Option<(i64, i64)> {
+        let seconds = |first: i64| {
+            let moved = pair.difference.map(|d| first.saturating_add(d));
+            let second = moved.meet(pair.second);
+            second.low..=second.high
+        };
+        let firsts = pair.first.low..=pair.first.high;
+        let pairs = firsts.flat_map(|first| seconds(first).map(move |second| (first, second)));
+        let rest =
+            |(first, second)| SLOPE_ONE * (of(second) - of(first)) - slope * (second - first);
+        pairs.map(rest).fold(None, |found, value| {
+            let (low, high) = found.unwrap_or((value, value));
+            Some((value.min(low), value.max(high)))
+        })
+    }
+
+    fn relu(z: i64) -> i64 {
+        z.max(0)
+    }
+
+    fn clamp(y: i64) -> i64 {
+        y.clamp(-ONE, ONE)
+    }
+
+    #[test]
+    fn lines_hold_for_every_pair_of_small_integers_in_every_range() {
+        for first in ranges(-3, 4) {
+            for second in ranges(-4, 3) {
+                let pair = Pair::new(first, second);
+                let Range { low, high } = pair.difference;
+                assert_eq!(
+                    (low, high),
+                    (second.low - first.high, second.high - first.low)
+                );
+                for difference in ranges(low, high) {
+                    let pair = Pair { difference, ..pair };
+                    let lines = pair.lines();
+                    if let Some((least, _)) = ends(pair, relu, lines.lower) {
+                        assert!(lines.below <= least, "{pair:?}: {lines:?}");
+                    }
+                    if let Some((_, most)) = ends(pair, relu, lines.upper) {
+                        assert!(most <= lines.offset, "{pair:?}: {lines:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn lines_meet_a_pair_where_the_second_value_is_free() {
+        for first in ranges(-5, 5) {
+            for difference in ranges(-7, 7) {
+                // Room for every difference.
+                for second in [Range { low: -50, high: 60 }, Range { low: -13, high: 12 }] {
+                    let pair = Pair {
+                        first,
+                        second,
+                        difference,
+                    };
+                    let (slope, offset) = pair.above_relu();
+                    assert_eq!(ends(pair, relu, slope).unwrap().1, offset, "{pair:?}");
+                    // Then the first value is free as the second one was.
+                    let turned = pair.swapped();
+                    let (least, _) = ends(turned, relu, turned.lines().lower).unwrap();
+                    assert_eq!(turned.lines().below, least, "{turned:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_is_constant_where_the_largest_difference_is_lower() {
+        let pair = Pair::new(Range { low: -9, high: 2 }, Range { low: -9, high: 1 });
+        let lines = pair.lines();
+        assert_eq!((lines.upper, lines.offset), (0, SLOPE_ONE));
+        assert_eq!(ends(pair, relu, 0).unwrap().1, lines.offset);
+    }
+
+    #[test]
+    fn clamped_differences_hold_for_every_pair_near_the_stops_and_across_both() {
+        let near = |end: i64| ranges(end - 2, end + 2);
+        let around: Vec<Range> = near(-ONE).chain(near(ONE)).chain(near(0)).collect();
+        for &first in &around {
+            for &second in &around {
+                let pair = Pair::new(first, second);
+                let Range { low, high } = pair.difference;
+                for difference in ranges(low, high) {
+                    let pair = Pair { difference, ..pair };
+                    let above = pair.clamped();
+                    let Some((_, most)) = ends(pair, clamp, above.slope) else {
+                        continue;
+                    };
+                    assert!(most <= above.offset, "{pair:?}: {above:?}");
+                    let (_, most) = ends(pair, clamp, 0).unwrap();
+                    assert!(most <= SLOPE_ONE * above.most, "{pair:?}: {above:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn clamped_differences_meet_a_pair_where_one_value_is_free() {
+        let wide = |low: i64, high: i64| Range { low, high };
+        // Near the lower stop the second value is free, near the upper one the first.
+        let free = [wide(-ONE - 20, ONE), wide(-ONE, ONE + 20)];
+        for step in ranges(-3, 3) {
+            for difference in ranges(-5, 6) {
+                let near = [-ONE, ONE].map(|end| step.map(|step| end + step));
+                for (first, second) in [
+                    (near[0], free[0]),
+                    (free[1], near[1]),
+                    (step, wide(-ONE, ONE)),
+                ] {
+                    let pair = Pair {
+                        first,
+                        second,
+                        difference,
+                    };
+                    let above = pair.clamped();
+                    let (_, most) = ends(pair, clamp, above.slope).unwrap();
+                    assert_eq!(most, above.offset, "{pair:?}: {above:?}");
+                }
+            }
+        }
+        // The largest difference is attained from the lowest first value to the highest second one.
+        let (wide, low) = (ONE + 9, -ONE - 9);
+        for (first, second, most) in [
+            ((low, 5), (-5, wide), 2 * ONE),
+            ((7, 9), (-5, wide), ONE - 7),
+            ((low, 0), (0, 11), ONE + 11),
+            ((3, wide), (low, 4), 1),
+        ] {
+            let [first, second] = [first, second].map(|(low, high)| Range { low, high });
+            assert_eq!(Pair::new(first, second).clamped().most, most);
+        }
+    }
+}

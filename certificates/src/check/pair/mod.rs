@@ -83,3 +83,6 @@ fn inputs(place: &Place<'_>, region: &[Range]) -> (Vec<Range>, Vec<Range>) {
     });
     (first.to_vec(), second.collect())
 }
+
+#[cfg(test)]
+mod tests;
