@@ -191,3 +191,70 @@ fn trees_over_pairs_have_no_corners_intervals_phases_or_slopes() {
         assert!(proves(&model, &mut set, 1 << 40, &bad).is_err(), "{bad:?}");
     }
 }
+
+#[test]
+fn facts_about_pairs_say_exactly_that_both_inputs_belong_and_what_is_between_them_holds() {
+    let varying = [1usize, 4, 9];
+    let mut bounds = vec![(0, 0); 16];
+    for feature in varying {
+        bounds[feature] = (-1, 2);
+    }
+    let fact = |terms: &[(usize, i64)], bound| LinearConstraint {
+        terms: terms.to_vec(),
+        bound,
+    };
+    // Between a change and a value, between two changes.
+    let between = [
+        fact(&[(1, 2), (9, -1), (17, -1)], 1),
+        fact(&[(4, -1), (9, -1)], 2),
+    ];
+    let claim = Claim {
+        name: "pairs".to_owned(),
+        says: String::new(),
+        kind: ClaimKind::Difference {
+            differ: [1, 4]
+                .map(|feature| Difference {
+                    feature,
+                    low: -2,
+                    high: 3,
+                })
+                .to_vec(),
+            between: between.to_vec(),
+        },
+        region: Region {
+            bounds,
+            linear: vec![
+                fact(&[(1, 1), (4, -1)], 1),
+                fact(&[(4, 2), (9, 1)], 4),
+                fact(&[(9, -1)], 0),
+            ],
+        },
+        constraints: vec![],
+    };
+    let set = ClaimSet {
+        feature_table: 0,
+        claims: vec![claim],
+    };
+    let (claim, table) = (&set.claims[0], set.table().unwrap());
+    let ends = claim.pair_bounds(table).unwrap();
+    let facts = claim.pair_facts(table);
+    let mut pairs = vec![vec![]];
+    for (low, high) in ends {
+        pairs = pairs
+            .iter()
+            .flat_map(|pair: &Vec<i32>| (low..=high).map(move |v| [&pair[..], &[v]].concat()))
+            .collect();
+    }
+    let mut counts = [0; 2];
+    for pair in &pairs {
+        let (change, first) = pair.split_at(16);
+        let second: Vec<i32> = first.iter().zip(change).map(|(x, d)| x + d).collect();
+        let belongs = |input: &[i32]| claim.region.contains(input) && table.contains(input);
+        let related = between.iter().all(|fact| fact.holds(pair));
+        let expected = belongs(first) && belongs(&second) && related;
+        let said = facts.iter().all(|fact| fact.holds(pair));
+        assert_eq!(said, expected, "{first:?} and {second:?}");
+        counts[usize::from(said)] += 1;
+    }
+    assert!(counts.iter().all(|&count| count > 100), "{counts:?}");
+}

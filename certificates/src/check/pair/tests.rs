@@ -13,8 +13,8 @@ const INPUTS: usize = 16;
 /// The features that vary.
 const FREE: [usize; 2] = [0, 5];
 
-/// A program whose rows have these weights for the free features, or for the layer before, and no
-/// bias; so its neurons change phase near zero.
+/// A program whose rows have these weights for the free features, or for the layer before; no
+/// neuron has a bias, so that they change phase near zero, but the head has one.
 fn program(hidden: &[(Vec<Vec<i16>>, u8)], head: &[i16], skip: Option<[i16; 2]>) -> Program {
     let mut layers = [Hidden::default(); MAX_HIDDEN_LAYERS];
     for (layer, (rows, shift)) in layers.iter_mut().zip(hidden) {
@@ -63,7 +63,8 @@ fn program(hidden: &[(Vec<Vec<i16>>, u8)], head: &[i16], skip: Option<[i16; 2]>)
     };
     parameters.extend(head);
     parameters.extend(skip.map(|row| of_features(&row)).unwrap_or_default());
-    parameters.push(0);
+    // What all differences lose.
+    parameters.push(1);
     Program::from_policy(&Policy::new(header, parameters).unwrap()).unwrap()
 }
 
