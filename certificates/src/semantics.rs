@@ -56,26 +56,20 @@ impl Range {
 
     /// Both ends mapped by a function that never falls.
     pub(crate) fn map(self, map: impl Fn(i64) -> i64) -> Self {
-        Self {
-            low: map(self.low),
-            high: map(self.high),
-        }
+        let (low, high) = (map(self.low), map(self.high));
+        Self { low, high }
     }
 
     /// The range of the negated value.
     pub(crate) const fn negated(self) -> Self {
-        Self {
-            low: self.high.saturating_neg(),
-            high: self.low.saturating_neg(),
-        }
+        let (low, high) = (self.high.saturating_neg(), self.low.saturating_neg());
+        Self { low, high }
     }
 
     /// What both ranges allow.
     pub(crate) fn meet(self, other: Self) -> Self {
-        Self {
-            low: self.low.max(other.low),
-            high: self.high.min(other.high),
-        }
+        let (low, high) = (self.low.max(other.low), self.high.min(other.high));
+        Self { low, high }
     }
 
     /// True if no integer is left.
@@ -154,18 +148,23 @@ impl Program {
     /// so nothing can be deployed on what is shown about this one.
     ///
     /// # Errors
-    /// [`ModelError`] about the number of parameters, or a neuron that could leave 32 bits.
+    /// [`ModelError`] about a header that no model over this table can have, the number of
+    /// parameters, or a neuron that could leave 32 bits.
     pub fn new(
         header: &ModelHeader,
         table: &'static FeatureTable,
         parameters: &[i16],
         digest: Digest,
     ) -> Result<Self, ModelError> {
+        header.check_over(table)?;
         let (expected, got) = (header.parameter_count(), parameters.len());
-        let missing = ModelError::ParameterCount { expected, got };
+        let wrong = ModelError::ParameterCount { expected, got };
+        if expected != got {
+            return Err(wrong);
+        }
         let layers = header.layers().map(|shape| {
             let end = shape.offset.saturating_add(shape.parameter_count());
-            let rows = parameters.get(shape.offset..end).ok_or(missing)?;
+            let rows = parameters.get(shape.offset..end).ok_or(wrong)?;
             Ok(Layer::new(rows, shape.row_len(), shape.shift))
         });
         let mut program = Self {
@@ -180,14 +179,16 @@ impl Program {
         Ok(program)
     }
 
-    /// Shows that every neuron fits 32 bits over the table's ranges; returns the ranges of the
-    /// heads before the clamp.
+    /// Shows that every neuron fits 32 bits over the table's ranges, layer by layer: what one
+    /// reads must have been shown to fit. Returns the ranges of the heads before the clamp.
     fn prove_no_overflow(&self) -> Result<Vec<Range>, ModelError> {
         let features = self.table.features.iter();
         let ends = features.map(|f| (f.low.units(), f.high.units()));
-        let mut values = self.intervals(&ends.map(Range::new).collect::<Vec<_>>());
-        for (layer, ranges) in values.iter().enumerate() {
-            for (neuron, range) in ranges.iter().enumerate() {
+        let input: Vec<Range> = ends.map(Range::new).collect();
+        let mut values = vec![];
+        for layer in 0..self.layers.len() {
+            values.push(self.next_layer(&input, &values));
+            for (neuron, range) in values.last().into_iter().flatten().enumerate() {
                 let mut ends = [range.low, range.high].into_iter();
                 if let Some(bound) = ends.find(|&end| i32::try_from(end).is_err()) {
                     return Err(ModelError::Overflow {

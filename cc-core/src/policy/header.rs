@@ -198,14 +198,29 @@ impl ModelHeader {
             .fold(0, |sum, layer| sum.saturating_add(layer.parameter_count()))
     }
 
-    /// Checks every field against its range.
+    /// Checks every field against its range, over the table that the version names.
     pub(super) fn check(&self) -> Result<(), ModelError> {
         let table = FeatureTable::by_version(self.feature_table).ok_or(
             ModelError::UnknownFeatureTable {
                 got: self.feature_table,
             },
         )?;
+        self.check_over(table)
+    }
+
+    /// Checks every field but the table's version against its range, as reading a model does: the
+    /// inputs are the features of `table`.
+    ///
+    /// # Errors
+    /// [`ModelError`] naming the field.
+    pub fn check_over(&self, table: &FeatureTable) -> Result<(), ModelError> {
         let inputs = usize::from(self.inputs);
+        if inputs > MAX_INPUTS {
+            return Err(ModelError::Inputs {
+                expected: MAX_INPUTS,
+                got: inputs,
+            });
+        }
         if inputs != table.features.len() {
             return Err(ModelError::Inputs {
                 expected: table.features.len(),

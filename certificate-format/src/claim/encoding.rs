@@ -71,7 +71,7 @@ impl ClaimSet {
         })?;
         in_range(0, "claim count", self.claims.len(), 1, MAX_CLAIMS)?;
         for (number, claim) in self.claims.iter().enumerate() {
-            validate_claim(number, claim, table)?;
+            claim.validate(number, table)?;
             let same = |other: &Claim| other.name == claim.name;
             if let Some(first) = self.claims.iter().take(number).position(same) {
                 return Err(EncodingError::DuplicateName {
@@ -93,51 +93,58 @@ impl From<Short> for EncodingError {
     }
 }
 
-fn validate_claim(number: usize, claim: &Claim, table: &FeatureTable) -> Result<(), EncodingError> {
-    let features = table.features.len();
-    in_range(number, "name length", claim.name.len(), 1, MAX_TEXT)?;
-    in_range(number, "sentence length", claim.says.len(), 0, MAX_TEXT)?;
-    let bounds = &claim.region.bounds;
-    in_range(number, "bounds", bounds.len(), features, features)?;
-    for (&(low, high), feature) in bounds.iter().zip(table.features) {
-        let (least, most) = (feature.low.units(), feature.high.units());
-        field(number, "lower bound", low.into(), least.into(), most.into())?;
-        field(number, "upper bound", high.into(), low.into(), most.into())?;
-    }
-    validate_kind(number, claim, table)?;
-    let room = MAX_FACTS.saturating_sub(table.links.len());
-    in_range(
-        number,
-        "region constraints",
-        claim.region.linear.len(),
-        0,
-        room,
-    )?;
-    for fact in &claim.region.linear {
-        validate_fact(number, fact, features)?;
-    }
-    in_range(number, "constraints", claim.constraints.len(), 1, 255)?;
-    for constraint in &claim.constraints {
-        let kinds = HeadKind::ALL.len();
-        in_range(number, "heads", constraint.heads.len(), 1, kinds)?;
-        let codes = constraint
-            .heads
-            .iter()
-            .map(|(kind, _)| usize::from(kind.code()));
-        increasing(number, "head", codes, 256)?;
-        for &(_, coefficient) in &constraint.heads {
-            validate_coefficient(number, coefficient)?;
+impl Claim {
+    /// Checks everything that decoding promises of one claim, the `number`-th of its set, over a
+    /// table.
+    ///
+    /// # Errors
+    /// [`EncodingError`] naming the claim and the field.
+    pub fn validate(&self, number: usize, table: &FeatureTable) -> Result<(), EncodingError> {
+        let features = table.features.len();
+        in_range(number, "name length", self.name.len(), 1, MAX_TEXT)?;
+        in_range(number, "sentence length", self.says.len(), 0, MAX_TEXT)?;
+        let bounds = &self.region.bounds;
+        in_range(number, "bounds", bounds.len(), features, features)?;
+        for (&(low, high), feature) in bounds.iter().zip(table.features) {
+            let (least, most) = (feature.low.units(), feature.high.units());
+            field(number, "lower bound", low.into(), least.into(), most.into())?;
+            field(number, "upper bound", high.into(), low.into(), most.into())?;
         }
-        validate_terms(number, &constraint.features, features)?;
-        field(
+        validate_kind(number, self, table)?;
+        let room = MAX_FACTS.saturating_sub(table.links.len());
+        in_range(
             number,
-            "constraint bound",
-            constraint.bound,
-            -MAX_BOUND,
-            MAX_BOUND,
+            "region constraints",
+            self.region.linear.len(),
+            0,
+            room,
         )?;
+        for fact in &self.region.linear {
+            validate_fact(number, fact, features)?;
+        }
+        in_range(number, "constraints", self.constraints.len(), 1, 255)?;
+        for constraint in &self.constraints {
+            let kinds = HeadKind::ALL.len();
+            in_range(number, "heads", constraint.heads.len(), 1, kinds)?;
+            let codes = constraint
+                .heads
+                .iter()
+                .map(|(kind, _)| usize::from(kind.code()));
+            increasing(number, "head", codes, 256)?;
+            for &(_, coefficient) in &constraint.heads {
+                validate_coefficient(number, coefficient)?;
+            }
+            validate_terms(number, &constraint.features, features)?;
+            field(
+                number,
+                "constraint bound",
+                constraint.bound,
+                -MAX_BOUND,
+                MAX_BOUND,
+            )?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn validate_kind(number: usize, claim: &Claim, table: &FeatureTable) -> Result<(), EncodingError> {
@@ -168,12 +175,29 @@ fn validate_kind(number: usize, claim: &Claim, table: &FeatureTable) -> Result<(
             }
             in_range(number, "constraints between", between.len(), 0, 255)?;
             for fact in between {
-                validate_fact(number, fact, features.saturating_mul(2))?;
+                validate_between(number, fact, differ, features)?;
             }
         }
     }
     let facts = claim.pair_facts(table).len();
     in_range(number, "facts about a pair", facts, 0, MAX_FACTS)
+}
+
+/// A constraint over changes, of features that differ only, and over the first input.
+fn validate_between(
+    number: usize,
+    fact: &LinearConstraint,
+    differ: &[Difference],
+    features: usize,
+) -> Result<(), EncodingError> {
+    validate_fact(number, fact, features.saturating_mul(2))?;
+    let differs = |at: usize| differ.iter().any(|one| one.feature == at);
+    let mut positions = fact.terms.iter().map(|term| term.0);
+    let still = positions.find(|&at| at < features && !differs(at));
+    still.map_or(Ok(()), |feature| {
+        let claim = number;
+        Err(EncodingError::NoDifference { claim, feature })
+    })
 }
 
 fn validate_fact(

@@ -54,6 +54,16 @@ pub enum EncodingError {
         /// The value there is.
         got: i64,
     },
+    /// What is known of two inputs names the change of a feature that does not differ.
+    #[error(
+        "claim {claim}: a constraint between the inputs names the change of feature {feature}, which does not differ"
+    )]
+    NoDifference {
+        /// Claim, counted from zero.
+        claim: usize,
+        /// The feature, as a position in the table.
+        feature: usize,
+    },
     /// A name or sentence is not UTF-8.
     #[error("claim {claim}: {field} is not UTF-8 text")]
     Text {

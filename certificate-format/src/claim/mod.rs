@@ -68,8 +68,8 @@ pub enum ClaimKind {
     Difference {
         /// Features that may differ, by how much; features strictly increasing.
         differ: Vec<Difference>,
-        /// What else is known, over differences (positions of the table) and the first input
-        /// (positions from the number of features on).
+        /// What else is known, over differences (positions of the table, of features that differ)
+        /// and the first input (positions from the number of features on).
         between: Vec<LinearConstraint>,
     },
 }

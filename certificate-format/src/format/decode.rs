@@ -1,7 +1,7 @@
 //! Payloads, one node at a time.
 
 use super::{
-    ALPHA_ONE, Certificate, FormatError, Layout, MAX_NODES, Node, SECTION_PAIR_TREE,
+    ALPHA_ONE, Certificate, FormatError, Layout, MAX_DEPTH, MAX_NODES, Node, SECTION_PAIR_TREE,
     SECTION_REGION_TREE, Section, SectionView, TAG_CORNER, TAG_EMPTY, TAG_INTERVAL,
     TAG_PHASE_RELAXATION, TAG_PHASE_SPLIT, TAG_RELAXATION, TAG_SPLIT, Tree,
 };
@@ -247,14 +247,18 @@ impl Layout<'_> {
 }
 
 impl Certificate {
-    /// Reads a whole file into memory. The checker does not: it streams.
+    /// Reads a whole file into memory. The checker does not: it streams. So the limits here are on
+    /// what is kept: paths of [`MAX_DEPTH`], as in the checker, and [`MAX_NODES`] nodes over all
+    /// trees, where the checker takes as many of each tree.
     ///
     /// # Errors
-    /// [`FormatError`] for anything that [`Certificate::encode`] would not have written.
+    /// [`FormatError`] for anything that [`Certificate::encode`] would not have written, or beyond
+    /// the limits.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         let layout = Layout::read(bytes)?;
         layout.expect_sections()?;
         let mut sections = vec![];
+        let mut room = MAX_NODES;
         let claims = layout.claims.claims.iter().zip(&layout.sections);
         for (number, (claim, section)) in claims.enumerate() {
             section.expect(number, claim)?;
@@ -265,7 +269,7 @@ impl Certificate {
             } else {
                 let trees = claim.constraints.iter();
                 trees
-                    .map(|_| decode_tree(&mut reader))
+                    .map(|_| decode_tree(&mut reader, &mut room))
                     .collect::<Result<_, _>>()?
             };
             let claim = section.claim;
@@ -284,11 +288,19 @@ impl Certificate {
     }
 }
 
-fn decode_tree(reader: &mut NodeReader<'_>) -> Result<Tree, FormatError> {
+/// Reads the next tree, which may have up to `room` nodes; they are taken from it.
+fn decode_tree(reader: &mut NodeReader<'_>, room: &mut u64) -> Result<Tree, FormatError> {
     let mut witness = Witness::default();
     let mut nodes = vec![];
-    let mut open = 1usize;
-    while open > 0 {
+    // Depths of the subtrees that are still to come.
+    let mut open = vec![0usize];
+    while let Some(depth) = open.pop() {
+        if depth > MAX_DEPTH {
+            return Err(FormatError::TooDeep { limit: MAX_DEPTH });
+        }
+        let limit = MAX_NODES;
+        let left = room.checked_sub(1);
+        *room = left.ok_or(FormatError::TooManyNodes { limit })?;
         let (node, children) = match reader.node(&mut witness)? {
             NodeKind::Relaxation => {
                 let node = Node::Relaxation {
@@ -304,17 +316,44 @@ fn decode_tree(reader: &mut NodeReader<'_>) -> Result<Tree, FormatError> {
             NodeKind::Empty { index } => (Node::Empty { index }, 0),
             NodeKind::Interval => (Node::Interval, 0),
         };
-        let limit = usize::try_from(MAX_NODES).unwrap_or(usize::MAX);
-        if nodes.len() >= limit {
-            let got = nodes.len().saturating_add(1);
-            return Err(FormatError::TooMany {
-                field: "tree",
-                limit,
-                got,
-            });
-        }
         nodes.push(node);
-        open = open.saturating_sub(1).saturating_add(children);
+        open.extend(core::iter::repeat_n(depth.saturating_add(1), children));
     }
     Ok(Tree { nodes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(payload: &[u8], trees: usize, mut room: u64) -> Result<u64, FormatError> {
+        let mut reader = NodeReader::new(payload);
+        for _ in 0..trees {
+            decode_tree(&mut reader, &mut room)?;
+        }
+        Ok(room)
+    }
+
+    #[test]
+    fn all_trees_together_have_no_more_nodes_than_there_is_room() {
+        let tree = [TAG_CORNER, TAG_CORNER, TAG_INTERVAL];
+        let two = [tree, tree].concat();
+        assert_eq!(decode(&two, 2, 7), Ok(1));
+        let limit = MAX_NODES;
+        let full = Err(FormatError::TooManyNodes { limit });
+        assert_eq!(decode(&two, 2, 5), full);
+    }
+
+    #[test]
+    fn a_tree_is_read_as_deep_as_the_checker_walks_and_no_deeper() {
+        let chain = |depth: usize| {
+            let mut tree = [TAG_SPLIT, 0, 0, 0, 0, 0, TAG_INTERVAL].repeat(depth);
+            tree.push(TAG_INTERVAL);
+            tree
+        };
+        assert_eq!(decode(&chain(512), 1, 1025), Ok(0));
+        let limit = 512;
+        let deep = Err(FormatError::TooDeep { limit });
+        assert_eq!(decode(&chain(513), 1, 2000), deep);
+    }
 }

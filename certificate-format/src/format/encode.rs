@@ -12,7 +12,8 @@ impl Certificate {
     /// The bytes of the file.
     ///
     /// # Errors
-    /// [`FormatError`] where the value is not one that decoding would accept.
+    /// [`FormatError`] where the value has no encoding; the limits of decoding on depth and nodes
+    /// are not asked.
     pub fn encode(&self) -> Result<Vec<u8>, FormatError> {
         let claims = self.claims.encode()?;
         let mut out = vec![];

@@ -165,6 +165,18 @@ pub enum FormatError {
         /// Nodes there are.
         got: usize,
     },
+    /// A path from a tree's root is too long.
+    #[error("tree is deeper than {limit}")]
+    TooDeep {
+        /// The limit.
+        limit: usize,
+    },
+    /// The trees have too many nodes to be kept in memory.
+    #[error("certificate has more than {limit} nodes, the most that are read into memory")]
+    TooManyNodes {
+        /// The limit.
+        limit: u64,
+    },
     /// A list in memory has more entries than the format can write.
     #[error("{field} has {got} entries, the format can write {limit}")]
     TooMany {

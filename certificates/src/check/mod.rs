@@ -125,7 +125,7 @@ fn check_claim_set(
 /// included. It makes no [`CheckedCertificate`], so nothing can be deployed on its word.
 ///
 /// # Errors
-/// As [`check()`].
+/// As [`check()`]; a claim that no set over the program's table can hold is rejected too.
 pub fn check_claim(
     program: &Program,
     number: usize,
@@ -133,6 +133,8 @@ pub fn check_claim(
     payload: &[u8],
 ) -> Result<u64, Rejection> {
     let table = program.table();
+    let valid = claim.validate(number, table);
+    valid.map_err(at(Step::Claims, Rule::Claims))?;
     let differences = claim.kind.differences(table);
     let differences = differences.filter(|_| payload.is_empty());
     let ranges = |bounds: &[(i32, i32)]| bounds.iter().copied().map(Range::new).collect();

@@ -266,6 +266,33 @@ fn a_pair_claim_says_how_its_inputs_differ() {
 }
 
 #[test]
+fn what_is_between_two_inputs_names_changes_of_features_that_differ_only() {
+    let mut set = ClaimSet::from_toml(PAIR, "f").unwrap();
+    let good = set.encode().unwrap();
+    let ClaimKind::Difference { between, .. } = &mut set.claims[0].kind else {
+        panic!("{set:?}")
+    };
+    // 12 features: 5 and 8 differ, 6 does not; its value at the first input may be named.
+    assert_eq!(between[1].terms, [(5, 1), (8, -1)]);
+    between[1].terms = vec![(6, 1), (8, -1)];
+    let (claim, feature) = (0, 6);
+    let error = EncodingError::NoDifference { claim, feature };
+    assert_eq!(set.encode().unwrap_err(), error);
+    // Decoding refuses the same: the position of the term is the only byte that changes.
+    let at = good
+        .windows(10)
+        .position(|it| it == [5, 1, 0, 0, 0, 0, 0, 0, 0, 8]);
+    let mut bytes = good.clone();
+    bytes[at.unwrap()] = 6;
+    assert_eq!(ClaimSet::decode(&bytes).unwrap_err(), error);
+    let ClaimKind::Difference { between, .. } = &mut set.claims[0].kind else {
+        panic!("{set:?}")
+    };
+    between[1].terms = vec![(8, -1), (12 + 6, 1)];
+    assert_eq!(ClaimSet::decode(&set.encode().unwrap()).unwrap(), set);
+}
+
+#[test]
 fn differences_out_of_reach_are_refused() {
     let mut set = ClaimSet::from_toml(PAIR, "f").unwrap();
     let good = set.clone();

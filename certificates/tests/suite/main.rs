@@ -20,6 +20,8 @@ mod differential;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod pairs;
 #[cfg(test)]
 mod phases;

@@ -5,7 +5,7 @@
 use tautline_certificates::check;
 use tautline_certificates::claim::{ClaimKind, ClaimSet, LinearConstraint};
 use tautline_certificates::format::{Certificate, Layout, Node, Section, Tree};
-use tautline_core::policy::{Digest, HeadKind};
+use tautline_core::policy::{Digest, HeadKind, Skip};
 
 use super::{Entry, compare, files, is_true, recipes};
 use crate::raw::{Raw, seal, write};
@@ -719,6 +719,16 @@ fn models(shop: &mut Workshop) {
         shop.add(name, entry, certificate.encode().unwrap(), expected);
         shop.mutants.last_mut().unwrap().model = Some(model);
     }
+    // Three layers without a rescale: 2³⁵, 2⁵⁰, and what no 64 bits hold.
+    let header = crate::support::header(0, &[(1, 0); 3], 1, Skip::None);
+    let parameters = vec![i16::MAX; header.parameter_count()];
+    let model = crate::support::file(&header, &parameters);
+    let mut certificate = shop.entry("intervals").decoded();
+    certificate.model = Digest::from_bytes(model[model.len() - 32..].try_into().unwrap());
+    let beyond = ["model", "model", "layer 0, neuron 0 can reach"];
+    let bytes = certificate.encode().unwrap();
+    shop.add("model-overflow", "intervals", bytes, beyond);
+    shop.mutants.last_mut().unwrap().model = Some(model);
     let other = ["model", "model", "certificate is about model"];
     let bytes = shop.entry("intervals").certificate.clone();
     shop.add("model-other", "intervals", bytes, other);
