@@ -116,7 +116,23 @@ impl Graph {
     }
 
     pub(crate) fn bare(self) -> Vec<u8> {
-        Message::default().varint(1, 7).message(7, &self.0).0
+        self.of_operators(&[("", 13)])
+    }
+
+    /// The file without an output of its own, importing domains and versions.
+    pub(crate) fn of_operators(self, imports: &[(&str, i64)]) -> Vec<u8> {
+        let model = Message::default().varint(1, 7).message(7, &self.0);
+        let file = imports.iter().fold(model, |model, &(domain, version)| {
+            model.message(8, &Message::default().bytes(1, domain).varint(2, version))
+        });
+        file.0
+    }
+
+    /// A node of another domain than the standard one.
+    pub(crate) fn foreign(mut self, domain: &str, operator: &str) -> Self {
+        let node = Message::default().bytes(1, "x").bytes(2, "y");
+        self.0 = self.0.message(1, &node.bytes(4, operator).bytes(7, domain));
+        self
     }
 }
 

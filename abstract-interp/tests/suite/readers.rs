@@ -171,6 +171,130 @@ fn leaky_units_negations_scalings_and_quotients_are_read() {
 }
 
 /// max(x₀, x₁), min(x₀, x₁), and x₀ clipped to [−0.7, 0.3], beside a product that rounds.
+#[test]
+fn quotients_are_read_only_where_the_reciprocal_is_exact() {
+    let quotient = |divisors: &[f32]| {
+        Graph::new(&[1, 2])
+            .constant("d", &[divisors.len() as i64], divisors)
+            .constant("b", &[2], &[1e-7, -1e-7])
+            .node("Div", &["x", "d"], "q")
+            .node("Add", &["q", "b"], "y")
+    };
+    let halved = network(quotient(&[0.25, -8.0]));
+    let expected = [1.1f32 / 0.25 + 1e-7, 3.3f32 / -8.0 - 1e-7];
+    assert_eq!(halved.forward(&[1.1, 3.3]), expected);
+    // 5 / 3 is not 5 · fl(1 / 3), and two roundings before a sum are more than its bound covers.
+    for divisors in [
+        &[3.0][..],
+        &[2.0, 0.9],
+        &[-10.0],
+        &[1e-40],
+        &[2.0f32.powi(127)],
+    ] {
+        refused(
+            quotient(divisors),
+            &["`make_q` (Div)", "powers of two", "multiply"],
+        );
+    }
+    let constants = Graph::new(&[1, 2])
+        .constant("a", &[1], &[5.0])
+        .constant("d", &[1], &[3.0])
+        .node("Div", &["a", "d"], "q")
+        .node("Mul", &["x", "q"], "y");
+    assert_eq!(
+        network(constants).forward(&[1.0, 3.0]),
+        [5.0f32 / 3.0, 5.0f32 / 3.0 * 3.0]
+    );
+}
+
+#[test]
+fn operators_of_old_or_foreign_sets_are_refused() {
+    let with = |imports: &[(&str, i64)]| {
+        let graph = Graph::new(&[1, 2]).node("Relu", &["x"], "y").output("y");
+        onnx::read(&graph.of_operators(imports)).map_err(|error| error.to_string())
+    };
+    assert!(with(&[("", 7)]).is_ok());
+    assert!(with(&[("com.microsoft", 1), ("ai.onnx", 22)]).is_ok());
+    assert!(with(&[]).unwrap_err().contains("names no version"));
+    assert!(
+        with(&[("com.microsoft", 7)])
+            .unwrap_err()
+            .contains("names no version")
+    );
+    assert!(with(&[("", 6)]).unwrap_err().contains("operator set 6"));
+    assert!(
+        with(&[("", 13), ("", 6)])
+            .unwrap_err()
+            .contains("operator set 6")
+    );
+    let foreign = Graph::new(&[1, 2]).foreign("com.microsoft", "Relu");
+    refused(foreign, &["`y` (Relu)", "domain `com.microsoft`"]);
+}
+
+#[test]
+fn attributes_that_an_operator_does_not_have_are_refused() {
+    // Before version 7 this adds the numbers along the first axis.
+    let graph = Graph::new(&[2, 2])
+        .constant("b", &[2], &[0.0, 10.0])
+        .node_with(
+            "Add",
+            &["x", "b"],
+            "y",
+            &[integer("broadcast", 1), integer("axis", 0)],
+        );
+    refused(
+        graph,
+        &["`make_y` (Add)", "`broadcast`", "supported are: none"],
+    );
+    let graph = Graph::new(&[1, 2]).node_with("LeakyRelu", &["x"], "y", &[real("slope", 0.5)]);
+    refused(graph, &["(LeakyRelu)", "`slope`", "supported are: alpha"]);
+}
+
+#[test]
+fn a_chain_of_copies_is_refused_before_it_takes_all_memory() {
+    let names: Vec<String> = (0..100).map(|number| format!("t{number}")).collect();
+    let start = Graph::new(&[1, 1 << 23]).node("Identity", &["x"], "t0");
+    let chain = names.windows(2).fold(start, |graph, pair| {
+        graph.node("Identity", &[&pair[0]], &pair[1])
+    });
+    refused(
+        chain,
+        &["`make_t3` (Identity)", "together", "33554432 values"],
+    );
+}
+
+#[test]
+fn small_files_that_unfold_to_much_are_refused() {
+    const PAIRS: usize = 1 << 21;
+    let list = |field: u8| Message([field << 3 | 2, 0].repeat(PAIRS));
+    let inside = |fields: &[u64], content: Message| {
+        let wrapped = fields.iter().rev().fold(content, |message, &field| {
+            Message::default().message(field, &message)
+        });
+        onnx::read(&wrapped.0).unwrap_err()
+    };
+    let too_much = |error: &OnnxError| matches!(error, OnnxError::Parts { .. });
+    for (fields, field) in [
+        (&[7][..], 1),
+        (&[7], 5),
+        (&[7], 11),
+        (&[7, 1], 1),
+        (&[7, 1], 5),
+        (&[], 8),
+    ] {
+        assert!(too_much(&inside(fields, list(field))), "{fields:?} {field}");
+    }
+    let numbers = Message::default().bytes(8, vec![1; PAIRS]);
+    assert!(too_much(&inside(&[7, 1, 5], numbers)));
+    assert!(too_much(&inside(
+        &[7, 1, 5],
+        Message([8 << 3, 1].repeat(PAIRS))
+    )));
+    // Bytes are no parts, however many there are.
+    let raw = Message::default().bytes(9, vec![1; PAIRS]);
+    assert!(!too_much(&inside(&[7, 5], raw)));
+}
+
 fn extremes() -> Graph {
     Graph::new(&[2])
         .constant("low", &[], &[-0.7])
@@ -280,7 +404,7 @@ fn what_is_not_supported_is_refused_with_the_node() {
     refused(
         x().constant("z", &[1], &[0.0])
             .node("Div", &["x", "z"], "y"),
-        &["(Div)", "finite reciprocal"],
+        &["(Div)", "powers of two", "found 0"],
     );
     refused(
         x().node_with("LeakyRelu", &["x"], "y", &[real("alpha", 1.5)]),

@@ -65,7 +65,9 @@ fn onnx(operator: &str) -> Vec<u8> {
         field(12, &end("y")),
     ]
     .concat();
-    [vec![1 << 3, 7], field(7, &graph)].concat()
+    // Operator set 13.
+    let operators = field(8, &[2 << 3, 13]);
+    [vec![1 << 3, 7], operators, field(7, &graph)].concat()
 }
 
 #[test]

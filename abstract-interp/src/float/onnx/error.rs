@@ -14,6 +14,15 @@ pub enum OnnxError {
         /// Bytes of the file.
         got: usize,
     },
+    /// The file unfolds to more than is read.
+    #[error(
+        "the file has more than {limit} messages, names and whole numbers in lists, or groups of \
+         the outdated kind"
+    )]
+    Parts {
+        /// Parts at most.
+        limit: usize,
+    },
     /// The bytes are no ONNX model.
     #[error("not an ONNX model: {reason}")]
     Protobuf {
@@ -23,6 +32,20 @@ pub enum OnnxError {
     /// The model has no graph.
     #[error("the model has no graph")]
     NoGraph,
+    /// The model does not say which operators its graph is made of.
+    #[error("opset_import names no version of the standard operators, expected {oldest} or newer")]
+    NoOperatorSet {
+        /// The first version that is read.
+        oldest: i64,
+    },
+    /// Operators as they were before broadcasting.
+    #[error("operator set {got} is not supported, expected {oldest} or newer")]
+    OperatorSet {
+        /// The first version that is read.
+        oldest: i64,
+        /// The version that the model names.
+        got: i64,
+    },
     /// The graph has more or less than one input or output.
     #[error("expected one {kind}, found {}: {}", names.len(), list(names))]
     Ends {
@@ -96,6 +119,23 @@ pub enum NodeProblem {
         /// Those that are.
         supported: &'static [&'static str],
     },
+    /// An operator that does not come from the standard.
+    #[error("operators of domain `{domain}` are not supported")]
+    Domain {
+        /// Where it comes from.
+        domain: String,
+    },
+    /// An attribute that the operator does not have in the versions that are read.
+    #[error(
+        "attribute `{name}` is not supported; supported are: {}",
+        known(supported)
+    )]
+    UnknownAttribute {
+        /// Its name.
+        name: String,
+        /// Those that are.
+        supported: &'static [&'static str],
+    },
     /// A name that nothing before it defines.
     #[error("operand `{name}` is neither the input, an initializer, nor computed by a node before")]
     Undefined {
@@ -142,6 +182,12 @@ pub enum NodeProblem {
         /// Values at most.
         limit: usize,
     },
+    /// More values than are kept at a time.
+    #[error("all tensors up to this node together have more than {limit} values")]
+    Held {
+        /// Values at most.
+        limit: usize,
+    },
     /// A constant that comes out of constants is not finite.
     #[error("a constant is not finite")]
     NotFinite,
@@ -151,6 +197,13 @@ pub enum NodeProblem {
         /// Weights at most.
         limit: usize,
     },
+}
+
+fn known(names: &[&str]) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    names.join(", ")
 }
 
 fn list(names: &[String]) -> String {

@@ -10,8 +10,8 @@
 //! [`Rounding`](crate::float::rounding::Rounding) covers it: a product with a
 //! matrix and the bias added to it are one row, as adding the bias is part of some order of the sum; a
 //! difference with a constant before a product is a row of its own, as are a factor `alpha`
-//! of Gemm, a scaling, and a sum of two branches. A division by a constant is the product with
-//! its reciprocal. Maximum, minimum and clipping do not round: their rows are exact.
+//! of Gemm, a scaling, and a sum of two branches. A division by a power of two is the product with
+//! its reciprocal, which is exact; other divisors are refused. Maximum, minimum and clipping do not round: their rows are exact.
 //!
 //! # Source
 //! ONNX 1.16, "Operators" and `onnx.proto`, <https://onnx.ai/onnx/operators>.
@@ -21,19 +21,23 @@ mod message;
 mod operator;
 mod rows;
 mod tensor;
+mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use error::{NodeProblem, OnnxError};
 
 use crate::float::network::FloatNetwork;
-use crate::float::onnx::message::{Graph, Model, Node, ValueInfo};
+use crate::float::onnx::message::{Graph, Model, Node, OperatorSet, ValueInfo};
 use crate::float::onnx::operator::Operation;
 use crate::float::onnx::rows::Rows;
-use crate::float::onnx::tensor::{Element, Tensor, Value, size, type_name};
+use crate::float::onnx::tensor::{Element, HELD_LIMIT, Tensor, Value, size, type_name};
 
 /// Bytes of a file that are read at most.
 const FILE_LIMIT: usize = 64 << 20;
+
+/// The first version of the standard operators that is read: broadcasting is as in NumPy since.
+const OLDEST_OPERATORS: i64 = 7;
 
 /// Reads a network.
 ///
@@ -47,9 +51,15 @@ pub fn read(bytes: &[u8]) -> Result<FloatNetwork, OnnxError> {
             got: bytes.len(),
         });
     }
+    if !wire::is_moderate(bytes) {
+        return Err(OnnxError::Parts {
+            limit: wire::PART_LIMIT,
+        });
+    }
     let model: Model =
         prost::Message::decode(bytes).map_err(|reason| OnnxError::Protobuf { reason })?;
     let graph = model.graph.ok_or(OnnxError::NoGraph)?;
+    check_operators(&model.opset_import)?;
     if !graph.sparse_initializer.is_empty() {
         return Err(OnnxError::Tensor {
             tensor: "sparse_initializer".to_owned(),
@@ -57,6 +67,26 @@ pub fn read(bytes: &[u8]) -> Result<FloatNetwork, OnnxError> {
             got: "a sparse one".to_owned(),
         });
     }
+    let mut values = initializers(&graph)?;
+    let (name, input) = graph_input(&graph, &values)?;
+    let inputs = input.data.len();
+    values.insert(name, Value::Live(input));
+    let mut held: usize = values.values().map(Value::len).sum();
+    let mut rows = Rows::new(inputs);
+    for node in &graph.node {
+        let (name, value) = node_value(node, &values, &mut rows)?;
+        held += value.len();
+        if held > HELD_LIMIT {
+            return Err(at_node(node, NodeProblem::Held { limit: HELD_LIMIT }));
+        }
+        values.insert(name, value);
+    }
+    let outputs = graph_output(&graph, &values, &mut rows)?;
+    Ok(FloatNetwork::new(inputs, rows.into_layers(&outputs)?)?)
+}
+
+/// The constants of a graph.
+fn initializers(graph: &Graph) -> Result<BTreeMap<&str, Value>, OnnxError> {
     let mut values = BTreeMap::new();
     for tensor in &graph.initializer {
         let value = Value::from_message(&tensor.name, tensor)?;
@@ -68,16 +98,32 @@ pub fn read(bytes: &[u8]) -> Result<FloatNetwork, OnnxError> {
             });
         }
     }
-    let (name, input) = graph_input(&graph, &values)?;
-    let inputs = input.data.len();
-    values.insert(name, Value::Live(input));
-    let mut rows = Rows::new(inputs);
-    for node in &graph.node {
-        let (name, value) = node_value(node, &values, &mut rows)?;
-        values.insert(name, value);
+    Ok(values)
+}
+
+/// Checks that the standard operators are those that are read. Models often name other domains
+/// without using them; a node that does is refused.
+fn check_operators(sets: &[OperatorSet]) -> Result<(), OnnxError> {
+    let oldest = OLDEST_OPERATORS;
+    let mut standard = sets
+        .iter()
+        .filter(|set| is_standard(&set.domain))
+        .peekable();
+    if standard.peek().is_none() {
+        return Err(OnnxError::NoOperatorSet { oldest });
     }
-    let outputs = graph_output(&graph, &values, &mut rows)?;
-    Ok(FloatNetwork::new(inputs, rows.into_layers(&outputs)?)?)
+    match standard.find(|set| set.version < oldest) {
+        Some(set) => Err(OnnxError::OperatorSet {
+            oldest,
+            got: set.version,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Whether a domain is that of the standard operators.
+fn is_standard(domain: &str) -> bool {
+    matches!(domain, "" | "ai.onnx")
 }
 
 /// The one input that is no initializer.
@@ -131,15 +177,7 @@ fn node_value<'a>(
     rows: &mut Rows,
 ) -> Result<(&'a str, Value), OnnxError> {
     let result = node.output.first().map_or("", String::as_str);
-    let fails = |problem| OnnxError::Node {
-        node: if node.name.is_empty() {
-            result.to_owned()
-        } else {
-            node.name.clone()
-        },
-        operator: node.op_type.clone(),
-        problem,
-    };
+    let fails = |problem| at_node(node, problem);
     let operand = |name: &String| match values.get(name.as_str()) {
         None if name.is_empty() => Ok(None),
         None => Err(fails(NodeProblem::Undefined { name: name.clone() })),
@@ -152,6 +190,20 @@ fn node_value<'a>(
         return Err(fails(NodeProblem::Redefined { name }));
     }
     Ok((result, value))
+}
+
+fn at_node(node: &Node, problem: NodeProblem) -> OnnxError {
+    let result = node.output.first().map_or("", String::as_str);
+    let name = if node.name.is_empty() {
+        result
+    } else {
+        &node.name
+    };
+    OnnxError::Node {
+        node: name.to_owned(),
+        operator: node.op_type.clone(),
+        problem,
+    }
 }
 
 /// The wires of the one output.

@@ -6,6 +6,9 @@ use crate::float::onnx::message::{self, TensorData};
 /// Values of one tensor at most.
 pub(super) const SIZE_LIMIT: usize = 1 << 24;
 
+/// Values of all tensors of a graph together at most.
+pub(super) const HELD_LIMIT: usize = 1 << 25;
+
 /// Row-major.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Tensor<T> {
@@ -103,6 +106,15 @@ impl Value {
             Self::Float(tensor) => &tensor.shape,
             Self::Integer(tensor) => &tensor.shape,
             Self::Live(tensor) => &tensor.shape,
+        }
+    }
+
+    /// Values that it keeps in memory.
+    pub(super) const fn len(&self) -> usize {
+        match self {
+            Self::Float(tensor) => tensor.data.len(),
+            Self::Integer(tensor) => tensor.data.len(),
+            Self::Live(tensor) => tensor.data.len(),
         }
     }
 

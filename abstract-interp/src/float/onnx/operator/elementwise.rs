@@ -31,23 +31,27 @@ impl Operation<'_> {
         self.binary(rows, &self.elements(0)?, 1, product)
     }
 
-    /// The divisor has to be constant. A division is read as the product with the reciprocal, as
-    /// runtimes that avoid divisions compute it; the correctly rounded quotient is within the
-    /// bound of the layer too (reciprocal and product: two roundings, as for a product and a sum).
+    /// The divisor has to be constant, and a power of two: its reciprocal is exact then, so that
+    /// the quotient is the product with it. Other divisors would need a bound of their own, as a
+    /// runtime may divide or multiply by the rounded reciprocal.
     pub(super) fn divide(&self, rows: &mut Rows) -> Result<Value, NodeProblem> {
         self.expect_operands(2)?;
         let Value::Float(divisor) = self.operand(1)? else {
             return Err(self.wrong(1, "a constant divisor"));
         };
-        if divisor.data.iter().any(|&value| !value.recip().is_normal()) {
-            return Err(self.wrong(1, "divisors with a finite reciprocal"));
-        }
         if let Value::Float(_) = self.operand(0)? {
             let quotient: Binary = |_, left, right| match (left, right) {
                 (Element::Constant(a), Element::Constant(b)) => Some(Element::Constant(a / b)),
                 _ => None,
             };
             return self.binary(rows, &self.elements(0)?, 1, quotient);
+        }
+        if let Some(value) = divisor.data.iter().find(|&&value| !inverts_exactly(value)) {
+            return Err(NodeProblem::Operand {
+                index: 1,
+                expected: "powers of two (multiply by a constant instead of other divisors)",
+                got: value.to_string(),
+            });
         }
         let quotient: Binary = |rows, left, right| match right {
             Element::Constant(divisor) => scaled(rows, left, divisor.recip()),
@@ -171,6 +175,12 @@ impl Operation<'_> {
             shape: left.shape,
         })
     }
+}
+
+/// Whether it is a power of two, with or without a sign, and its reciprocal is normal.
+fn inverts_exactly(divisor: f32) -> bool {
+    let mantissa = divisor.to_bits() & ((1 << (f32::MANTISSA_DIGITS - 1)) - 1);
+    divisor.is_normal() && mantissa == 0 && divisor.recip().is_normal()
 }
 
 /// left + right.

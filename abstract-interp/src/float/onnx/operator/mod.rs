@@ -6,6 +6,7 @@ mod movement;
 
 use crate::float::network::Activation;
 use crate::float::onnx::error::NodeProblem;
+use crate::float::onnx::is_standard;
 use crate::float::onnx::message::{Attribute, Node};
 use crate::float::onnx::rows::{Rows, TERM_LIMIT};
 use crate::float::onnx::tensor::{Element, Tensor, Value};
@@ -49,17 +50,17 @@ const fn too_many() -> NodeProblem {
 impl<'a> Operation<'a> {
     /// The result.
     pub(super) fn apply(&self, rows: &mut Rows) -> Result<Value, NodeProblem> {
-        let standard = matches!(self.node.domain.as_str(), "" | "ai.onnx");
-        let operator = if standard {
-            self.node.op_type.as_str()
-        } else {
-            ""
-        };
+        if !is_standard(&self.node.domain) {
+            let domain = self.node.domain.clone();
+            return Err(NodeProblem::Domain { domain });
+        }
+        let operator = self.node.op_type.as_str();
         // Dropout may name its mask, which nothing may then read.
         if self.node.output.is_empty() || (self.node.output.len() > 1 && operator != "Dropout") {
             let got = self.node.output.len();
             return Err(NodeProblem::Results { expected: 1, got });
         }
+        self.check_attributes(operator)?;
         match operator {
             "Add" => self.add(rows),
             "Sub" => self.subtract(rows),
@@ -84,6 +85,32 @@ impl<'a> Operation<'a> {
             _ => Err(NodeProblem::Operator {
                 supported: SUPPORTED,
             }),
+        }
+    }
+
+    /// What an attribute that is not known means is not known either, such as the `axis` that
+    /// sums had in old operator sets.
+    fn check_attributes(&self, operator: &str) -> Result<(), NodeProblem> {
+        let supported: &'static [&'static str] = match operator {
+            "LeakyRelu" => &["alpha"],
+            "Clip" => &["min", "max"],
+            "Gemm" => &["alpha", "beta", "transA", "transB"],
+            "Dropout" => &["ratio", "seed"],
+            "Flatten" | "Concat" => &["axis"],
+            "Reshape" => &["allowzero"],
+            "Squeeze" | "Unsqueeze" => &["axes"],
+            "Transpose" => &["perm"],
+            // It has one, and the error for another says which.
+            "Constant" => return Ok(()),
+            _ => &[],
+        };
+        let mut names = self.node.attribute.iter().map(|attribute| &attribute.name);
+        match names.find(|name| !supported.contains(&name.as_str())) {
+            Some(name) if SUPPORTED.contains(&operator) => Err(NodeProblem::UnknownAttribute {
+                name: name.clone(),
+                supported,
+            }),
+            _ => Ok(()),
         }
     }
 
