@@ -60,7 +60,8 @@ pub struct CaseStatus {
     pub proven: BigRational,
     /// Regions that are not proven.
     pub remaining: usize,
-    /// The largest of them, at most [`CaseStatus::LARGEST`].
+    /// The largest of them, at most [`CaseStatus::LARGEST`]; none where the work was stopped before
+    /// any region was looked at.
     pub largest: Vec<OpenRegion>,
 }
 

@@ -1,13 +1,16 @@
 //! From a network and a property to a verdict.
 
+use num_bigint::BigInt;
+use num_rational::BigRational;
+
 use crate::float::attack::Attack;
 use crate::float::network::FloatNetwork;
-use crate::float::property::Property;
+use crate::float::property::{Case, Property};
 use crate::float::replay::nearest_single;
 use crate::float::rounding::{Rounding, any_order_error};
 use crate::float::search::Search;
 use crate::float::search::query::Query;
-use crate::float::verdict::Answer;
+use crate::float::verdict::{Answer, CaseStatus, Reason, Verdict};
 
 /// How to search; the same options give the same answer, unless [`Watch::stop`] ends it early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +55,8 @@ impl Default for Options {
 pub struct Watch<'w> {
     /// Called after every batch of regions.
     pub progress: &'w (dyn Fn(Progress) + Sync),
-    /// Asked before every region, from any thread; true ends the search with what there is.
+    /// Asked before every region, from any thread, and before that before every case and
+    /// conjunction; true ends the work with what there is.
     pub stop: &'w (dyn Fn() -> bool + Sync),
 }
 
@@ -137,7 +141,8 @@ pub enum VerifyError {
 /// [`FloatNetwork::forward`] gives outputs that lie in one.
 ///
 /// # Errors
-/// [`VerifyError`] where the property does not fit the network, or where sums may overflow.
+/// [`VerifyError`] where the property does not fit the network, or where sums may overflow; cases
+/// are looked at in order, so that one after a wish to stop goes unnoticed.
 pub fn verify(
     network: &FloatNetwork,
     property: &Property,
@@ -147,13 +152,20 @@ pub fn verify(
     fits(network, property)?;
     let mut queries = vec![];
     for (case, content) in property.cases.iter().enumerate() {
+        if (watch.stop)() {
+            return Ok(not_started(property));
+        }
+        case_fits(property, case, content)?;
         let ends = content.input.iter();
         let inputs: Vec<f64> = ends
             .map(|(low, high)| f64::from(nearest_single(low).abs().max(nearest_single(high).abs())))
             .collect();
         let outputs =
             magnitudes(network, inputs).map_err(|layer| VerifyError::Overflow { case, layer })?;
-        queries.push(Query::new(content, &outputs));
+        let Some(query) = Query::new(content, &outputs, watch.stop) else {
+            return Ok(not_started(property));
+        };
+        queries.push(query);
     }
     let mut search = Search::new(network, property, queries, options, watch);
     let verdict = search.run();
@@ -163,6 +175,21 @@ pub fn verify(
         best: search.best(),
         boxes: search.boxes(),
     })
+}
+
+/// Stopped before anything was bounded.
+fn not_started(property: &Property) -> Answer {
+    let whole = CaseStatus {
+        proven: BigRational::from_integer(BigInt::ZERO),
+        remaining: 1,
+        largest: vec![],
+    };
+    Answer {
+        verdict: Verdict::Unknown(Reason::Stopped),
+        cases: vec![whole; property.cases.len()],
+        best: None,
+        boxes: 0,
+    }
 }
 
 fn fits(network: &FloatNetwork, property: &Property) -> Result<(), VerifyError> {
@@ -178,35 +205,37 @@ fn fits(network: &FloatNetwork, property: &Property) -> Result<(), VerifyError> 
             });
         }
     }
-    for (number, case) in property.cases.iter().enumerate() {
-        let misfit = |field, expected, got| VerifyError::Case {
-            case: number,
-            field,
-            expected,
-            got,
-        };
-        if case.input.len() != property.inputs {
-            return Err(misfit("inputs", property.inputs, case.input.len()));
+    Ok(())
+}
+
+fn case_fits(property: &Property, number: usize, case: &Case) -> Result<(), VerifyError> {
+    let misfit = |field, expected, got| VerifyError::Case {
+        case: number,
+        field,
+        expected,
+        got,
+    };
+    if case.input.len() != property.inputs {
+        return Err(misfit("inputs", property.inputs, case.input.len()));
+    }
+    for (input, (low, high)) in case.input.iter().enumerate() {
+        if low > high {
+            let case = number;
+            return Err(VerifyError::Empty { case, input });
         }
-        for (input, (low, high)) in case.input.iter().enumerate() {
-            if low > high {
-                let case = number;
-                return Err(VerifyError::Empty { case, input });
-            }
-            if !(nearest_single(low).is_finite() && nearest_single(high).is_finite()) {
-                let case = number;
-                return Err(VerifyError::Range { case, input });
-            }
+        if !(nearest_single(low).is_finite() && nearest_single(high).is_finite()) {
+            let case = number;
+            return Err(VerifyError::Range { case, input });
         }
-        for halfspace in case.unsafe_any.iter().flatten() {
-            let entries = [
-                ("outputs", property.outputs, &halfspace.outputs),
-                ("inputs", property.inputs, &halfspace.inputs),
-            ];
-            for (field, count, entries) in entries {
-                if let Some((place, _)) = entries.iter().find(|(place, _)| *place >= count) {
-                    return Err(misfit(field, count, *place));
-                }
+    }
+    for halfspace in case.unsafe_any.iter().flatten() {
+        let entries = [
+            ("outputs", property.outputs, &halfspace.outputs),
+            ("inputs", property.inputs, &halfspace.inputs),
+        ];
+        for (field, count, entries) in entries {
+            if let Some((place, _)) = entries.iter().find(|(place, _)| *place >= count) {
+                return Err(misfit(field, count, *place));
             }
         }
     }

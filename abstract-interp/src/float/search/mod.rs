@@ -149,29 +149,30 @@ impl<'s> Search<'s> {
 
     /// How far every case came.
     pub(crate) fn cases(&self) -> Vec<CaseStatus> {
-        (0..self.queries.len())
-            .map(|query| {
-                let nodes = self.queue.iter().chain(&self.stuck);
-                let mut nodes: Vec<&Node> = nodes.filter(|node| node.query == query).collect();
-                nodes.sort_by_key(|node| (node.depth, node.phases.len(), node.number));
-                let largest = nodes
-                    .iter()
-                    .take(CaseStatus::LARGEST)
-                    .map(|node| OpenRegion {
-                        fraction: share(node.depth),
-                        input: node
-                            .input
-                            .iter()
-                            .map(|range| (range.low as f32, range.high as f32))
-                            .collect(),
-                    });
-                CaseStatus {
-                    proven: self.ledgers[query].proven(),
-                    remaining: nodes.len(),
-                    largest: largest.collect(),
-                }
-            })
-            .collect()
+        let mut open: Vec<Vec<&Node>> = vec![vec![]; self.queries.len()];
+        for node in self.queue.iter().chain(&self.stuck) {
+            open[node.query].push(node);
+        }
+        let cases = open.into_iter().enumerate().map(|(query, mut nodes)| {
+            nodes.sort_by_key(|node| (node.depth, node.phases.len(), node.number));
+            let largest = nodes
+                .iter()
+                .take(CaseStatus::LARGEST)
+                .map(|node| OpenRegion {
+                    fraction: share(node.depth),
+                    input: node
+                        .input
+                        .iter()
+                        .map(|range| (range.low as f32, range.high as f32))
+                        .collect(),
+                });
+            CaseStatus {
+                proven: self.ledgers[query].proven(),
+                remaining: nodes.len(),
+                largest: largest.collect(),
+            }
+        });
+        cases.collect()
     }
 
     /// Descends from about `starts` more points, shared by the conjunctions that are open in some

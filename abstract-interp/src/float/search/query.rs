@@ -30,8 +30,13 @@ pub(crate) struct Limit {
 }
 
 impl Query {
-    /// `magnitudes` bounds the absolute values of the outputs over the box.
-    pub(crate) fn new(case: &Case, magnitudes: &[f64]) -> Self {
+    /// `magnitudes` bounds the absolute values of the outputs over the box. None where `stop`,
+    /// which is asked before every conjunction, says so.
+    pub(crate) fn new(
+        case: &Case,
+        magnitudes: &[f64],
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Option<Self> {
         let ends = case.input.iter();
         let low: Vec<f32> = ends.clone().map(|(low, _)| nearest_single(low)).collect();
         let high: Vec<f32> = ends.map(|(_, high)| nearest_single(high)).collect();
@@ -46,25 +51,20 @@ impl Query {
             conjunctions: vec![],
         };
         for conjunction in &case.unsafe_any {
+            if stop() {
+                return None;
+            }
             let limits = conjunction
                 .iter()
                 .map(|halfspace| query.add(halfspace, &inputs, magnitudes))
                 .collect();
             query.conjunctions.push(limits);
         }
-        query
+        Some(query)
     }
 
     fn add(&mut self, halfspace: &Halfspace, inputs: &[f64], outputs: &[f64]) -> Limit {
-        // Whole numbers instead of fractions such as 1/10, where that is possible.
-        let mut factor = BigRational::from_integer(BigInt::from(1));
-        for (_, coefficient) in halfspace.outputs.iter().chain(&halfspace.inputs) {
-            let rest = (coefficient * &factor).denom().clone();
-            factor *= BigRational::from_integer(rest);
-        }
-        if nearest_double(&factor) > LARGEST_FACTOR {
-            factor = BigRational::from_integer(BigInt::from(1));
-        }
+        let factor = whole_numbers(halfspace);
         let zero = BigRational::from_integer(BigInt::ZERO);
         let mut slack = zero.clone();
         let mut round = |entries: &[(usize, BigRational)], magnitudes: &[f64]| {
@@ -75,7 +75,10 @@ impl Query {
                 let largest = BigRational::from_float(magnitudes[*place]);
                 let away = number - exact;
                 let away = if away < zero { -away } else { away };
-                slack += away * largest.unwrap_or_else(|| zero.clone());
+                // Rounded up: sums of the exact numbers would have ever longer denominators.
+                let error = away * largest.unwrap_or_else(|| zero.clone());
+                let most = BigRational::from_float(floor_double(&-&error));
+                slack += most.map_or(error, |most| -most);
                 (*place, double)
             });
             rounded.collect()
@@ -114,6 +117,24 @@ impl Query {
     }
 }
 
+/// What makes whole numbers of all coefficients instead of fractions such as 1/10, or one where that
+/// is too large.
+fn whole_numbers(halfspace: &Halfspace) -> BigRational {
+    let one = BigRational::from_integer(BigInt::from(1));
+    let mut factor = one.clone();
+    for (_, coefficient) in halfspace.outputs.iter().chain(&halfspace.inputs) {
+        let rest = (coefficient * &factor).denom().clone();
+        factor *= BigRational::from_integer(rest);
+        if factor.numer().bits() > LARGEST_BITS {
+            return one;
+        }
+    }
+    if nearest_double(&factor) > LARGEST_FACTOR {
+        return one;
+    }
+    factor
+}
+
 impl Limit {
     pub(crate) fn margin(&self, values: &[f64]) -> f64 {
         (values[self.row] - self.bound) / self.scale
@@ -122,3 +143,5 @@ impl Limit {
 
 /// Beyond this, coefficients are rounded and their errors are added to the bound instead.
 const LARGEST_FACTOR: f64 = 1e30;
+/// No factor with more bits is at most [`LARGEST_FACTOR`].
+const LARGEST_BITS: u64 = 100;

@@ -31,7 +31,7 @@ pub(super) trait Scope {
 /// Digits of a number, and powers of ten, that are read at most.
 const NUMBER_LIMIT: usize = 400;
 /// Bits of numerators and denominators at most: sums and products of many numbers grow.
-pub(super) const BIT_LIMIT: u64 = 1 << 16;
+pub(super) const BIT_LIMIT: u64 = 1 << 12;
 
 pub(super) fn integer(value: i64) -> BigRational {
     BigRational::from_integer(BigInt::from(value))
