@@ -6,6 +6,7 @@
 
 mod attack;
 mod bound;
+mod cut;
 mod line;
 mod problem;
 mod row;
