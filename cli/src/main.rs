@@ -3,6 +3,7 @@
 mod clock;
 mod cmd;
 mod controllers;
+mod exact;
 mod exit;
 mod files;
 mod interrupt;

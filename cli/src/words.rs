@@ -1,10 +1,14 @@
 //! Claims and feature vectors for people to read.
 
+use std::path::Path;
+
 use serde::Serialize;
 use tautline_abstract_interp::Evaluation;
 use tautline_certificates::claim::{Claim, ClaimKind, Constraint};
 use tautline_core::features::{Feature, FeatureTable};
 use tautline_core::policy::ModelHeader;
+
+use crate::exact::{at_least, at_most, inequality, range as ends};
 
 /// Units of features and heads per one.
 const ONE: f64 = 65_536.0;
@@ -17,21 +21,17 @@ pub(crate) fn region(claim: &Claim, table: &FeatureTable) -> String {
         let name = feature.name;
         match (low > least, high < most) {
             (false, false) => None,
-            (true, false) => Some(format!("{name} ≥ {}", number(low.into()))),
-            (false, true) if low == high => Some(format!("{name} = {}", number(low.into()))),
-            (false, true) => Some(format!("{name} ≤ {}", number(high.into()))),
-            (true, true) => {
-                let (low, high) = (number(low.into()), number(high.into()));
-                Some(format!("{name} in {low} to {high}"))
-            }
+            (true, false) => Some(format!("{name} ≥ {}", at_least(low.into()))),
+            (false, true) if low != high => Some(format!("{name} ≤ {}", at_most(high.into()))),
+            (_, true) => Some(ends(name, low.into(), high.into())),
         }
     });
     let mut parts: Vec<_> = parts.collect();
     for fact in &claim.region.linear {
-        let terms = fact.terms.iter().map(|&(index, coefficient)| {
-            (coefficient as f64, feature_name(table, index).to_owned())
-        });
-        parts.push(inequality(&terms.collect::<Vec<_>>(), fact.bound as f64));
+        let terms = fact.terms.iter();
+        let terms =
+            terms.map(|&(index, coefficient)| (coefficient, feature_name(table, index).to_owned()));
+        parts.push(inequality(&terms.collect::<Vec<_>>(), fact.bound));
     }
     parts.extend(difference(&claim.kind, table));
     if parts.is_empty() {
@@ -48,7 +48,7 @@ pub(crate) struct FeatureRange {
     pub(crate) feature: &'static str,
     /// What it measures; features are pure numbers.
     pub(crate) meaning: &'static str,
-    /// Ends of the range, rounded.
+    /// Ends of the range, exact as well: multiples of 2⁻¹⁶ are doubles.
     pub(crate) low: f64,
     /// See `low`.
     pub(crate) high: f64,
@@ -89,13 +89,17 @@ fn range((feature, &(low_units, high_units)): (&Feature, &(i32, i32))) -> Featur
     }
 }
 
-/// Text that somebody else wrote, without letters that move a terminal's cursor, end the line or
-/// turn the direction of reading.
+/// Text that somebody else wrote, without letters that move a terminal's cursor, end the line, turn
+/// the direction of reading or cannot be seen.
 pub(crate) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
-            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+            '\u{61c}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}'
+            | '\u{feff}' => {
                 out.extend(letter.escape_unicode());
             }
             _ if letter.is_control() => out.extend(letter.escape_default()),
@@ -103,6 +107,11 @@ pub(crate) fn plain(text: &str) -> String {
         }
     }
     out
+}
+
+/// A path that somebody else may have named, as [`plain`] text.
+pub(crate) fn plain_path(path: &Path) -> String {
+    plain(&path.to_string_lossy())
 }
 
 /// How the two inputs of a pair claim differ.
@@ -117,8 +126,8 @@ fn difference(kind: &ClaimKind, table: &FeatureTable) -> Vec<String> {
     };
     let ranges = differ.iter().map(|one| {
         let name = feature_name(table, one.feature);
-        let (low, high) = (number(one.low.into()), number(one.high.into()));
-        format!("change of {name} in {low} to {high}")
+        let change = format!("change of {name}");
+        ends(&change, one.low.into(), one.high.into())
     });
     let facts = between.iter().map(|fact| {
         let terms = fact.terms.iter().map(|&(at, coefficient)| {
@@ -126,9 +135,9 @@ fn difference(kind: &ClaimKind, table: &FeatureTable) -> Vec<String> {
                 None => format!("change of {}", feature_name(table, at)),
                 Some(first) => feature_name(table, first).to_owned(),
             };
-            (coefficient as f64, name)
+            (coefficient, name)
         });
-        inequality(&terms.collect::<Vec<_>>(), fact.bound as f64)
+        inequality(&terms.collect::<Vec<_>>(), fact.bound)
     });
     ranges.chain(facts).collect()
 }
@@ -148,13 +157,13 @@ pub(crate) fn constraint(one: &Constraint, kind: &ClaimKind, table: &FeatureTabl
     };
     let heads = one.heads.iter();
     let mut terms: Vec<_> = heads
-        .map(|&(head, coefficient)| (coefficient as f64, format!("{change}{}", head.name())))
+        .map(|&(head, coefficient)| (coefficient, format!("{change}{}", head.name())))
         .collect();
     terms.extend(one.features.iter().map(|&(index, coefficient)| {
         let name = feature_name(table, index);
-        (coefficient as f64, format!("{change}{name}"))
+        (coefficient, format!("{change}{name}"))
     }));
-    inequality(&terms, one.bound as f64)
+    inequality(&terms, one.bound)
 }
 
 /// Features and heads of one input, a line each: name, value, meaning.
@@ -173,28 +182,6 @@ pub(crate) fn evaluation(at: &Evaluation, header: &ModelHeader) -> Vec<(String, 
     features.chain(heads).collect()
 }
 
-/// Σ coefficient · name ≤ bound, scaled so that the first coefficient is one; `bound` in units.
-fn inequality(terms: &[(f64, String)], bound: f64) -> String {
-    let first = terms.first().map_or(1.0, |(coefficient, _)| *coefficient);
-    let mut text = String::new();
-    for (number_of, (coefficient, name)) in terms.iter().enumerate() {
-        let scaled = coefficient / first;
-        let sign = match (scaled < 0.0, number_of) {
-            (true, _) => " − ",
-            (false, 0) => "",
-            (false, _) => " + ",
-        };
-        text.push_str(sign);
-        if (scaled.abs() - 1.0).abs() > 1e-9 {
-            text.push_str(&decimal(scaled.abs()));
-            text.push('·');
-        }
-        text.push_str(name);
-    }
-    let relation = if first < 0.0 { "≥" } else { "≤" };
-    format!("{text} {relation} {}", number(bound / first))
-}
-
 fn feature_name(table: &FeatureTable, index: usize) -> &'static str {
     table
         .features
@@ -202,16 +189,21 @@ fn feature_name(table: &FeatureTable, index: usize) -> &'static str {
         .map_or("?", |feature| feature.name)
 }
 
-/// A number of units, in ones.
-fn number(units: f64) -> String {
-    decimal(units / ONE)
-}
-
-/// To four places, without trailing zeros and with a real minus sign.
+/// With a real minus sign and without trailing zeros, to four places or as many more as tell
+/// multiples of 2⁻¹⁶ apart; nothing but zero reads as zero.
 pub(crate) fn decimal(value: f64) -> String {
-    let text = format!("{:.4}", value.abs());
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    if value < 0.0 && text != "0" {
+    let size = value.abs();
+    let near = |text: &String| {
+        let read = text.parse::<f64>().unwrap_or(0.0);
+        (read - size).abs() < 0.5 / ONE && (read > 0.0 || size <= 0.0)
+    };
+    let mut texts = (4..=5).map(|places| format!("{size:.places$}"));
+    let text = texts.find(near).unwrap_or_else(|| size.to_string());
+    let text = match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.'),
+        false => &text,
+    };
+    if value < 0.0 {
         format!("−{text}")
     } else {
         text.to_owned()
@@ -278,6 +270,19 @@ then = ["rate <= 0"]
         let names: Vec<_> = ranges.iter().map(|it| it.feature).collect();
         assert_eq!(names, ["queueing", "standing_queue", "loss", "ce"]);
         assert_eq!((ranges[0].high, ranges[0].high_units), (0.25, 16_384));
+    }
+
+    #[test]
+    fn nothing_but_zero_reads_as_zero_and_no_two_units_alike() {
+        assert_eq!(decimal(0.0), "0");
+        assert_eq!(decimal(-0.25), "−0.25");
+        assert_eq!(decimal(100.0), "100");
+        assert_eq!(decimal(1.0 / ONE), "0.00002");
+        assert_eq!(decimal(-1e-9), "−0.000000001");
+        let texts: Vec<_> = (-70_000..70_000)
+            .map(|units| decimal(f64::from(units) / ONE))
+            .collect();
+        assert!(texts.windows(2).all(|two| two[0] != two[1]));
     }
 
     #[test]

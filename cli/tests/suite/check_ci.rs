@@ -128,6 +128,153 @@ fn the_script_accepts_nothing_where_it_checked_nothing() {
     assert!(said.code.is_some_and(|code| code != 0), "{}", said.stderr);
 }
 
+#[test]
+fn the_script_refuses_empty_and_odd_values_instead_of_demanding_less() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, certificate) = (absolute(&model()), absolute(&certificate()));
+    let files = [model.as_str(), certificate.as_str()];
+    let refused = |options: &[&str], environment: &[(&str, &str)], complaint: &str| {
+        let args: Vec<_> = options.iter().chain(&files).copied().collect();
+        let said = script(folder.path(), &args, environment);
+        said.exits(2).complains_of(&[complaint]);
+    };
+    for option in ["--claims", "--public-key", "--reports"] {
+        for value in ["", "\n"] {
+            refused(&[option, value], &[], &format!("{option} needs a value"));
+        }
+    }
+    for value in ["True", "1", "yes", ""] {
+        let signed = [("TAUTLINE_SIGNED_MODEL", value)];
+        refused(&[], &signed, "TAUTLINE_SIGNED_MODEL is true or false");
+    }
+    let model_only = [("TAUTLINE_SIGNED_MODEL", "true")];
+    refused(&[], &model_only, "needs --public-key");
+    for value in ["Required", "", "true"] {
+        let signature = [("TAUTLINE_SIGNATURE", value)];
+        refused(&[], &signature, "TAUTLINE_SIGNATURE is required or none");
+    }
+    script(folder.path(), &[&model, "", &certificate], &[])
+        .exits(2)
+        .complains_of(&["a file without a name"]);
+}
+
+#[test]
+fn a_secret_that_is_missing_does_not_turn_signatures_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, certificate) = (absolute(&model()), absolute(&certificate()));
+    let key = minisign::KeyPair::generate_unencrypted_keypair().unwrap();
+    let key = key.pk.to_base64();
+    let with = |signature: &str, key: &str| {
+        let environment = [
+            ("TAUTLINE_MODEL", model.as_str()),
+            ("TAUTLINE_CERTIFICATES", certificate.as_str()),
+            ("TAUTLINE_SIGNATURE", signature),
+            ("TAUTLINE_PUBLIC_KEY", key),
+        ];
+        script(folder.path(), &[], &environment)
+    };
+    with("none", "").exits(0);
+    with("required", &key).exits(3);
+    with("required", "")
+        .exits(2)
+        .complains_of(&["signatures are required, but there is no public key"]);
+    // Otherwise the same workflow would demand nothing where the secret is missing.
+    with("none", &key)
+        .exits(2)
+        .complains_of(&["TAUTLINE_SIGNATURE is not required"]);
+}
+
+/// Sources of a command that says where it was called, with the script among them.
+#[cfg(unix)]
+fn sources(folder: &Path, program: &str) {
+    let put = |path: &str, content: &str| {
+        let path = folder.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    };
+    let package = "[package]\nname = \"tautline-cli\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
+                   [[bin]]\nname = \"tautline\"\npath = \"main.rs\"\n[workspace]\n";
+    put("Cargo.toml", package);
+    let lock = "version = 4\n\n[[package]]\nname = \"tautline-cli\"\nversion = \"0.0.0\"\n";
+    put("Cargo.lock", lock);
+    put("main.rs", program);
+    let to = folder.join(SCRIPT);
+    std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+    std::fs::copy(shipped(SCRIPT), to).unwrap();
+}
+
+/// `folder` as a repository whose settings of cargo run a program that leaves `trace`.
+#[cfg(unix)]
+fn set_trap(folder: &Path, trace: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let wrapper = folder.join("wrapper.sh");
+    let text = format!("#!/bin/sh\n: >'{}'\nexec \"$@\"\n", trace.display());
+    std::fs::write(&wrapper, text).unwrap();
+    std::fs::set_permissions(&wrapper, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::create_dir_all(folder.join(".cargo")).unwrap();
+    let settings = format!("[build]\nrustc-wrapper = '{}'\n", wrapper.display());
+    std::fs::write(folder.join(".cargo/config.toml"), settings).unwrap();
+}
+
+/// The script among `sources`, called in `folder` to build and check.
+#[cfg(unix)]
+fn build(sources: &Path, folder: &Path) -> Said {
+    let mut command = Command::new(sources.join(SCRIPT));
+    command
+        .args(["--build", "model.tlm", "certificate.tlc"])
+        .current_dir(folder)
+        .env("CARGO_TARGET_DIR", "built here")
+        .env_remove("RUSTC_WRAPPER")
+        .stdin(Stdio::null());
+    Said::of(&command.output().unwrap())
+}
+
+#[cfg(unix)]
+#[test]
+fn building_runs_nothing_that_the_repository_under_test_names() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let trace = ours.path().join("trace");
+    sources(ours.path(), "fn main() { println!(\"built\"); }");
+    set_trap(theirs.path(), &trace);
+    // The trap works: cargo, called there, falls into it.
+    let mut cargo = Command::new("cargo");
+    cargo
+        .args(["build", "--quiet", "--manifest-path"])
+        .arg(ours.path().join("Cargo.toml"))
+        .current_dir(theirs.path())
+        .env("CARGO_TARGET_DIR", ours.path().join("trapped"))
+        .env_remove("RUSTC_WRAPPER");
+    assert!(cargo.status().unwrap().success());
+    std::fs::remove_file(&trace).unwrap();
+
+    let said = build(ours.path(), theirs.path()).exits(0);
+    assert_eq!(said.stdout, "built\n");
+    assert!(!trace.exists());
+    let built = theirs.path().join("built here/release/tautline");
+    assert!(
+        built.exists(),
+        "a relative folder is relative to the caller's"
+    );
+    // Sources inside that repository would be built with its settings wherever cargo is called.
+    let inside = theirs.path().join("deep/tautline");
+    sources(&inside, "fn main() {}");
+    build(&inside, ours.path())
+        .exits(2)
+        .complains_of(&[".cargo/config.toml would take part in building"]);
+    assert!(!trace.exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_command_that_cannot_be_built_has_checked_nothing() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    sources(ours.path(), "fn main() { no_such_function(); }");
+    build(ours.path(), theirs.path())
+        .exits(2)
+        .complains_of(&["cannot build the command"]);
+}
+
 /// Code blocks of docs/ci.md in `language`.
 fn snippets(language: &str) -> Vec<String> {
     let page = std::fs::read_to_string(shipped("docs/ci.md")).unwrap();
@@ -237,7 +384,10 @@ fn the_action_runs_the_script_with_every_input_as_a_value_that_the_script_reads(
     let mut passed = BTreeSet::new();
     for (name, value) in step["env"].as_hash().unwrap() {
         let (name, value) = (name.as_str().unwrap(), value.as_str().unwrap());
-        assert!(script.contains(&format!("${{{name}:-")), "{name}");
+        assert!(
+            script.contains(&format!("${{{name}:-")) || script.contains(&format!("${{{name}-")),
+            "{name}"
+        );
         let input = value.strip_prefix("${{ inputs.");
         passed.extend(
             input

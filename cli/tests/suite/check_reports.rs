@@ -328,6 +328,54 @@ fn junit_has_a_case_per_claim_and_certificate_whatever_the_claims_are_called() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn text_writes_out_letters_in_file_names_that_move_or_turn_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let hostile = "x\u{1b}[2J\n::error::\u{202e}\u{200b}";
+    let read = |path: &Path| std::fs::read(path).unwrap();
+    let good = file(&folder, &format!("{hostile}.tlc"), read(&certificate()));
+    let bad = file(&folder, &format!("{hostile}bad.tlc"), "bad");
+    let claims = file(&folder, &format!("{hostile}.toml"), read(&standard()));
+    let (_, other) = part(&folder, hostile, |number| number == 1);
+    let model = file(&folder, &format!("{hostile}.tlm"), read(&model()));
+    let key = minisign::KeyPair::generate_unencrypted_keypair().unwrap();
+    let key = key.pk.to_base64();
+    let base = ["check", text(&model), text(&good), text(&bad), "--claims"];
+    let signed = ["--public-key", &key, "--signed-model"];
+    for claims in [&claims, &other] {
+        let args = base.into_iter().chain([text(claims)]).chain(signed);
+        let said = run(args).exits(1).stdout;
+        assert!(said.contains("x\\u{1b}[2J\\n::error::\\u{202e}\\u{200b}"));
+        let hidden = ['\u{202e}', '\u{200b}'];
+        assert!(
+            said.chars().all(|it| it == '\n' || !it.is_control()) && !said.contains(hidden),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
+fn text_and_json_say_no_other_bound_than_the_one_that_was_proven() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut strange = decoded();
+    // Looser by less than four places show, wherever it was tight.
+    let claims = &mut strange.claims.claims;
+    let number = claims.iter().position(|it| it.name == "backs-off-on-marks");
+    let number = number.unwrap();
+    assert_eq!(claims[number].constraints[0].bound, -6554);
+    claims[number].constraints[0].bound = 2;
+    let path = file(&folder, "strange.tlc", strange.encode().unwrap());
+    let model = model();
+    let args = ["check", text(&model), text(&path)];
+    let said = run(args).exits(0).stdout;
+    assert!(said.contains("then  rate ≤ 0.00004\n"), "{said}");
+    let report = run(args.into_iter().chain(["--json", "-"])).exits(0).json();
+    let claim = &report["certificates"][0]["claims"][number];
+    assert_eq!(claim["then"], "rate ≤ 0.00004");
+    assert_eq!(claim["given"], "ce ≥ 0.5");
+}
+
 #[test]
 fn several_forms_are_written_at_once_and_clashes_are_refused() {
     let folder = tempfile::tempdir().unwrap();

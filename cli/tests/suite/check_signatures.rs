@@ -8,7 +8,7 @@ use tautline_certificates::format::Certificate;
 use tempfile::TempDir;
 
 use crate::check_reports::{certificate, model};
-use crate::run::{Said, file, run, text};
+use crate::run::{Said, file, run, tautline, text};
 
 fn sign(key: &KeyPair, path: &Path, comment: &str) -> String {
     let content = std::fs::read(path).unwrap();
@@ -72,6 +72,27 @@ fn a_signed_proof_is_accepted_with_the_key_as_text_and_as_a_file() {
     let signature = &report["certificates"][0]["signature"];
     assert_eq!(signature["valid"], true);
     assert_eq!(signature["trusted_comment"], "release 1");
+}
+
+#[test]
+fn a_file_named_like_the_key_does_not_replace_it() {
+    let signed = Signed::new();
+    let mut keys = std::iter::repeat_with(|| KeyPair::generate_unencrypted_keypair().unwrap());
+    // A slash in the name would be a folder.
+    let asked_for = keys.find(|key| !key.pk.to_base64().contains('/')).unwrap();
+    let planted = signed.key.pk.to_box().unwrap().into_string();
+    let name = asked_for.pk.to_base64();
+    file(&signed.folder, &name, planted);
+    let (model, path) = (model(), signed.folder.path().join("good.tlc"));
+    let check = |key: &str| {
+        let args = ["check", text(&model), text(&path), "--public-key", key];
+        let mut command = tautline(args);
+        Said::of(&command.current_dir(&signed.folder).output().unwrap())
+    };
+    let said = check(&name).exits(3);
+    assert!(said.stdout.contains("another key"), "{}", said.stdout);
+    // As a path it is one.
+    check(&format!("./{name}")).exits(0);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The command line of `tautline check`, and where its reports go.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::bail;
 
@@ -35,7 +35,8 @@ pub(crate) struct Args {
     /// be given several times
     #[arg(long, value_name = "FILE.toml")]
     pub(super) claims: Vec<PathBuf>,
-    /// Demand a minisign signature of every certificate with this public key (base64, or a file)
+    /// Demand a minisign signature of every certificate with this public key: base64, or a file.
+    /// What reads as a key is never taken for a file
     #[arg(long, value_name = "KEY|FILE")]
     pub(super) public_key: Option<String>,
     /// Where a certificate's signature is, by default beside it with the ending .minisig; several
@@ -92,8 +93,7 @@ impl Args {
         for more in [&self.certificates, &self.claims, &self.signature] {
             inputs.extend(more.iter().map(PathBuf::as_path));
         }
-        let key = self.public_key.as_deref().map(Path::new);
-        inputs.extend(key.filter(|path| path.exists()));
+        inputs.extend(self.public_key.as_deref().and_then(signature::key_file));
         let mut outputs: Vec<_> = self.output.iter().map(PathBuf::as_path).collect();
         outputs.extend(self.json.path());
         files::check_apart(&outputs, &inputs)?;

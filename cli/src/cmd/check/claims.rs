@@ -8,6 +8,7 @@ use tautline_core::policy::Digest;
 
 use super::{CertificateReport, RejectionReport};
 use crate::model::read_claims;
+use crate::words::plain_path;
 
 /// The claims files asked for; none if certificates may prove what they like.
 #[derive(Debug)]
@@ -66,7 +67,7 @@ impl WantedClaims {
             return;
         };
         let files = self.0.iter();
-        let files = files.map(|it| format!("{} ({})", it.file.display(), it.digest));
+        let files = files.map(|it| format!("{} ({})", plain_path(&it.file), it.digest));
         rejection.reason = format!(
             "certificate proves claim set {got}, asked for is {}",
             files.collect::<Vec<_>>().join(" or ")

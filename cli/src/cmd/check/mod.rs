@@ -69,7 +69,9 @@ struct CertificateReport {
 pub(crate) struct ClaimReport {
     pub(crate) name: String,
     pub(crate) says: String,
+    /// The region, in numbers that hold for exactly the inputs that were proven.
     pub(crate) given: String,
+    /// The constraints, likewise.
     pub(crate) then: String,
     pub(crate) qc: String,
     pub(crate) leaves: u64,
@@ -213,6 +215,6 @@ impl std::fmt::Display for RejectionReport {
         if let Some(claim) = &self.claim {
             write!(f, " ({})", words::plain(claim))?;
         }
-        write!(f, ", rule {}: {}", self.rule, self.reason)
+        write!(f, ", rule {}: {}", self.rule, words::plain(&self.reason))
     }
 }

@@ -8,6 +8,7 @@ use minisign_verify::{Error, PublicKey, Signature};
 use serde::Serialize;
 
 use crate::files::{self, FileError};
+use crate::words::plain_path;
 
 /// Whether a file is signed with the key asked for.
 #[derive(Debug, Serialize)]
@@ -21,21 +22,29 @@ pub(super) struct SignatureReport {
     pub(super) reason: Option<String>,
 }
 
-/// The public key `text`: a file with it, or the key itself in base64.
+/// The public key `text`: the key itself in base64, else a file with it.
+///
+/// What reads as a key is never a file: otherwise whoever can write where the command runs could
+/// name a file like the key and have their own taken for it.
 ///
 /// # Errors
 /// What was expected, where it is neither.
 pub(super) fn read_key(text: &str) -> anyhow::Result<PublicKey> {
-    let path = Path::new(text);
     let expected = "expected a minisign public key: 56 letters of base64, or a file with them as \
                     `minisign -G` writes it";
-    if !path.exists() {
+    let Some(path) = key_file(text) else {
         return PublicKey::from_base64(text.trim())
             .map_err(|error| anyhow!("--public-key {text}: {error}; {expected}"));
-    }
+    };
     let content = files::read_text("public key", path)?;
     let key = PublicKey::decode(&content).or_else(|_| PublicKey::from_base64(content.trim()));
     key.map_err(|error| anyhow!("{}: {error}; {expected}", path.display()))
+}
+
+/// The file that `--public-key` names, if it names one and is no key.
+pub(super) fn key_file(text: &str) -> Option<&Path> {
+    let path = Path::new(text);
+    (PublicKey::from_base64(text.trim()).is_err() && path.exists()).then_some(path)
 }
 
 /// Where the signature of `path` is unless somebody says otherwise.
@@ -63,7 +72,7 @@ pub(super) fn verify(
     let text = match files::read("signature", file, MOST_SIGNATURE) {
         Ok(bytes) => String::from_utf8(bytes),
         Err(FileError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-            let missing = format!("no signature: {} is missing", file.display());
+            let missing = format!("no signature: {} is missing", plain_path(file));
             return Ok(report(None, Some(missing)));
         }
         Err(error) => return Err(error).context("cannot verify a signature"),

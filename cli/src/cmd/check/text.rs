@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 use std::fmt::{Error, Write as _};
 
 use super::{CertificateReport, ClaimReport, Report, SignatureReport};
-use crate::words::plain;
+use crate::words::{plain, plain_path};
 
 /// Every certificate with what it proves or why not, a legend of the features, and the verdict.
 pub(super) fn render(report: &Report) -> Result<String, Error> {
     let mut text = String::new();
     if let Some(signature) = &report.model_signature {
-        writeln!(text, "{}: {}", report.model.display(), signed(signature))?;
+        writeln!(text, "{}: {}", plain_path(&report.model), signed(signature))?;
     }
     for certificate in &report.certificates {
         one(&mut text, report, certificate)?;
     }
     for file in report.claims_files.iter().filter(|it| !it.met()) {
-        let (name, digest) = (file.file.display(), &file.digest);
+        let (name, digest) = (plain_path(&file.file), &file.digest);
         writeln!(
             text,
             "{name}: not proven: no certificate proves claim set {digest}"
@@ -43,7 +43,7 @@ pub(super) fn render(report: &Report) -> Result<String, Error> {
 }
 
 fn one(text: &mut String, report: &Report, certificate: &CertificateReport) -> Result<(), Error> {
-    let path = certificate.certificate.display();
+    let path = plain_path(&certificate.certificate);
     if let Some(rejection) = &certificate.rejection {
         writeln!(text, "{path}: rejected at {rejection}")?;
     } else {
@@ -59,7 +59,7 @@ fn one(text: &mut String, report: &Report, certificate: &CertificateReport) -> R
             Some(file) => writeln!(
                 text,
                 "  proves exactly the claims of {} (digest {claims})",
-                file.display()
+                plain_path(file)
             )?,
             None if report.claims_files.is_empty() => writeln!(
                 text,
