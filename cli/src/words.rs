@@ -199,9 +199,10 @@ pub(crate) fn decimal(value: f64) -> String {
     };
     let mut texts = (4..=5).map(|places| format!("{size:.places$}"));
     let text = texts.find(near).unwrap_or_else(|| size.to_string());
-    let text = match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.'),
-        false => &text,
+    let text = if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &text
     };
     if value < 0.0 {
         format!("−{text}")

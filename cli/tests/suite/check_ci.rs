@@ -360,6 +360,14 @@ fn the_recipe_for_github_uses_the_action_with_inputs_that_it_has_and_uploads_its
             "{input:?}"
         );
     }
+    // The steps with signatures, further down the page.
+    let signed = yaml(&snippets("yaml")[2]);
+    let signed = signed[0]["with"].as_hash().unwrap();
+    assert!(signed.keys().all(|input| inputs.contains_key(input)));
+    assert_eq!(
+        signed[&Yaml::String("signature".into())].as_str(),
+        Some("required")
+    );
     let upload = step("upload-sarif@").unwrap();
     assert_eq!(upload["if"].as_str(), Some("always()"));
     let reports = inputs[&Yaml::String("reports".into())]["default"].as_str();
