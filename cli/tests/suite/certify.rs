@@ -311,7 +311,7 @@ fn an_undecided_claim_about_pairs_shows_open_regions_and_the_closest_pair() {
         "change of rate ≤ 0.3: ",
         " regions open\n    exceeded by at most 0.",
         "in queueing 0 to ",
-        ", change of queueing −0.15 to ",
+        ", change of queueing −0.15001 to ",
         "\n    and ",
         "closest pair of inputs so far, excess −0.",
         "confirmed by the deployed program",
@@ -344,7 +344,7 @@ fn a_violated_claim_about_pairs_shows_both_inputs_and_what_is_proven_all_the_sam
     for part in [
         "noise: violated: change of rate ≤ 0.01",
         "where queueing ≤ 1, change of queueing in",
-        "change of queueing in −0.15 to 0.15",
+        "change of queueing in −0.15001 to 0.15001",
         "input 1:",
         "input 2:",
     ] {
