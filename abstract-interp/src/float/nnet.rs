@@ -121,7 +121,7 @@ pub enum NnetProblem {
 }
 
 /// Bytes of a file that are read at most.
-const FILE_LIMIT: usize = 256 << 20;
+const FILE_LIMIT: usize = 64 << 20;
 /// Weights of all layers at most.
 const WEIGHT_LIMIT: usize = 1 << 24;
 const LAYER_LIMIT: usize = 1 << 12;
@@ -317,21 +317,20 @@ impl<'a> Line<'a> {
     }
 
     /// Entries with their columns; a comma at the end adds none.
-    fn entries(&self) -> Vec<(usize, &'a str)> {
+    fn entries(&self) -> impl Iterator<Item = (usize, &'a str)> {
         let text = self.text.trim_end();
         let text = text.strip_suffix(',').unwrap_or(text);
         let mut column = 1;
-        let entries = text.split(',').map(|entry| {
+        text.split(',').map(move |entry| {
             let leading = entry.len() - entry.trim_start().len();
             let at = column + entry[..leading].chars().count();
             column += entry.chars().count() + 1;
             (at, entry.trim())
-        });
-        entries.collect()
+        })
     }
 
     fn count(&self, field: &'static str, expected: usize) -> NnetError {
-        let got = self.entries().len();
+        let got = self.entries().count();
         let problem = NnetProblem::Count {
             field,
             expected,
@@ -363,11 +362,11 @@ impl<'a> Line<'a> {
         parse: impl Fn(&str) -> Result<T, E>,
         usable: impl Fn(T) -> bool,
     ) -> Result<Vec<T>, NnetError> {
-        let entries = self.entries();
-        if entries.len() != count {
+        // Counted first: a list of all entries of a line of commas takes many times its length.
+        if self.entries().count() != count {
             return Err(self.count(field, count));
         }
-        let numbers = entries.iter().map(|&(column, entry)| {
+        let numbers = self.entries().map(|(column, entry)| {
             let number = parse(entry).ok().filter(|&number| usable(number));
             let expected = "a finite number in range";
             number.ok_or_else(|| self.number(column, field, expected, entry))

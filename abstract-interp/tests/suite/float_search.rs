@@ -206,6 +206,56 @@ fn answers_do_not_depend_on_the_number_of_threads() {
 }
 
 #[test]
+fn a_wish_to_stop_is_heard_before_the_search_starts() {
+    let side = || (exact(0.0), exact(1.0));
+    let unsafe_any = vec![y_below(exact(-1.0)); 50];
+    let cases = vec![case(&[side()], unsafe_any); 50];
+    let property = property(1, 1, cases);
+    for allowed in [0, 7, 51, 500, 2000] {
+        let asked = AtomicU32::new(0);
+        let stop = || asked.fetch_add(1, Ordering::Relaxed) >= allowed;
+        let watch = Watch {
+            stop: &stop,
+            ..Watch::none()
+        };
+        let network = identity(Rounding::AnyOrder);
+        let answer = verify(&network, &property, &Options::default(), watch).unwrap();
+        assert_eq!(answer.verdict, Verdict::Unknown(Reason::Stopped));
+        // Nothing goes on after the first answer, and nothing was bounded: this was before.
+        assert_eq!((asked.into_inner(), answer.boxes), (allowed + 1, 0));
+        assert_eq!(answer.cases.len(), 50);
+        assert!(answer.cases.iter().all(|status| status.remaining == 1));
+    }
+}
+
+#[test]
+fn coefficients_with_long_denominators_are_rounded_to_the_safe_side() {
+    // Over [0, 1] the sum of y/d for odd d is at most 1 only if y is; the number is beyond f64.
+    let third =
+        |power: u32| BigRational::new(BigInt::from(2).pow(power), BigInt::from(3).pow(power));
+    let halfspace = |bound: BigRational| Halfspace {
+        outputs: vec![(0, third(700))],
+        inputs: vec![(0, third(650))],
+        bound,
+    };
+    let network = identity(Rounding::Exact);
+    let side = [(exact(1.0), exact(1.0))];
+    let least = third(700) + third(650);
+    let decide = |bound: BigRational| {
+        let property = property(1, 1, vec![case(&side, vec![vec![halfspace(bound)]])]);
+        verify(&network, &property, &Options::default(), Watch::none())
+            .unwrap()
+            .verdict
+    };
+    assert!(matches!(decide(least.clone()), Verdict::Violated(_)));
+    let below = &least * ratio(999_999, 1_000_000);
+    assert_eq!(decide(below), Verdict::Holds);
+    // Nearer than f64 can tell, it must not be proven by rounding.
+    let nearest = &least + third(2000);
+    assert!(matches!(decide(nearest), Verdict::Violated(_)));
+}
+
+#[test]
 fn a_search_that_is_stopped_reports_what_it_has() {
     let mut draws = Draws(5);
     let network = network(&[3, 24, 24, 1], Kind::Relu, Rounding::AnyOrder, &mut draws);
@@ -230,7 +280,8 @@ fn a_search_that_is_stopped_reports_what_it_has() {
     };
     let (answer, asked) = ask(u32::MAX);
     assert_eq!(answer.verdict, Verdict::Holds);
-    for allowed in [0, 1, asked / 4, asked / 2, asked * 3 / 4, asked - 1] {
+    // The first two questions come before the search: one for the case, one for the conjunction.
+    for allowed in [2, 3, asked / 4, asked / 2, asked * 3 / 4, asked - 1] {
         let (answer, _) = ask(allowed);
         assert_eq!(answer.verdict, Verdict::Unknown(Reason::Stopped));
         let status = &answer.cases[0];

@@ -453,7 +453,7 @@ fn wrong_numbers_and_ends_are_refused_by_name() {
     refused(Graph::new(&[1]), &["`y` is computed by no node"]);
     let empty = Message::default().varint(1, 7).0;
     assert_eq!(onnx::read(&empty), Err(OnnxError::NoGraph));
-    let error = onnx::read(b"solid nonsense").unwrap_err();
+    let error = onnx::read(b"nonsense").unwrap_err();
     assert!(matches!(error, OnnxError::Protobuf { .. }), "{error}");
 }
 
@@ -708,6 +708,52 @@ fn errors_in_properties_have_a_line_and_a_column() {
     );
     let error = vnnlib::read(b"; \xc3\xa9\n;\xff").unwrap_err();
     assert_eq!((error.line, error.column), (2, 2));
+}
+
+#[test]
+fn two_constraints_that_leave_no_input_between_them_are_refused() {
+    let reads = |tail: &str| {
+        let text = format!("{DECLARED}{BOX}(assert (<= Y_0 1)){tail}");
+        vnnlib::read(text.as_bytes()).map_err(|error| error.to_string())
+    };
+    let empty = [
+        "(assert (<= (+ X_0 X_1) 0.5))(assert (>= (+ X_0 X_1) 0.6))",
+        "(assert (>= (* 3 (+ X_0 X_1)) 1.8))(assert (>= (- X_1) (- X_0 0.5)))(assert (>= (- 0 X_0 X_1) -0.5))",
+        "(assert (= (- X_0 (* 2 X_1)) 0.1))(assert (= (- X_1 (/ X_0 2)) 0))",
+    ];
+    for tail in empty {
+        let error = reads(tail).unwrap_err();
+        assert!(
+            error.contains("region of inputs is empty: a sum"),
+            "{tail}: {error}"
+        );
+    }
+    let left = [
+        "(assert (<= (+ X_0 X_1) 0.6))(assert (>= (+ X_0 X_1) 0.6))",
+        "(assert (<= (+ X_0 X_1) 0.5))(assert (>= (+ X_0 (* 2 X_1)) 0.6))",
+        "(assert (or (and (<= (+ X_0 X_1) 0.5) (>= (+ X_0 X_1) 0.6)) (<= (+ X_0 X_1) 0.5)))",
+        "(assert (<= (+ Y_0 Y_1) 0.5))(assert (>= (+ Y_0 Y_1) 0.6))",
+    ];
+    for tail in left {
+        assert!(reads(tail).is_ok(), "{tail}");
+    }
+}
+
+#[test]
+fn texts_of_more_words_or_entries_than_any_file_needs_are_refused() {
+    let words = format!("(set-info {})", "a ".repeat(1 << 22));
+    let error = vnnlib::read(words.as_bytes()).unwrap_err().to_string();
+    assert!(error.contains("more than 4194304 words"), "{error}");
+    let commas = ",".repeat(1 << 22);
+    let error = nnet::read(commas.as_bytes()).unwrap_err().to_string();
+    assert!(error.contains("expected 4 numbers"), "{error}");
+    assert!(error.ends_with("found 4194304"), "{error}");
+    assert!(
+        nnet::read(&vec![b','; (64 << 20) + 1])
+            .unwrap_err()
+            .to_string()
+            .contains("bytes")
+    );
 }
 
 #[test]

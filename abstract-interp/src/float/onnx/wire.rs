@@ -42,7 +42,7 @@ const fn held(message: Kind, field: u64) -> Kind {
     match (message, field) {
         (Kind::Model, 7) => Kind::Graph,
         (Kind::Graph, 1) => Kind::Node,
-        (Kind::Graph, 5) | (Kind::Attribute, 5) => Kind::Tensor,
+        (Kind::Graph | Kind::Attribute, 5) => Kind::Tensor,
         (Kind::Graph, 11 | 12) => Kind::Value,
         (Kind::Node, 5) => Kind::Attribute,
         (Kind::Value, 2) => Kind::Type,

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use num_rational::BigRational;
 
 use crate::float::property::{Case, Halfspace};
+use crate::float::replay::floor_double;
 use crate::float::vnnlib::error::{Problem, VnnlibError};
 use crate::float::vnnlib::formula::Constraint;
 use crate::float::vnnlib::sexpr::Position;
-use crate::float::vnnlib::term::{Variable, integer};
+use crate::float::vnnlib::term::{BIT_LIMIT, Variable, integer};
 
 /// Joins conjunctions with the same box; the order of the first ones is kept.
 ///
@@ -110,8 +111,47 @@ fn conjunction_case<'a>(
             return Ok(Err(empty(constraint.position, reason)));
         }
     }
+    if let Err(error) = opposite(&general) {
+        return Ok(Err(error));
+    }
     let halfspaces = general.into_iter().map(halfspace).collect();
     Ok(Ok((region, halfspaces)))
+}
+
+/// The greatest lower and the least upper bound of a sum of inputs.
+type Between = (Option<BigRational>, Option<BigRational>);
+
+/// Fails where two constraints bound the same sum of inputs, or multiples of it, from both sides and
+/// leave nothing in between.
+fn opposite(constraints: &[&Constraint]) -> Result<(), VnnlibError> {
+    let mut known: BTreeMap<Vec<(Variable, BigRational)>, Between> = BTreeMap::new();
+    for constraint in constraints {
+        let is_input = |(variable, _): &(Variable, _)| matches!(variable, Variable::Input(_));
+        let Some((_, first)) = constraint.terms.first() else {
+            continue;
+        };
+        if !constraint.terms.iter().all(is_input) {
+            continue;
+        }
+        let terms = constraint.terms.iter();
+        let direction = terms.map(|(variable, coefficient)| (*variable, coefficient / first));
+        let bound = &constraint.bound / first;
+        let (low, high) = known.entry(direction.collect()).or_default();
+        if *first > integer(0) {
+            if high.as_ref().is_none_or(|high| bound < *high) {
+                *high = Some(bound);
+            }
+        } else if low.as_ref().is_none_or(|low| bound > *low) {
+            *low = Some(bound);
+        }
+        if let (Some(low), Some(high)) = (low, high)
+            && low > high
+        {
+            let reason = format!("a sum of inputs is at least {low}, and at most {high}");
+            return Err(empty(constraint.position, reason));
+        }
+    }
+    Ok(())
 }
 
 fn empty(position: Position, reason: String) -> VnnlibError {
@@ -142,11 +182,16 @@ impl<'a> Bounds<'a> {
     }
 }
 
-/// The least left-hand side over a box, of a constraint on inputs only.
+/// The least left-hand side over a box, of a constraint on inputs only; rounded down where the exact
+/// number becomes too long.
 fn least_over(
     constraint: &Constraint,
     region: &[(BigRational, BigRational)],
 ) -> Option<BigRational> {
+    // Outputs come last.
+    if let Some((Variable::Output(_), _)) = constraint.terms.last() {
+        return None;
+    }
     let mut least = integer(0);
     for (variable, coefficient) in &constraint.terms {
         let Variable::Input(input) = *variable else {
@@ -155,6 +200,9 @@ fn least_over(
         let (low, high) = &region[input];
         let end = if *coefficient > integer(0) { low } else { high };
         least += coefficient * end;
+        if least.denom().bits() > BIT_LIMIT {
+            least = BigRational::from_float(floor_double(&least))?;
+        }
     }
     Some(least)
 }

@@ -24,6 +24,12 @@ pub enum Problem {
         /// Bytes of the file.
         got: usize,
     },
+    /// The text has more words than are read.
+    #[error("the file has more than {limit} words and parentheses")]
+    TooManyTokens {
+        /// Words and parentheses at most.
+        limit: usize,
+    },
     /// The file is no text.
     #[error("expected UTF-8 text, found another byte")]
     Encoding,

@@ -8,7 +8,10 @@
 //! The assertions describe what must not occur. They become a union of conjunctions; in each, the
 //! constraints on a single input make its box, every other one is a halfspace. An input without
 //! bounds, and a region without inputs, is an error: neither has a verdict. (One empty branch of
-//! a disjunction is left out as long as there are others.)
+//! a disjunction is left out as long as there are others.) That there is no input is noticed where a
+//! single constraint excludes the whole box, or two of them bound the same sum from both sides; a
+//! region that is empty only by three or more constraints, or by numbers between those of `f32`, has
+//! the verdict `Holds`.
 //!
 //! # Source
 //! Guidotti, Demarchi, Tacchella and Pulina, "The VNN-LIB standard 1.0", <https://www.vnnlib.org>; the
@@ -30,7 +33,7 @@ use crate::float::vnnlib::sexpr::{Position, Sexpr, shorten};
 use crate::float::vnnlib::term::{Scope, Variable};
 
 /// Bytes of a property file that are read at most.
-const SIZE_LIMIT: usize = 64 << 20;
+const SIZE_LIMIT: usize = 16 << 20;
 /// Inputs, and outputs, at most.
 const VARIABLE_LIMIT: usize = 1 << 20;
 

@@ -18,6 +18,8 @@ pub(super) enum Sexpr<'a> {
 
 /// Lists inside of lists at most; everything that walks them may recurse.
 const DEPTH_LIMIT: usize = 100;
+/// Words and parentheses at most: each takes many times its length in memory.
+const TOKEN_LIMIT: usize = 1 << 22;
 
 impl Position {
     pub(super) fn error(self, problem: Problem) -> VnnlibError {
@@ -67,7 +69,11 @@ pub(super) fn shorten(word: &str) -> String {
 pub(super) fn parse(text: &str) -> Result<Vec<Sexpr<'_>>, VnnlibError> {
     let mut open: Vec<(Vec<Sexpr<'_>>, Position)> = Vec::new();
     let mut top = Vec::new();
-    for (token, position) in Tokens::new(text) {
+    for (number, (token, position)) in Tokens::new(text).enumerate() {
+        if number >= TOKEN_LIMIT {
+            let limit = TOKEN_LIMIT;
+            return Err(position.error(Problem::TooManyTokens { limit }));
+        }
         let done = match token {
             "(" => {
                 if open.len() >= DEPTH_LIMIT {
