@@ -360,6 +360,36 @@ fn a_bad_line_of_a_list_is_named_before_anything_is_decided() {
 }
 
 #[test]
+fn rows_that_contradict_each_other_fail_and_rows_about_nothing_are_noted() {
+    let files = files();
+    let list = file(
+        &files.folder,
+        "instances.csv",
+        "distance.nnet,safe.vnnlib,60\n",
+    );
+    let expects = |rows: &str| {
+        let content = format!("network,property,expected\n{rows}");
+        file(&files.folder, "expected.csv", content);
+        run(["verify", "--instances", text(&list)])
+    };
+    let said = expects("distance.nnet,safe.vnnlib,holds\n./distance.nnet,safe.vnnlib,violated\n");
+    said.exits(2).complains_of(&[
+        "expected.csv:3",
+        "expected holds as line 2 says, got violated",
+    ]);
+    let said =
+        expects("distance.nnet,safe.vnnlib,holds\na,b,\ndistance.nnet,safe.vnnlib,?\nc,d,sat\n");
+    let said = said.exits(0);
+    assert!(
+        said.stdout.contains("1 with an expected verdict"),
+        "{}",
+        said.stdout
+    );
+    let note = "rows about no instance: 2, the first on line 3";
+    assert!(said.stderr.contains(note), "{}", said.stderr);
+}
+
+#[test]
 fn time_that_is_over_leaves_the_question_open() {
     let files = files();
     let args = [

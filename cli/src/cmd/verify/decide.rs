@@ -33,7 +33,7 @@ pub(super) struct Decision {
 }
 
 /// Bytes of a network or property at most, compressed or not.
-const MOST: u64 = 256 << 20;
+const MOST: u64 = 64 << 20;
 
 /// Reads both files and decides; `say` hears how it goes.
 pub(super) fn decide(

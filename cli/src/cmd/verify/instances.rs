@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use super::decide::Question;
-use crate::files;
+use crate::{files, output};
 
 /// The instances of a file, in its order.
 #[derive(Debug)]
@@ -31,8 +31,12 @@ pub(super) struct Instance {
 
 /// What `expected.csv` knows about an instance.
 struct Known {
+    /// Its line, counted from one.
+    line: usize,
     verdict: Option<&'static str>,
     seconds: Vec<Option<f64>>,
+    /// Some instance is this one.
+    is_asked: bool,
 }
 
 /// All of `expected.csv`.
@@ -61,7 +65,7 @@ impl Instances {
             );
         }
         let beside = folder.join("expected.csv");
-        let Expected { tools, known } = if beside.exists() {
+        let Expected { tools, mut known } = if beside.exists() {
             expected(&beside)?
         } else {
             Expected::default()
@@ -70,13 +74,30 @@ impl Instances {
             tools.into_iter().map(|name| (name, Vec::new())).collect();
         for instance in &mut list {
             let key = (clean(&instance.network), clean(&instance.property));
-            let known = known.get(&key);
+            let known = known.get_mut(&key);
+            let known = known.map(|known| {
+                known.is_asked = true;
+                &*known
+            });
             instance.expected = known.and_then(|known| known.verdict);
             for (anchor, (_, seconds)) in anchors.iter_mut().enumerate() {
                 seconds.push(known.and_then(|known| known.seconds[anchor]));
             }
         }
+        note_unasked(&beside, &known);
         Ok(Self { list, anchors })
+    }
+}
+
+/// Says which rows are about no instance: their names may be misspelt.
+fn note_unasked(path: &Path, known: &BTreeMap<(PathBuf, PathBuf), Known>) {
+    let unasked = known.values().filter(|known| !known.is_asked);
+    let lines: Vec<usize> = unasked.map(|known| known.line).collect();
+    if let Some(first) = lines.iter().min() {
+        let (path, count) = (path.display(), lines.len());
+        output::note(&format!(
+            "{path}: rows about no instance: {count}, the first on line {first}"
+        ));
     }
 }
 
@@ -124,7 +145,7 @@ fn expected(path: &Path) -> anyhow::Result<Expected> {
     let anchors: Vec<usize> = (0..header.len())
         .filter(|&column| is_anchor(&header[column]))
         .collect();
-    let mut known = BTreeMap::new();
+    let mut known: BTreeMap<(PathBuf, PathBuf), Known> = BTreeMap::new();
     for (number, line) in lines {
         let at = || format!("{}:{number}", path.display());
         let cells: Vec<&str> = line.split(',').map(str::trim).collect();
@@ -132,15 +153,27 @@ fn expected(path: &Path) -> anyhow::Result<Expected> {
             let (expected, got) = (header.len(), cells.len());
             anyhow::bail!("{}: expected {expected} cells, got {got}", at());
         }
-        let row = Known {
+        let mut row = Known {
+            line: number,
             verdict: verdict_of(cells[verdict]).with_context(at)?,
             seconds: anchors
                 .iter()
                 .map(|&column| seconds_of(cells[column]))
                 .collect::<anyhow::Result<_>>()
                 .with_context(at)?,
+            is_asked: false,
         };
-        known.insert((clean(cells[network]), clean(cells[property])), row);
+        let key = (clean(cells[network]), clean(cells[property]));
+        if let Some(other) = known.get(&key) {
+            if let (Some(said), Some(got)) = (other.verdict, row.verdict)
+                && said != got
+            {
+                let line = other.line;
+                anyhow::bail!("{}: expected {said} as line {line} says, got {got}", at());
+            }
+            row.verdict = row.verdict.or(other.verdict);
+        }
+        known.insert(key, row);
     }
     let tools = anchors.iter();
     let tools = tools.map(|&column| header[column].trim_end_matches("_s").to_owned());

@@ -207,7 +207,8 @@ const fn words(reason: Reason) -> &'static str {
         Reason::Stopped => "the time is over",
         Reason::Boxes => "as many regions were bounded as allowed",
         Reason::Rounding => {
-            "inputs remain that are unsafe in some order of summation, but not from left to right"
+            "only inputs remain for which another order of summation than from left to right cannot be \
+             excluded"
         }
     }
 }
@@ -231,4 +232,16 @@ fn values(found: &Counterexample) -> impl Iterator<Item = (String, f64)> {
             .map(move |(number, value)| (format!("{kind}_{number}"), f64::from(value)))
     };
     named("X", &found.input).chain(named("Y", &found.output))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_rounding_leaves_open_is_not_called_unsafe() {
+        let words = words(Reason::Rounding);
+        assert!(words.contains("cannot be excluded"), "{words}");
+        assert!(!words.contains("unsafe"), "{words}");
+    }
 }
