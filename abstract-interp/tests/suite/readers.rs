@@ -332,12 +332,11 @@ proptest! {
 
 #[test]
 fn a_maximum_is_proven_to_be_no_less_than_what_it_is_of() {
-    let declared: String = (0..2)
-        .map(|at| format!("(declare-const X_{at} Real)"))
-        .collect();
-    let outputs: String = (0..8)
-        .map(|at| format!("(declare-const Y_{at} Real)"))
-        .collect();
+    let declared = |kind, count| {
+        let names = (0..count).map(|at| format!("(declare-const {kind}_{at} Real)"));
+        names.collect::<Vec<_>>().concat()
+    };
+    let (declared, outputs) = (declared("X", 2), declared("Y", 8));
     let sides = "(assert (and (<= -1 X_0 1) (<= -1 X_1 1)))";
     let decide = |condition: &str| {
         let text = format!("{declared}{outputs}{sides}(assert {condition})");
