@@ -6,6 +6,7 @@
 //! order, and outputs are compared exactly. `Holds` covers all of that; `Violated` comes with an
 //! input that was replayed in `f32`.
 
+pub mod attack;
 pub mod bound;
 mod exact;
 pub mod network;
@@ -13,9 +14,8 @@ pub mod nnet;
 pub mod onnx;
 pub mod property;
 pub mod range;
-pub mod rounding;
-pub mod attack;
 pub mod replay;
+pub mod rounding;
 mod search;
 pub mod verdict;
 pub mod verify;

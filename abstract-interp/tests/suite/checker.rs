@@ -111,7 +111,7 @@ fn phase_proof(policy: &Policy<Vec<i16>>, claim: &Claim) -> Option<(Vec<u8>, usi
         match node {
             Node::PhaseSplit { .. } => splits += 1,
             Node::Relaxation { beta, .. } => {
-                weights += beta.iter().filter(|&&beta| beta > 0).count()
+                weights += beta.iter().filter(|&&beta| beta > 0).count();
             }
             _ => {}
         }

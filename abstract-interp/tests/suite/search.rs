@@ -231,7 +231,7 @@ fn stopping_reports_the_fraction_proven_so_far() {
     let excess = i64::from(input.heads[0]) - claim.constraints[0].bound;
     assert_eq!(candidate.excess, i128::from(excess));
     // The search comes as close as 20,000 samples did.
-    assert!(excess <= 0 && excess >= -15_500, "{excess}");
+    assert!((-15_500..=0).contains(&excess), "{excess}");
     let quick = quick_qc(&policy, &claim, 1000).unwrap();
     assert!((0.0..1.0).contains(&quick), "{quick}");
 }
