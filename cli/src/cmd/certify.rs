@@ -362,7 +362,8 @@ fn left(claim: &ClaimReport) -> Result<String, std::fmt::Error> {
     writeln!(text, "  proven of the region: {} (QC)", claim.qc)?;
     for remaining in &claim.remaining {
         let open = remaining.open_regions;
-        writeln!(text, "  {}: {open} regions open", remaining.constraint)?;
+        let regions = if open == 1 { "region" } else { "regions" };
+        writeln!(text, "  {}: {open} {regions} open", remaining.constraint)?;
         for region in remaining.regions.iter().take(REGIONS_SHOWN) {
             let excess = region.excess.map_or_else(
                 || "not bounded yet".to_owned(),

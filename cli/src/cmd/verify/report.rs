@@ -65,7 +65,7 @@ pub(super) fn many(rows: &[Row], instances: &Instances) -> Result<String, std::f
             row.property.clone(),
             verdict,
             row.expected.unwrap_or("").to_owned(),
-            format!("{:.3}", row.seconds),
+            format!("{:.4}", row.seconds),
         ]);
     }
     let mut text = table.to_string();
@@ -89,7 +89,7 @@ pub(super) fn many(rows: &[Row], instances: &Instances) -> Result<String, std::f
     } = Figures::of(seconds);
     writeln!(
         text,
-        "seconds: total {total:.2}, median {median:.3}, most {most:.2}"
+        "seconds: total {total:.2}, median {median:.4}, most {most:.2}"
     )?;
     if !instances.anchors.is_empty() {
         write!(text, "\n{}", anchors(rows, instances))?;
@@ -118,9 +118,9 @@ fn anchors(rows: &[Row], instances: &Instances) -> Table {
             name.clone(),
             count.to_string(),
             format!("{:.1}", theirs.total),
-            format!("{:.3}", theirs.median),
+            format!("{:.4}", theirs.median),
             format!("{:.1}", ours.total),
-            format!("{:.3}", ours.median),
+            format!("{:.4}", ours.median),
         ]);
     }
     table
