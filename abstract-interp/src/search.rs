@@ -2,6 +2,7 @@
 
 use crate::interval::Interval;
 use crate::network::{Affine, Network};
+use crate::objective::Halfspace;
 use crate::op::{affine, clamp, relu};
 use crate::problem::Problem;
 use crate::signs::Sign;
@@ -41,7 +42,7 @@ fn ascend(problem: &Problem<'_>, start: Vec<i64>, best: &mut Option<(i128, Vec<i
     let mut point = start;
     for step in 0..STEPS {
         let mut candidate = point.clone();
-        if repair(problem, &problem.region, &mut candidate) {
+        if repair(&problem.facts, &problem.region, &mut candidate, REPAIRS) {
             let excess = problem.excess_at(&candidate);
             if best.as_ref().is_none_or(|&(highest, _)| excess > highest) {
                 *best = Some((excess, candidate));
@@ -65,11 +66,17 @@ fn ascend(problem: &Problem<'_>, start: Vec<i64>, best: &mut Option<(i128, Vec<i
     }
 }
 
-/// Moves a point within a box until the facts hold; false where that does not succeed.
-pub(crate) fn repair(problem: &Problem<'_>, region: &[Interval], point: &mut [i64]) -> bool {
-    for _ in 0..REPAIRS {
+/// Moves a point within a box until the facts hold, in at most `rounds` passes over them; false
+/// where that does not succeed.
+pub(crate) fn repair(
+    facts: &[Halfspace],
+    region: &[Interval],
+    point: &mut [i64],
+    rounds: usize,
+) -> bool {
+    for _ in 0..rounds {
         let mut held = true;
-        for fact in &problem.facts {
+        for fact in facts {
             let products = fact
                 .terms
                 .iter()
@@ -95,7 +102,7 @@ pub(crate) fn repair(problem: &Problem<'_>, region: &[Interval], point: &mut [i6
             return true;
         }
     }
-    problem.facts_hold(point)
+    facts.iter().all(|fact| fact.holds(point))
 }
 
 /// Slopes of the objective at a point, of the network without its floors.
@@ -201,4 +208,5 @@ impl Random {
 const SEED: u64 = 0x7a61_7574;
 const SAMPLES: usize = 48;
 const STEPS: u32 = 12;
-const REPAIRS: usize = 4;
+/// Passes over the facts of a claim about single inputs.
+pub(crate) const REPAIRS: usize = 4;

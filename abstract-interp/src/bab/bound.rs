@@ -308,7 +308,7 @@ impl Bounder {
                 } else {
                     &problem.region
                 };
-                let repaired = search::repair(problem, within, &mut point);
+                let repaired = search::repair(&problem.facts, within, &mut point, search::REPAIRS);
                 repaired.then(|| (problem.excess_at(&point), point))
             }
             _ => None,

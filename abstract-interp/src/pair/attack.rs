@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::problem::PairProblem;
 use crate::interval::Interval;
-use crate::search::{Random, sample};
+use crate::search::{Random, repair, sample};
 
 /// The pair with the largest excess that coordinate ascent finds from samples, the first of equals,
 /// behind that excess; the facts hold for it.
@@ -18,7 +18,7 @@ pub(super) fn strongest(problem: &PairProblem<'_>) -> Option<(i128, Vec<i64>)> {
                 // Two of three places at an end, where policies do what they do at all.
                 *value = [side.low, side.high, *value][random.between(0, 2) as usize];
             }
-            let is_pair = repair(problem, &problem.region, &mut pair);
+            let is_pair = repair(&problem.facts, &problem.region, &mut pair, REPAIRS);
             is_pair.then(|| {
                 let excess = climb(problem, &mut pair);
                 (excess, pair)
@@ -50,7 +50,7 @@ pub(super) fn near(
             }
         })
         .collect();
-    let is_pair = repair(problem, region, &mut pair);
+    let is_pair = repair(&problem.facts, region, &mut pair, REPAIRS);
     is_pair.then(|| (problem.excess_at(&pair), pair))
 }
 
@@ -84,40 +84,8 @@ fn climb(problem: &PairProblem<'_>, pair: &mut [i64]) -> i128 {
     most
 }
 
-/// Moves a pair within a box until the facts hold; false where that does not succeed.
-fn repair(problem: &PairProblem<'_>, region: &[Interval], pair: &mut [i64]) -> bool {
-    for _ in 0..REPAIRS {
-        let mut held = true;
-        for fact in &problem.facts {
-            let products = fact.terms.iter();
-            let sum: i128 = products
-                .map(|&(place, c)| i128::from(c) * i128::from(pair[place]))
-                .sum();
-            let mut over = sum - i128::from(fact.bound);
-            for &(place, c) in &fact.terms {
-                if over <= 0 {
-                    break;
-                }
-                held = false;
-                let size = i128::from(c.abs());
-                let room = if c > 0 {
-                    pair[place] - region[place].low
-                } else {
-                    region[place].high - pair[place]
-                };
-                let step = ((over + size - 1) / size).min(i128::from(room));
-                over -= step * size;
-                pair[place] -= step as i64 * c.signum();
-            }
-        }
-        if held {
-            return true;
-        }
-    }
-    problem.facts_hold(pair)
-}
-
 const SEED: u64 = 0x7061_6972;
 const STARTS: u64 = 256;
 const ROUNDS: u32 = 6;
+/// Passes over the facts of a claim about pairs.
 const REPAIRS: usize = 8;
