@@ -102,10 +102,9 @@ fn a_missing_foreign_or_damaged_signature_has_an_exit_code_and_a_finding_of_its_
     let path = signed.folder.path().join("good.tlc");
     let good = sign(&signed.key, &path, "release 1");
     let of_another_file = sign(&signed.key, &model(), "release 1");
-    let legacy = {
-        // The other form that minisign knows, whose digest is over the content itself.
-        good.replacen("RUR", "RWR", 1).replacen("RUQ", "RWQ", 1)
-    };
+    // The other form that minisign knows, whose digest is over the content itself: "Ed" for "ED".
+    let legacy = good.replacen("\nRU", "\nRW", 1);
+    assert_ne!(legacy, good);
     let cases = [
         (None, "no signature"),
         (Some(sign(&other, &path, "release 1")), "another key"),
