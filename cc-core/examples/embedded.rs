@@ -5,7 +5,9 @@
 use std::collections::VecDeque;
 use std::error::Error;
 
-use tautline_core::controller::{AckBatch, AckedPacket, Controller as _, Learned, SentPacket};
+use tautline_core::controller::{
+    AckBatch, AckedPacket, Controller as _, Learned, RoundTrip, SentPacket,
+};
 use tautline_core::features::{TABLE_1, index};
 use tautline_core::fixed::Q16;
 use tautline_core::guard::UncheckedEnvelope;
@@ -74,6 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             number: PacketNumber::new(number),
             bytes: DATAGRAM,
             time_sent: Timestamp::from_nanos(sent),
+            round_trip: RoundTrip::Measured,
         };
         let batch = AckBatch {
             bytes_in_flight: DATAGRAM.saturating_mul(in_flight.len() as u64),

@@ -7,7 +7,7 @@ use quinn_proto::RttEstimator;
 use quinn_proto::congestion::{Controller as QuinnController, ControllerMetrics};
 use tautline_core::controller::{
     AckBatch, AckedPacket, CongestionEvent, CongestionTrigger, Controller, Counters, Decision,
-    SentPacket, Timeout,
+    RoundTrip, SentPacket, Timeout,
 };
 use tautline_core::units::{Bandwidth, Bytes, Timestamp};
 
@@ -269,6 +269,7 @@ impl<C: Controller + Clone + Send + Sync + 'static> QuinnController for Adapter<
             number: departure.number,
             bytes: Bytes::new(bytes),
             time_sent: departure.at,
+            round_trip: RoundTrip::Measured,
         };
         self.controller.on_packet_acked(at, packet);
     }

@@ -23,7 +23,8 @@ use quinn_proto::congestion::{
     BbrConfig, Controller as QuinnController, ControllerFactory as _, CubicConfig, NewRenoConfig,
 };
 use tautline_core::controller::{
-    AckBatch, AckedPacket, CongestionEvent, CongestionTrigger, Controller as _, Learned, SentPacket,
+    AckBatch, AckedPacket, CongestionEvent, CongestionTrigger, Controller as _, Learned, RoundTrip,
+    SentPacket,
 };
 use tautline_core::features::{FeatureTable, TABLE_1};
 use tautline_core::fixed::Q16;
@@ -151,6 +152,7 @@ fn carry_core(controller: &mut LearnedPolicy, packets: core::ops::Range<u64>) {
                 number: PacketNumber::new(acked),
                 bytes: DATAGRAM,
                 time_sent: timestamp(acked),
+                round_trip: RoundTrip::Measured,
             };
             controller.on_packet_acked(now, packet);
             let batch = AckBatch {

@@ -139,8 +139,32 @@ pub struct AckedPacket {
     pub number: PacketNumber,
     /// Its size.
     pub bytes: Bytes,
-    /// When it left; `now − time_sent` is its round-trip time, acknowledgement delay included.
+    /// When it left, or the last time it did where the stack repeats packets.
     pub time_sent: Timestamp,
+    /// Whether `now − time_sent` is its round-trip time, acknowledgement delay included.
+    pub round_trip: RoundTrip,
+}
+
+impl AckedPacket {
+    /// Its round-trip time if it is acknowledged `now`; none where that cannot be told.
+    pub fn round_trip_time(&self, now: Timestamp) -> Option<Duration> {
+        match self.round_trip {
+            RoundTrip::Measured => Some(now.saturating_since(self.time_sent)),
+            RoundTrip::Ambiguous => None,
+        }
+    }
+}
+
+/// Whether an acknowledgement tells the round-trip time of a packet.
+///
+/// # Source
+/// Karn's algorithm, RFC 6298 §3. Packet numbers of QUIC are never reused, so there every one does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoundTrip {
+    /// The acknowledged transmission is known.
+    Measured,
+    /// Sent more than once under the same name, or acknowledged together with what was: no sample.
+    Ambiguous,
 }
 
 /// The end of one acknowledgement.

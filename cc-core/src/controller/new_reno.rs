@@ -110,7 +110,9 @@ impl Controller for NewReno {
     }
 
     fn on_packet_acked(&mut self, now: Timestamp, packet: AckedPacket) {
-        self.sample = Some(now.saturating_since(packet.time_sent));
+        if let Some(sample) = packet.round_trip_time(now) {
+            self.sample = Some(sample);
+        }
         if !self.in_recovery(packet.time_sent) {
             self.acked_in_batch = self.acked_in_batch.saturating_add(packet.bytes);
         }
@@ -171,6 +173,7 @@ const PACING_GAIN: Q16 = Q16::from_units(5 << 14);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::controller::RoundTrip;
     use crate::units::PacketNumber;
 
     const MTU: Bytes = Bytes::new(1200);
@@ -186,6 +189,7 @@ mod tests {
                 number: PacketNumber::new(now),
                 bytes: Bytes::new(bytes),
                 time_sent: at(sent),
+                round_trip: RoundTrip::Measured,
             },
         );
         let in_flight = reno.window().saturating_sub(Bytes::new(bytes));
@@ -258,6 +262,7 @@ mod tests {
                 number: PacketNumber::new(0),
                 bytes: MTU,
                 time_sent: at(0),
+                round_trip: RoundTrip::Measured,
             },
         );
         reno.on_ack_end(

@@ -82,7 +82,9 @@ impl Rounds {
         };
         fold.acked_packets = fold.acked_packets.saturating_add(1);
         fold.acked_bytes = fold.acked_bytes.saturating_add(packet.bytes);
-        fold.pending_rtt = Some(now.saturating_since(packet.time_sent));
+        if let Some(sample) = packet.round_trip_time(now) {
+            fold.pending_rtt = Some(sample);
+        }
     }
 
     /// Closes one acknowledgement; yields the judged round if this acknowledgement ended it.
@@ -142,6 +144,7 @@ impl Fold {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::controller::RoundTrip;
 
     fn sent(rounds: &mut Rounds, number: u64) {
         rounds.on_packet_sent(SentPacket {
@@ -158,6 +161,7 @@ mod tests {
                 number: PacketNumber::new(number),
                 bytes: Bytes::new(1000),
                 time_sent: Timestamp::ZERO,
+                round_trip: RoundTrip::Measured,
             },
         );
     }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tautline_core::controller::{
     AckBatch, AckedPacket, CongestionEvent, CongestionTrigger, Controller as _, Event, Learned,
-    Proposer, SentPacket, Timeout,
+    Proposer, RoundTrip, SentPacket, Timeout,
 };
 use tautline_core::features::{FEATURE_COUNT, TABLE_1, index};
 use tautline_core::fixed::Q16;
@@ -225,7 +225,7 @@ fn any_event() -> impl Strategy<Value = Event> {
             Event::PacketSent(SentPacket { number, bytes: Bytes::new(MTU), bytes_in_flight })
         }),
         6 => (number.clone(), time.clone()).prop_map(|(number, time_sent)| {
-            Event::PacketAcked(AckedPacket { number, bytes: Bytes::new(MTU), time_sent })
+            Event::PacketAcked(AckedPacket { number, bytes: Bytes::new(MTU), time_sent, round_trip: RoundTrip::Measured })
         }),
         6 => (bytes.clone(), 0u64..4).prop_map(|(bytes_in_flight, ecn_ce_count)| {
             Event::AckEnd(AckBatch { bytes_in_flight, ecn_ce_count })
@@ -297,7 +297,7 @@ proptest! {
             }
             for acked in first..number - lost {
                 let number = PacketNumber::new(acked);
-                let packet = AckedPacket { number, bytes: Bytes::new(MTU), time_sent: sent };
+                let packet = AckedPacket { number, bytes: Bytes::new(MTU), time_sent: sent, round_trip: RoundTrip::Measured };
                 controller.on_packet_acked(now, packet);
             }
             controller.on_ack_end(now, AckBatch { bytes_in_flight: Bytes::ZERO, ecn_ce_count: 0 });

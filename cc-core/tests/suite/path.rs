@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use tautline_core::controller::{
-    AckBatch, AckedPacket, CongestionEvent, CongestionTrigger, Controller, SentPacket,
+    AckBatch, AckedPacket, CongestionEvent, CongestionTrigger, Controller, RoundTrip, SentPacket,
 };
 use tautline_core::units::{Bytes, PacketNumber, Timestamp};
 
@@ -92,6 +92,7 @@ impl Path {
                         number,
                         bytes,
                         time_sent: sent,
+                        round_trip: RoundTrip::Measured,
                     },
                 );
                 let bytes_in_flight = self.in_flight();

@@ -1,6 +1,6 @@
 //! What the controllers here fold from the packets of one acknowledgement.
 
-use tautline_core::controller::{AckBatch, AckedPacket, SentPacket};
+use tautline_core::controller::{AckBatch, AckedPacket, RoundTrip, SentPacket};
 use tautline_core::units::{Bytes, PacketNumber, Timestamp, duration_nanos};
 
 /// Collects packets until the end of their acknowledgement, and knows about recovery, rounds and
@@ -12,6 +12,8 @@ pub(super) struct AckFold {
     round_end: PacketNumber,
     recovery_start: Option<Timestamp>,
     window_used: bool,
+    /// The last sample; zero before the first.
+    rtt_ns: u64,
 }
 
 /// One acknowledgement.
@@ -47,7 +49,11 @@ impl AckFold {
         }
         self.open.number = packet.number;
         self.open.time_sent = packet.time_sent;
-        self.open.rtt_ns = duration_nanos(now.saturating_since(packet.time_sent)).max(1);
+        // Where the stack cannot tell, the last sample stands.
+        if packet.round_trip == RoundTrip::Measured || self.rtt_ns == 0 {
+            self.rtt_ns = duration_nanos(now.saturating_since(packet.time_sent)).max(1);
+        }
+        self.open.rtt_ns = self.rtt_ns;
     }
 
     /// Ends the acknowledgement under way; nothing where it named no new packet.
@@ -134,6 +140,7 @@ mod tests {
             number: PacketNumber::new(number),
             bytes: MTU,
             time_sent: at(sent_ms),
+            round_trip: RoundTrip::Measured,
         }
     }
 

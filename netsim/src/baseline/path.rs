@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use tautline_core::controller::{
-    AckBatch, AckedPacket, CongestionEvent, CongestionTrigger, Controller, SentPacket,
+    AckBatch, AckedPacket, CongestionEvent, CongestionTrigger, Controller, RoundTrip, SentPacket,
 };
 use tautline_core::units::{Bytes, PacketNumber, Timestamp, duration_nanos};
 
@@ -77,6 +77,7 @@ impl<C: Controller> Path<C> {
             number: PacketNumber::new(number),
             bytes: MTU,
             time_sent: Timestamp::from_nanos(sent_ns),
+            round_trip: RoundTrip::Measured,
         };
         self.controller.on_packet_acked(now, packet);
         let batch = AckBatch {

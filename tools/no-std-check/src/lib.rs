@@ -7,7 +7,7 @@
 use core::panic::PanicInfo;
 
 use tautline_core::controller::{
-    AckBatch, AckedPacket, CongestionEvent, CongestionTrigger, Controller, Learned, SentPacket,
+    AckBatch, AckedPacket, RoundTrip, CongestionEvent, CongestionTrigger, Controller, Learned, SentPacket,
     Timeout,
 };
 use tautline_core::features::TABLE_1;
@@ -54,6 +54,7 @@ fn one_round<C: Controller>(controller: &mut C, round: u32, sent: Timestamp) -> 
         number,
         bytes,
         time_sent: sent,
+        round_trip: RoundTrip::Measured,
     };
     controller.on_packet_acked(now, acked);
     let batch = AckBatch {

@@ -1,5 +1,7 @@
 //! The events of a connection, as the guarded controller takes them.
 
+use core::time::Duration;
+
 use super::state::Phase;
 use super::{Learned, Proposer};
 use crate::controller::{
@@ -24,13 +26,15 @@ impl<P: Proposer, E: Envelope> Controller for Learned<P, E> {
 
     fn on_packet_acked(&mut self, now: Timestamp, packet: AckedPacket) {
         self.rounds.on_packet_acked(now, packet);
-        self.last_acked = Some(packet);
+        let sample = packet.round_trip_time(now);
+        if sample.is_some() {
+            self.sample = sample;
+        }
         self.acked_in_batch = self.acked_in_batch.saturating_add(packet.bytes);
         match &mut self.phase {
             Phase::Startup(start) => {
-                let sample = now.saturating_since(packet.time_sent);
-                let base = self.min_rtt.get().unwrap_or(sample);
-                start.on_packet_acked(now, packet, base);
+                let base = self.min_rtt.get().or(sample).unwrap_or(Duration::MAX);
+                start.on_packet_acked(packet.number, sample, base);
             }
             Phase::Fallback { reno, .. } => reno.on_packet_acked(now, packet),
             Phase::Policy | Phase::Drain(_) => {}
@@ -39,8 +43,7 @@ impl<P: Proposer, E: Envelope> Controller for Learned<P, E> {
 
     fn on_ack_end(&mut self, now: Timestamp, batch: AckBatch) {
         let acked = core::mem::take(&mut self.acked_in_batch);
-        if let Some(packet) = self.last_acked.take() {
-            let sample = now.saturating_since(packet.time_sent);
+        if let Some(sample) = self.sample.take() {
             self.smoothed_rtt.update(sample);
             self.min_rtt.update(sample);
         }

@@ -22,7 +22,7 @@ use state::{Phase, Startup};
 
 use core::time::Duration;
 
-use super::{AckedPacket, Controller as _, Counters, Decision, RetryTiming, pacing_rate};
+use super::{Controller as _, Counters, Decision, RetryTiming, pacing_rate};
 use crate::action::Proposal;
 use crate::features::{FEATURE_COUNT, LOG_WINDOW_MIN};
 use crate::fixed::Q16;
@@ -54,7 +54,8 @@ pub struct Learned<P, E> {
     /// The last decision's window has not been judged yet, and the model asks to wait for that.
     settling: bool,
     probation_rounds: u32,
-    last_acked: Option<AckedPacket>,
+    /// Of the acknowledgement under way: its largest packet's, the others waited for that one.
+    sample: Option<Duration>,
     acked_in_batch: Bytes,
     proposal: Proposal,
     decision: Decision,
@@ -104,7 +105,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
             rounds_since_drain: 0,
             settling: false,
             probation_rounds: PROBATION_ROUNDS,
-            last_acked: None,
+            sample: None,
             acked_in_batch: Bytes::ZERO,
             proposal,
             decision: Decision {

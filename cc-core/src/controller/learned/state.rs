@@ -2,9 +2,9 @@
 
 use core::time::Duration;
 
-use crate::controller::{AckedPacket, HyStart, NewReno, SlowStart, initial_window};
+use crate::controller::{HyStart, NewReno, SlowStart, initial_window};
 use crate::fixed::Q16;
-use crate::units::{Bytes, PacketNumber, Timestamp};
+use crate::units::{Bytes, PacketNumber};
 
 /// The phase of a learned controller.
 #[derive(Clone, Debug)]
@@ -59,10 +59,17 @@ impl Startup {
         self.next_number = number.next();
     }
 
-    pub(super) fn on_packet_acked(&mut self, now: Timestamp, packet: AckedPacket, base: Duration) {
-        let sample = now.saturating_since(packet.time_sent);
+    pub(super) fn on_packet_acked(
+        &mut self,
+        number: PacketNumber,
+        sample: Option<Duration>,
+        base: Duration,
+    ) {
+        self.largest_acked = number;
+        let Some(sample) = sample else {
+            return;
+        };
         self.hystart.on_sample(sample);
-        self.largest_acked = packet.number;
         let threshold = base.checked_div(8).unwrap_or(base).max(MIN_QUEUE);
         let queued = sample.saturating_sub(base) >= threshold;
         self.queued_samples = if queued {

@@ -1,4 +1,5 @@
 use crate::baseline::path::{MTU, Path};
+use tautline_core::controller::RoundTrip;
 use tautline_core::units::PacketNumber;
 
 use super::*;
@@ -182,6 +183,7 @@ fn round_trip_times(samples: &[(u64, u64)]) -> Vec<(u64, u64, u64)> {
             number: PacketNumber::new(number as u64),
             bytes: MTU,
             time_sent: Timestamp::from_nanos(now_ns - rtt_ms * 1_000_000),
+            round_trip: RoundTrip::Measured,
         };
         let now = Timestamp::from_nanos(now_ns);
         copa.on_packet_acked(now, packet);

@@ -163,7 +163,9 @@ impl Controller for Cubic {
     }
 
     fn on_packet_acked(&mut self, now: Timestamp, packet: AckedPacket) {
-        self.sample_ns = duration_nanos(now.saturating_since(packet.time_sent)).max(1);
+        if let Some(sample) = packet.round_trip_time(now) {
+            self.sample_ns = duration_nanos(sample).max(1);
+        }
         self.largest_acked = packet.number;
         if !self.in_recovery(packet.time_sent) {
             self.acked_bytes += packet.bytes.as_u64();

@@ -1,5 +1,7 @@
 //! One test per clause of RFC 9438.
 
+use tautline_core::controller::RoundTrip;
+
 use super::*;
 
 const MTU: Bytes = Bytes::new(1500);
@@ -15,6 +17,7 @@ fn ack(cubic: &mut Cubic, now_ms: u64, packets: u64) {
             number: PacketNumber::new(now_ms),
             bytes: MTU,
             time_sent: at(now_ms - 100),
+            round_trip: RoundTrip::Measured,
         };
         cubic.on_packet_acked(at(now_ms), packet);
     }
@@ -129,6 +132,7 @@ fn an_unused_window_does_not_grow() {
         number: PacketNumber::new(1),
         bytes: MTU,
         time_sent: at(1100),
+        round_trip: RoundTrip::Measured,
     };
     cubic.on_packet_acked(at(1200), packet);
     cubic.on_ack_end(
@@ -278,6 +282,7 @@ fn section_5_8_time_without_use_of_the_window_does_not_count() {
                 number: PacketNumber::new(now_ms),
                 bytes: MTU,
                 time_sent: at(now_ms - 100),
+                round_trip: RoundTrip::Measured,
             };
             cubic.on_packet_acked(at(now_ms), packet);
             let batch = AckBatch {
@@ -317,6 +322,7 @@ fn an_acknowledgement_gives_one_sample_of_its_largest_packet() {
             number: PacketNumber::new(number),
             bytes: MTU,
             time_sent: at(sent_ms),
+            round_trip: RoundTrip::Measured,
         };
         cubic.on_packet_acked(at(200), packet);
     }

@@ -1,7 +1,7 @@
 //! Acknowledgements, losses and timeouts (RFC 9002 §5, §6, §7.6).
 
 use tautline_core::controller::{
-    AckedPacket, CongestionEvent, CongestionTrigger, Controller, Event, Timeout,
+    AckedPacket, CongestionEvent, CongestionTrigger, Controller, Event, RoundTrip, Timeout,
 };
 use tautline_core::units::{Bytes, PacketNumber, Timestamp};
 
@@ -30,6 +30,7 @@ impl<C: Controller> Sender<C> {
                     number: PacketNumber::new(number),
                     bytes: Bytes::new(bytes),
                     time_sent: Timestamp::from_nanos(time_ns),
+                    round_trip: RoundTrip::Measured,
                 };
                 self.notify(now, Event::PacketAcked(packet));
             }

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use tautline_core::controller::{AckedPacket, SentPacket};
+use tautline_core::controller::{AckedPacket, RoundTrip, SentPacket};
 use tautline_core::units::{Bandwidth, Bytes};
 
 /// What one acknowledgement says of the path ("RS" in the draft).
@@ -162,6 +162,9 @@ impl Sampler {
         sent.outstanding = sent.outstanding.saturating_sub(bytes as u32);
         let sent = *sent;
         self.advance();
+        if packet.round_trip == RoundTrip::Ambiguous {
+            return;
+        }
         let newest = sent_ns > self.first_send_ns
             || (sent_ns == self.first_send_ns && number > self.pending.number);
         if self.pending.has_data && !newest {

@@ -18,6 +18,7 @@ fn acknowledge(sampler: &mut Sampler, now_ns: u64, number: u64, sent_ns: u64) {
         number: PacketNumber::new(number),
         bytes: Bytes::new(1000),
         time_sent: Timestamp::from_nanos(sent_ns),
+        round_trip: RoundTrip::Measured,
     };
     sampler.acknowledge(now_ns, &packet);
 }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use tautline_core::controller::{
-    AckBatch, AckedPacket, CongestionEvent, CongestionTrigger, Controller as _, SentPacket,
+    AckBatch, AckedPacket, CongestionEvent, CongestionTrigger, Controller as _, RoundTrip,
+    SentPacket,
 };
 use tautline_core::units::{Bytes, PacketNumber, Timestamp};
 
@@ -170,6 +171,7 @@ impl Path {
             number: PacketNumber::new(number),
             bytes: Bytes::new(MTU),
             time_sent: Timestamp::from_nanos(sent_ns),
+            round_trip: RoundTrip::Measured,
         };
         self.bbr.on_packet_acked(now, packet);
         let batch = AckBatch {
