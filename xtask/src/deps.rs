@@ -92,6 +92,7 @@ const FORMAT: &str = "tautline-certificate-format";
 const CERTIFICATES: &str = "tautline-certificates";
 const TRAINER: &str = "tautline-trainer";
 const QUIC: &str = "tautline-quic-integration";
+const TCP: &str = "tautline-tcp-integration";
 
 /// What no library uses: errors of programs and command lines.
 const PROGRAMS_ONLY: &[&str] = &["anyhow", "clap", "indicatif", "ctrlc"];
@@ -154,15 +155,25 @@ const WALLS: &[Wall] = &[
         outside: Outside::Except(PROGRAMS_ONLY),
     },
     Wall {
+        package: TCP,
+        inside: &[CORE],
+        // Its tests turn on its own features.
+        inside_dev: &[NETSIM, CERTIFICATES, TCP],
+        // Without an operating system there is no checker and no simulator: features `certified`
+        // and `sim`.
+        inside_optional: &[CERTIFICATES, NETSIM],
+        outside: Outside::Only(&["smoltcp", "thiserror"]),
+    },
+    Wall {
         package: "tautline-cli",
-        inside: &[CORE, NETSIM, PROVER, CERTIFICATES, TRAINER, QUIC],
+        inside: &[CORE, NETSIM, PROVER, CERTIFICATES, TRAINER, QUIC, TCP],
         inside_dev: &[],
         inside_optional: &[],
         outside: Outside::Except(&[]),
     },
     Wall {
         package: "tautline-benches",
-        inside: &[CORE, NETSIM, PROVER, CERTIFICATES, TRAINER, QUIC],
+        inside: &[CORE, NETSIM, PROVER, CERTIFICATES, TRAINER, QUIC, TCP],
         inside_dev: &[],
         inside_optional: &[],
         outside: Outside::Except(&[]),

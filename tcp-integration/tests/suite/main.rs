@@ -1,0 +1,1 @@
+//! Tests of the smoltcp adapter through its public face.
