@@ -39,14 +39,37 @@ pub trait Endpoint {
     fn next_wake(&self) -> Timestamp;
 }
 
-/// What a real stack sends: one UDP datagram.
+/// What a real stack sends: the payload of one UDP datagram, or one IP packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Datagram {
-    /// The UDP payload.
+    /// The bytes that the stack wrote; [`StackEndpoint::layer`] says what they are.
     pub payload: Vec<u8>,
     /// The ECN field of its IP header.
     pub ecn: Ecn,
 }
+
+/// What stands below a stack, and hence what its datagrams are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layer {
+    /// The stack writes payload of UDP datagrams; 28 bytes of IPv4 and UDP headers come on top.
+    #[default]
+    Udp,
+    /// The stack writes whole IP packets. Queues that mark write the codepoint into their headers.
+    Ip,
+}
+
+impl Layer {
+    /// Bytes on the wire that are not in [`Datagram::payload`].
+    pub const fn header_bytes(self) -> u32 {
+        match self {
+            Self::Udp => IPV4_AND_UDP,
+            Self::Ip => 0,
+        }
+    }
+}
+
+/// An IPv4 header without options, and a UDP header.
+const IPV4_AND_UDP: u32 = 28;
 
 /// A message that the receiving application sends back to the sending one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +97,7 @@ pub struct StackStatus {
     pub rtt_samples: u64,
     /// Their sum.
     pub rtt_sum: Duration,
-    /// Bytes in flight as the stack counts them: UDP payload of QUIC packets.
+    /// Bytes in flight as the stack counts them: UDP payload of QUIC packets, payload of TCP segments.
     pub bytes_in_flight: Bytes,
     /// Counters of its controller, all zero where it has none of ours.
     pub counters: Counters,
@@ -85,6 +108,11 @@ pub struct StackStatus {
 /// Bulk data flows from the sending end to the receiving one in a single ordered stream; requests
 /// flow back. Both ends implement the same trait and leave alone what is not theirs.
 pub trait StackEndpoint: Endpoint<Incoming = Datagram, Outgoing = Datagram> {
+    /// What the datagrams of this stack are; the same at both ends and all the time.
+    fn layer(&self) -> Layer {
+        Layer::Udp
+    }
+
     /// The sending application has written `total` bytes since the start; `total` never falls.
     fn write_up_to(&mut self, now: Timestamp, total: u64);
 

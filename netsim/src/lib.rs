@@ -29,6 +29,7 @@
 
 pub mod baseline;
 pub mod endpoint;
+mod ip;
 pub mod link;
 #[cfg(any(feature = "pcapng", feature = "qlog"))]
 pub mod record;

@@ -2,8 +2,9 @@
 
 use std::net::Ipv4Addr;
 
+use crate::ip;
 use crate::sim::Content;
-use crate::transport::{Ack, Direction, Ecn, Packet, Range};
+use crate::transport::{Ack, Direction, Packet, Range};
 
 /// Bytes of the IPv4 and the UDP header.
 const HEADERS: usize = IPV4_HEADER + UDP_HEADER;
@@ -56,6 +57,12 @@ impl Frame {
     /// Becomes `packet` with `content`; none where only its size is known.
     pub(super) fn fill(&mut self, packet: &Packet, content: Option<Content<'_>>) {
         self.bytes.clear();
+        if let Some(Content::IpPacket(whole)) = content {
+            self.bytes.extend_from_slice(whole);
+            ip::set_ecn(&mut self.bytes, packet.ecn);
+            self.length = self.bytes.len();
+            return;
+        }
         self.bytes.resize(HEADERS, 0);
         if let Some(Content::Datagram(payload)) = content {
             let most = payload.len().min(LARGEST - HEADERS);
@@ -67,7 +74,7 @@ impl Frame {
                 Some(Content::Data { payload: 0 }) => self.bytes.push(PING),
                 Some(Content::Data { payload }) => self.stream(packet.offset, payload),
                 Some(Content::Ack(ack)) => self.ack(ack),
-                Some(Content::Request | Content::Datagram(_)) | None => {}
+                Some(Content::Request | Content::Datagram(_) | Content::IpPacket(_)) | None => {}
             }
             // Sizes that leave no room for what says which packet it is are raised.
             let least = HEADERS + SHORT_HEADER_LENGTH;
@@ -140,7 +147,7 @@ impl Frame {
         let udp_length = ((self.length - IPV4_HEADER) as u16).to_be_bytes();
         let header = &mut self.bytes[..HEADERS];
         header[0] = 0x45;
-        header[1] = ecn_bits(packet.ecn);
+        header[1] = packet.ecn.bits();
         header[2..4].copy_from_slice(&length);
         header[4..6].copy_from_slice(&(packet.number as u16).to_be_bytes());
         header[6] = DO_NOT_FRAGMENT;
@@ -168,16 +175,6 @@ const fn port(end: End) -> u16 {
     }
 }
 
-/// RFC 3168 §5.
-const fn ecn_bits(ecn: Ecn) -> u8 {
-    match ecn {
-        Ecn::NotEct => 0b00,
-        Ecn::Ect1 => 0b01,
-        Ecn::Ect0 => 0b10,
-        Ecn::Ce => 0b11,
-    }
-}
-
 /// RFC 1071, from `sum` on.
 pub(super) fn checksum(mut sum: u64, bytes: &[u8]) -> u16 {
     for pair in bytes.chunks(2) {
@@ -202,6 +199,7 @@ const TIME_TO_LIVE: u8 = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::Ecn;
 
     #[test]
     fn a_header_with_its_checksum_sums_to_nothing() {
@@ -240,6 +238,26 @@ mod tests {
         frame.fill(&packet, Some(Content::Datagram(&[1, 2, 3])));
         assert_eq!(frame.length(), 31);
         assert_eq!(&frame.bytes()[28..], [1, 2, 3]);
+    }
+
+    #[test]
+    fn an_ip_packet_of_a_real_stack_is_stored_as_it_is_with_the_mark_it_got() {
+        let mut whole = [0; 24];
+        whole[0] = 0x45;
+        whole[1] = Ecn::Ect0.bits();
+        whole[9] = 6;
+        let sum = checksum(0, &whole[..20]);
+        whole[10..12].copy_from_slice(&sum.to_be_bytes());
+        let mut frame = Frame::default();
+        let mut packet = Packet::new(0, Direction::Forward, 5, 24);
+        packet.ecn = Ecn::Ect0;
+        frame.fill(&packet, Some(Content::IpPacket(&whole)));
+        assert_eq!((frame.bytes(), frame.length()), (&whole[..], 24));
+        packet.ecn = Ecn::Ce;
+        frame.fill(&packet, Some(Content::IpPacket(&whole)));
+        assert_eq!(frame.bytes()[1], 3);
+        assert_eq!(checksum(0, &frame.bytes()[..20]), 0);
+        assert_eq!(frame.bytes()[12..], whole[12..]);
     }
 
     #[test]

@@ -15,8 +15,9 @@ use crate::transport::{Direction, Packet};
 /// Packets are raw IPv4 (LINKTYPE_RAW) with UDP and a QUIC short header, whose packet number stands
 /// in clear; flow number `n` is between 10.0.0.0 + n port 443 (the sending side) and 10.128.0.0 + n
 /// port 50000. Payload of the transport model is zero and not stored: the original length of a
-/// packet says its size on the wire. Datagrams of real stacks are stored whole. Times are
-/// nanoseconds since the start of the run, shown as 1970-01-01.
+/// packet says its size on the wire. Datagrams of real stacks are stored whole; those that are IP
+/// packets have their own headers, with their own addresses and ports, and in each the ECN field of
+/// that place. Times are nanoseconds since the start of the run, shown as 1970-01-01.
 #[derive(Debug)]
 pub struct Capture<W> {
     output: W,
@@ -101,6 +102,7 @@ impl<W: Write> Observer for Capture<W> {
                 link,
                 packet,
                 cause,
+                content,
             } => {
                 let comment = format!("link {link}: {}", named(cause));
                 let place = Place {
@@ -108,7 +110,7 @@ impl<W: Write> Observer for Capture<W> {
                     direction: 0,
                     comment: Some(comment),
                 };
-                self.write(now_ns, &place, packet, None);
+                self.write(now_ns, &place, packet, content);
             }
             Observation::Lost { .. } | Observation::Metrics { .. } => {}
         }

@@ -28,7 +28,7 @@ use crate::transport::{Ack, Direction, Ecn, Packet};
 /// lost, and the figures of its recovery whenever one of them changes.
 ///
 /// Times are milliseconds since the start of the run. Datagrams of real stacks have a length but no
-/// packet number, which is encrypted.
+/// packet number, which is encrypted in QUIC and which TCP does not have.
 #[derive(Debug)]
 pub struct FlowLogs<W> {
     logs: Vec<FlowLog<W>>,
@@ -235,17 +235,17 @@ fn one_rtt(number: u64) -> PacketHeader {
 
 fn packet_header(packet: &Packet, content: Content<'_>) -> PacketHeader {
     match content {
-        Content::Datagram(_) => {
+        Content::Datagram(_) | Content::IpPacket(_) => {
             PacketHeader::with_type(PacketType::Unknown, None, None, None, None)
         }
         Content::Data { .. } | Content::Ack(_) | Content::Request => one_rtt(packet.number),
     }
 }
 
-/// The length of the UDP payload.
+/// The length of the UDP payload, or of the IP packet where a stack makes such.
 fn raw(packet: &Packet, content: Content<'_>) -> RawInfo {
     let length = match content {
-        Content::Datagram(payload) => payload.len() as u64,
+        Content::Datagram(payload) | Content::IpPacket(payload) => payload.len() as u64,
         Content::Data { .. } | Content::Ack(_) | Content::Request => {
             u64::from(packet.bytes.saturating_sub(IP_AND_UDP))
         }
@@ -269,7 +269,7 @@ fn frames(packet: &Packet, content: Content<'_>, marks: Option<Marks>) -> Option
             })),
         },
         Content::Ack(ack) => ack_frame(ack, marks),
-        Content::Request | Content::Datagram(_) => return None,
+        Content::Request | Content::Datagram(_) | Content::IpPacket(_) => return None,
     };
     Some(vec![frame])
 }
@@ -377,6 +377,7 @@ mod tests {
                 link,
                 packet,
                 cause,
+                content: None,
             },
         );
         // Overtaken on the way.
@@ -397,11 +398,12 @@ mod tests {
     }
 
     #[test]
-    fn the_length_of_a_packet_is_that_of_its_udp_payload_for_every_stack() {
+    fn the_length_of_a_packet_is_that_of_its_udp_payload_or_of_what_the_stack_wrote() {
         let mut logs = logs();
         let payload = [0; 100];
         for (bytes, content) in [
             (128, Content::Datagram(&payload)),
+            (128, Content::IpPacket(&payload)),
             (128, Content::Data { payload: 48 }),
             (20, Content::Data { payload: 0 }),
         ] {
@@ -411,7 +413,7 @@ mod tests {
         let lengths = events(logs)
             .into_iter()
             .map(|data| data["raw"]["length"].clone());
-        assert_eq!(lengths.collect::<Vec<_>>(), [100, 100, 0]);
+        assert_eq!(lengths.collect::<Vec<_>>(), [100, 100, 100, 0]);
     }
 
     #[test]

@@ -149,6 +149,9 @@ pub enum Stack {
     Model,
     /// Two quinn-proto endpoints in virtual time, made by whoever runs the scenario.
     Quinn,
+    /// Two smoltcp interfaces with a TCP connection in virtual time, made by whoever runs the
+    /// scenario.
+    Smoltcp,
 }
 
 /// Whether a flow's packets may be marked.

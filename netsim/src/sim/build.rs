@@ -169,6 +169,7 @@ impl Builder<'_> {
 
 fn real(sender: Box<dyn StackEndpoint>, receiver: Box<dyn StackEndpoint>) -> Real {
     Real {
+        layer: sender.layer(),
         sender,
         receiver,
         datagrams: [Parcels::new(), Parcels::new()],

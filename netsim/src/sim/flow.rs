@@ -5,9 +5,11 @@ use std::collections::VecDeque;
 use tautline_core::controller::Controller;
 use tautline_core::units::{Timestamp, duration_nanos};
 
+use super::Content;
 use super::digest::Digest;
 use super::parcels::Parcels;
-use crate::endpoint::{Datagram, Endpoint as _, Request, StackEndpoint};
+use super::real::content;
+use crate::endpoint::{Datagram, Endpoint as _, Layer, Request, StackEndpoint};
 use crate::link::Pipe;
 use crate::report::PacketCounts;
 use crate::scenario::{FlowSpec, Route, ValidScenario, WorkloadSpec};
@@ -74,6 +76,8 @@ pub(super) enum Parcel {
 
 /// Two endpoints of a real stack.
 pub(super) struct Real {
+    /// What the datagrams of both ends are.
+    pub(super) layer: Layer,
     pub(super) sender: Box<dyn StackEndpoint>,
     pub(super) receiver: Box<dyn StackEndpoint>,
     /// Datagrams in the network, by direction.
@@ -235,6 +239,15 @@ impl<C: Controller> Flow<C> {
         let application_ns =
             application.map_or(u64::MAX, |application| application.next_wake().as_nanos());
         own_ns.min(self.way.next_ns()).min(application_ns)
+    }
+
+    /// The bytes of a packet in the network, where a real stack made it.
+    pub(super) fn content_of(&self, packet: &Packet) -> Option<Content<'_>> {
+        let Ends::Real(real) = &self.ends else {
+            return None;
+        };
+        let datagram = real.datagrams[packet.direction as usize].peek(packet.number)?;
+        Some(content(real.layer, &datagram.payload))
     }
 
     /// Packets of the measurement window.

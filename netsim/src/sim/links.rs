@@ -131,16 +131,16 @@ impl<C: Controller> Simulation<'_, C> {
         {
             recorder.dropped(now_ns);
         }
-        let (link, packet_seen) = (at, &packet);
-        self.observe(
-            now_ns,
-            &Observation::Dropped {
-                link,
-                packet: packet_seen,
-                cause,
-            },
-        );
         let flow = &mut self.flows[packet.flow as usize];
+        if let Some(observer) = &mut self.observer {
+            let dropped = Observation::Dropped {
+                link: at,
+                packet: &packet,
+                cause,
+                content: flow.content_of(&packet),
+            };
+            observer.observe(now_ns, &dropped);
+        }
         if packet.direction == Direction::Forward {
             let tally = &mut flow.tallies[self.phase];
             match cause {

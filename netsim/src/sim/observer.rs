@@ -30,6 +30,8 @@ pub enum Observation<'a> {
         packet: &'a Packet,
         /// Why.
         cause: DropCause,
+        /// What it held, where a real stack made it and its bytes are known.
+        content: Option<Content<'a>>,
     },
     /// A sender of the transport model declared a packet lost (RFC 9002 §6.1).
     Lost {
@@ -62,6 +64,8 @@ pub enum Content<'a> {
     Request,
     /// A real stack's UDP payload.
     Datagram(&'a [u8]),
+    /// A real stack's IP packet, whole.
+    IpPacket(&'a [u8]),
 }
 
 /// Why a packet did not arrive.

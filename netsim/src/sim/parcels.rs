@@ -34,6 +34,15 @@ impl<T> Parcels<T> {
         self.base + self.contents.len() as u64 - 1
     }
 
+    /// The content of packet `number`, which stays.
+    pub(super) fn peek(&self, number: u64) -> Option<&T> {
+        let Some(place) = number.checked_sub(self.base) else {
+            return self.stragglers.get(&number);
+        };
+        let place = usize::try_from(place).ok()?;
+        self.contents.get(place)?.as_ref()
+    }
+
     /// Takes the content of packet `number` out: it arrived, or it never will.
     pub(super) fn take(&mut self, number: u64) -> Option<T> {
         let Some(place) = number.checked_sub(self.base) else {
@@ -74,6 +83,7 @@ mod tests {
         let mut parcels = Parcels::new();
         let numbers: Vec<u64> = "abc".chars().map(|letter| parcels.put(letter)).collect();
         assert_eq!(numbers, [0, 1, 2]);
+        assert_eq!((parcels.peek(2), parcels.peek(3)), (Some(&'c'), None));
         assert_eq!(parcels.take(1), Some('b'));
         assert_eq!(parcels.take(1), None);
         assert_eq!(parcels.take(0), Some('a'));
@@ -92,6 +102,7 @@ mod tests {
             assert_eq!(parcels.take(number), Some(content));
         }
         assert!(parcels.contents.len() <= FEWEST);
+        assert_eq!(parcels.peek(held), Some(&0));
         assert_eq!(parcels.take(held), Some(0));
         assert_eq!(parcels.take(held), None);
         assert!(parcels.stragglers.is_empty());

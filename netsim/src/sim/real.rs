@@ -7,7 +7,8 @@ use super::application::wake;
 use super::digest::Happening;
 use super::flow::Ends;
 use super::{Content, Metrics, Observation, Simulation};
-use crate::endpoint::{StackEndpoint, StackStatus};
+use crate::endpoint::{Layer, StackEndpoint, StackStatus};
+use crate::ip;
 use crate::transport::{Direction, Packet, SenderStats};
 
 impl<C: Controller> Simulation<'_, C> {
@@ -44,9 +45,12 @@ impl<C: Controller> Simulation<'_, C> {
         let Some(mut datagram) = real.datagrams[direction as usize].take(packet.number) else {
             return;
         };
+        if real.layer == Layer::Ip && packet.ecn != datagram.ecn {
+            ip::set_ecn(&mut datagram.payload, packet.ecn);
+        }
         datagram.ecn = packet.ecn;
         if self.observer.is_some() {
-            let content = Content::Datagram(&datagram.payload);
+            let content = content(real.layer, &datagram.payload);
             if let Some(observer) = &mut self.observer {
                 observer.observe(now_ns, &Observation::Received(packet, content));
             }
@@ -95,7 +99,9 @@ impl<C: Controller> Simulation<'_, C> {
             let Some(datagram) = end.transmit(now) else {
                 return;
             };
-            let (ecn, bytes) = (datagram.ecn, datagram.payload.len() as u32 + IP_UDP_BYTES);
+            let layer = real.layer;
+            let bytes = datagram.payload.len() as u32 + layer.header_bytes();
+            let ecn = datagram.ecn;
             let seen = self.observer.is_some().then(|| datagram.payload.clone());
             let place = real.datagrams[direction as usize].put(datagram);
             if direction == Direction::Forward {
@@ -107,8 +113,16 @@ impl<C: Controller> Simulation<'_, C> {
                 ..Packet::new(number, direction, place, bytes)
             };
             let payload = seen.as_deref().unwrap_or_default();
-            self.send(now_ns, packet, Content::Datagram(payload));
+            self.send(now_ns, packet, content(layer, payload));
         }
+    }
+}
+
+/// What the bytes of a stack over `layer` are to whoever observes.
+pub(super) const fn content(layer: Layer, payload: &[u8]) -> Content<'_> {
+    match layer {
+        Layer::Udp => Content::Datagram(payload),
+        Layer::Ip => Content::IpPacket(payload),
     }
 }
 
@@ -133,6 +147,3 @@ pub(super) fn stack_stats(status: &StackStatus) -> SenderStats {
         ..SenderStats::default()
     }
 }
-
-/// An IPv4 header without options, and a UDP header.
-const IP_UDP_BYTES: u32 = 28;

@@ -46,11 +46,11 @@ fn every_shipped_file_is_valid_and_called_like_its_file() {
             assert!(scenario.duration() <= Duration::from_mins(1));
             let mtu = Bytes::new(u64::from(scenario.transport().mtu_bytes));
             for flow in scenario.flows() {
-                assert!(
-                    by_name(&flow.controller, mtu, 1).is_ok(),
-                    "{}",
-                    flow.controller
-                );
+                let name = flow.controller.as_str();
+                // Those of real stacks and those with a model are made by whoever runs them.
+                let known = by_name(name, mtu, 1).is_ok();
+                let made_elsewhere = name == "certified" || name.starts_with("smoltcp-");
+                assert!(known || made_elsewhere, "{name}");
             }
         }
     }
@@ -137,7 +137,7 @@ fn every_shipped_file_runs_and_every_flow_delivers() {
             if scenario
                 .flows()
                 .iter()
-                .any(|flow| flow.stack == Stack::Quinn)
+                .any(|flow| flow.stack != Stack::Model)
             {
                 continue;
             }

@@ -67,7 +67,11 @@ fn one(flow: &Section<'_>, shape: Shape, links: &[LinkSpec]) -> Result<FlowSpec,
         }
     }
     flow.only(&[FLOW, own])?;
-    let stacks = [("model", Stack::Model), ("quinn", Stack::Quinn)];
+    let stacks = [
+        ("model", Stack::Model),
+        ("quinn", Stack::Quinn),
+        ("smoltcp", Stack::Smoltcp),
+    ];
     let marks = [
         ("auto", EcnSpec::Auto),
         ("off", EcnSpec::Off),

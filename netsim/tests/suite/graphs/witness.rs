@@ -233,6 +233,7 @@ impl Observer for Witness<'_> {
                 link,
                 packet,
                 cause,
+                ..
             } => self.go_missing(link, packet, cause),
             Observation::Lost { flow, number } => self.streams[flow as usize].lose(number),
             Observation::Metrics { .. } => {}

@@ -117,7 +117,7 @@ fn flows_stay_in_their_ranges() {
         (
             "start_s = 1",
             "stack = \"kernel\"",
-            "19: `flow[1].stack`: expected one of `model`, `quinn`, got `kernel`",
+            "19: `flow[1].stack`: expected one of `model`, `quinn`, `smoltcp`, got `kernel`",
         ),
         (
             "start_s = 1",
