@@ -53,6 +53,7 @@ impl Controllers {
                 let controller = self.make(name, transport.max_datagram_size(), seed)?;
                 Ok(Carrier::Model(controller))
             }
+            Stack::Smoltcp => bail!("flows over smoltcp cannot be run yet"),
             Stack::Quinn => {
                 let payload = mtu.saturating_sub(IP_AND_UDP);
                 let controller = self.in_quinn(name, Bytes::new(payload.into()), seed)?;
