@@ -1,0 +1,73 @@
+//! Real processes on the kernel's side of the wire.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use super::host::HTTP;
+use super::http::File;
+use super::namespace::Namespace;
+
+/// A process in a namespace, killed with the test.
+#[derive(Debug)]
+pub(super) struct Process {
+    child: Child,
+}
+
+impl Process {
+    /// The server, listening.
+    pub(super) fn server(namespace: &Namespace) -> Self {
+        let mut command = namespace.command(PEER);
+        let mut process = Self::start(command.args(["serve", &format!("[::]:{HTTP}")]));
+        let output = process.child.stdout.as_mut().expect("it is piped");
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line).unwrap();
+        assert_eq!(line, "listening\n");
+        process
+    }
+
+    /// A client that fetches `file` from `address` (in brackets for IPv6).
+    pub(super) fn client(namespace: &Namespace, address: &str, file: File) -> Self {
+        let (seed, bytes) = (file.seed.to_string(), file.bytes.to_string());
+        let address = format!("{address}:{HTTP}");
+        let mut command = namespace.command(PEER);
+        Self::start(command.args(["fetch", &address, &seed, &bytes]))
+    }
+
+    pub(super) fn start(command: &mut Command) -> Self {
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let child = command.spawn().expect("the program runs");
+        Self { child }
+    }
+
+    pub(super) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// What it said, after it ended well.
+    pub(super) fn report(mut self) -> String {
+        assert!(self.child.wait().unwrap().success());
+        let output = self.child.stdout.take().expect("it is piped");
+        std::io::read_to_string(output).unwrap()
+    }
+
+    /// How long the download of a [`Process::client`] took, after it ended.
+    pub(super) fn download_time(self, file: File) -> Duration {
+        let report = self.report();
+        let bytes = file.bytes;
+        let micros = report.strip_prefix(&format!("complete {bytes} "));
+        let micros = micros.unwrap_or_else(|| panic!("{report:?}"));
+        Duration::from_micros(micros.trim().parse().unwrap())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// The program of `tests/support/kernel_peer.rs`.
+const PEER: &str = env!("CARGO_BIN_EXE_kernel-peer");

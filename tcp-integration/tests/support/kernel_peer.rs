@@ -1,0 +1,96 @@
+//! The other side of the tests with real packets: a small HTTP server and client over the kernel's
+//! TCP, run inside a network namespace of their own.
+//!
+//! `kernel-peer serve ADDRESS:PORT` says `listening` and serves until it is killed;
+//! `kernel-peer fetch ADDRESS:PORT SEED BYTES` downloads one file, compares every byte, and says
+//! `complete BYTES MICROSECONDS`, counted from the start of the connection.
+#![expect(clippy::print_stdout, reason = "standard output is how it reports")]
+
+use std::error::Error;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+mod http;
+
+use http::{File, Request, Response};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["serve", address] => serve(address.parse()?),
+        ["fetch", address, seed, bytes] => {
+            let (seed, bytes) = (seed.parse()?, bytes.parse()?);
+            fetch(address.parse()?, File { seed, bytes })
+        }
+        _ => Err("usage: kernel-peer serve ADDRESS:PORT | fetch ADDRESS:PORT SEED BYTES".into()),
+    }
+}
+
+/// One connection after the other; one that fails does not end the server.
+fn serve(address: SocketAddr) -> Result<(), Box<dyn Error>> {
+    let listener = TcpListener::bind(address)?;
+    println!("listening");
+    for stream in listener.incoming() {
+        match reply(stream?) {
+            Ok(()) => println!("served"),
+            Err(error) => println!("failed: {error}"),
+        }
+    }
+    Ok(())
+}
+
+fn reply(mut stream: TcpStream) -> Result<(), Box<dyn Error>> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut buffer = vec![0; 65_536];
+    let mut request = Request::default();
+    let mut reply = loop {
+        let length = stream.read(&mut buffer)?;
+        if length == 0 {
+            return Err("the client closed before its request was complete".into());
+        }
+        if let Some(reply) = request.take(buffer.get(..length).unwrap_or_default())? {
+            break reply;
+        }
+    };
+    while !reply.is_finished() {
+        let length = reply.fill(&mut buffer);
+        stream.write_all(buffer.get(..length).unwrap_or_default())?;
+    }
+    stream.shutdown(std::net::Shutdown::Write)?;
+    // The client closes when it has everything; what it still sends is of no interest.
+    while stream.read(&mut buffer)? > 0 {}
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "a real download takes real time")]
+fn fetch(address: SocketAddr, file: File) -> Result<(), Box<dyn Error>> {
+    let started = Instant::now();
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(&file.request(&address.ip().to_string()))?;
+    let mut buffer = vec![0; 65_536];
+    let mut response = Response::expecting(file);
+    let mut completed = None;
+    loop {
+        let length = stream.read(&mut buffer)?;
+        if length == 0 {
+            break;
+        }
+        response.take(buffer.get(..length).unwrap_or_default())?;
+        if response.is_complete() && completed.is_none() {
+            completed = Some(started.elapsed());
+        }
+    }
+    let (received, bytes) = (response.received(), file.bytes);
+    match completed {
+        Some(elapsed) => println!("complete {received} {}", elapsed.as_micros()),
+        None => return Err(format!("ended after {received} of {bytes} bytes").into()),
+    }
+    Ok(())
+}
+
+/// Longest wait for anything of the other side.
+const PATIENCE: Duration = Duration::from_secs(20);
