@@ -188,9 +188,8 @@ pub enum Refusal {
     /// The IPv4 header's checksum is wrong.
     #[error("the checksum of the IPv4 header is wrong")]
     Ipv4Checksum,
-    /// A hop-by-hop header that ends too early or holds an option which forbids delivery
-    /// (RFC 8200 §4.2).
-    #[error("the IPv6 hop-by-hop header forbids delivery")]
+    /// A hop-by-hop header, or an option in it, that ends too early (RFC 8200 §4.3).
+    #[error("the IPv6 hop-by-hop header is malformed")]
     HopByHop,
     /// TCP in a fragment of an IP packet.
     #[error("TCP inside a fragment of an IP packet")]
@@ -224,7 +223,7 @@ pub enum Refusal {
 ///
 /// Checksums are verified only for arriving frames, and only those that `checksums` tells the
 /// stack to verify. A VLAN tag makes a frame [`Parsed::Other`], as does any IPv6 extension header
-/// before TCP but one hop-by-hop header: smoltcp answers those itself.
+/// before TCP but one hop-by-hop header whose options let it pass: smoltcp answers those itself.
 pub fn parse(
     medium: Medium,
     direction: Direction,
@@ -233,3 +232,6 @@ pub fn parse(
 ) -> Parsed {
     network::parse(medium, direction, checksums, frame)
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,7 +107,8 @@ fn ipv6(reader: Reader<'_>, start: usize, bytes: &[u8]) -> Parsed {
     let payload = packet.payload();
     let (protocol, content) = if packet.next_header() == IpProtocol::HopByHop {
         match hop_by_hop(payload) {
-            Ok(behind) => behind,
+            Ok(Some(behind)) => behind,
+            Ok(None) => return Parsed::Other,
             Err(refusal) => return Parsed::Refused(refusal),
         }
     } else {
@@ -133,8 +134,9 @@ fn ipv6(reader: Reader<'_>, start: usize, bytes: &[u8]) -> Parsed {
     transport::parse(reader, &envelope, content)
 }
 
-/// What follows a hop-by-hop header, as smoltcp goes on from it.
-fn hop_by_hop(payload: &[u8]) -> Result<(IpProtocol, &[u8]), Refusal> {
+/// What follows a hop-by-hop header, as smoltcp goes on from it: nothing where an option forbids to
+/// go on, which smoltcp may have to answer (RFC 8200 §4.2).
+fn hop_by_hop(payload: &[u8]) -> Result<Option<(IpProtocol, &[u8])>, Refusal> {
     let header = Ipv6ExtHeader::new_checked(payload).map_err(|_| Refusal::HopByHop)?;
     let options =
         Ipv6HopByHopHeader::new_checked(header.payload()).map_err(|_| Refusal::HopByHop)?;
@@ -144,11 +146,11 @@ fn hop_by_hop(payload: &[u8]) -> Result<(IpProtocol, &[u8]), Refusal> {
             if Ipv6OptionFailureType::from(*type_) != Ipv6OptionFailureType::Skip)
     });
     if forbidden {
-        return Err(Refusal::HopByHop);
+        return Ok(None);
     }
     let behind = header.payload().len().saturating_add(2);
     let content = payload.get(behind..).ok_or(Refusal::HopByHop)?;
-    Ok((header.next_header(), content))
+    Ok(Some((header.next_header(), content)))
 }
 
 /// Whether an IPv6 fragment header says that the packet's content is TCP.
