@@ -1,2 +1,20 @@
-//! Certified controllers over the unmodified smoltcp, without std and without a heap.
+#![doc = include_str!("../README.md")]
 #![cfg_attr(not(any(test, feature = "certified")), no_std)]
+
+mod backlog;
+#[cfg(feature = "certified")]
+mod certified;
+pub mod connection;
+mod device;
+mod guarded;
+mod reconnect;
+pub mod segment;
+
+#[cfg(feature = "certified")]
+pub use certified::{BuildError, CertifiedController, CertifiedSource, Shared, SharedPolicy};
+pub use connection::{ControllerSource, Settings, Status};
+pub use device::{
+    DeviceError, Drops, GatedDevice, GatedRxToken, GatedTxToken, Tally, next_poll, poll,
+};
+pub use guarded::GuardedSource;
+pub use reconnect::Reconnect;

@@ -1,0 +1,412 @@
+//! The connections that a device tracks: a fixed number of them, without a heap.
+
+use core::time::Duration;
+
+use smoltcp::phy::{ChecksumCapabilities, Medium};
+use smoltcp::wire::TcpSeqNumber;
+use tautline_core::controller::{Controller, Decision};
+use tautline_core::units::{Bytes, Timestamp};
+
+use super::half_open::HalfOpen;
+use super::tally::{Tally, count};
+use crate::connection::{
+    Arrival, Connection, ControllerSource, Gate, Marks, Phase, Settings, Status,
+};
+use crate::segment::{
+    Direction, EcnFlag, Editor, LinkAddresses, Parsed, PureAck, Segment, Tuple, parse,
+};
+
+/// Tracks up to `CONNECTIONS` connections with `SEGMENTS` segments each.
+pub(super) struct Table<S: ControllerSource, const CONNECTIONS: usize, const SEGMENTS: usize> {
+    slots: [Option<Slot<S::Controller, SEGMENTS>>; CONNECTIONS],
+    half_open: HalfOpen<CONNECTIONS>,
+    source: S,
+    settings: Settings,
+    wire: Wire,
+    pub(super) tally: Tally,
+}
+
+/// How frames look on the inner device.
+#[derive(Clone, Debug)]
+pub(super) struct Wire {
+    pub(super) medium: Medium,
+    pub(super) checksums: ChecksumCapabilities,
+}
+
+#[derive(Debug)]
+struct Slot<C, const SEGMENTS: usize> {
+    tuple: Tuple,
+    /// Our initial sequence number; none where the handshake was not seen.
+    initial: Option<TcpSeqNumber>,
+    /// From the last frame of the connection, for those made for it.
+    link: LinkAddresses,
+    connection: Connection<C, SEGMENTS>,
+}
+
+/// What an arriving frame needs before the stack may see it.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// Nothing.
+    Pass,
+    /// It must not see it at all.
+    Drop,
+    /// Edits in a copy.
+    Edit(Segment, Edits),
+}
+
+/// What is edited in an arriving segment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Edits {
+    /// The window field.
+    window: Option<u16>,
+    /// The shift count in the window-scale option.
+    window_scale: Option<u8>,
+}
+
+impl Edits {
+    /// Edits `frame`, from which `segment` was parsed.
+    pub(super) fn apply(self, frame: &mut [u8], segment: &Segment) {
+        let mut editor = Editor::new(frame, segment);
+        if let Some(window) = self.window {
+            editor.set_window(window);
+        }
+        if let Some(shift_count) = self.window_scale {
+            editor.set_window_scale(shift_count);
+        }
+    }
+}
+
+/// A pure acknowledgement that the stack is to receive.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Made {
+    pub(super) link: LinkAddresses,
+    pub(super) tuple: Tuple,
+    pub(super) ack: PureAck,
+}
+
+/// What becomes of a departing frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is sent.
+    Send,
+    /// It is dropped, and counted.
+    Drop,
+}
+
+impl<S: ControllerSource, const CONNECTIONS: usize, const SEGMENTS: usize>
+    Table<S, CONNECTIONS, SEGMENTS>
+{
+    pub(super) fn new(source: S, settings: Settings, wire: Wire) -> Self {
+        Self {
+            slots: [const { None }; CONNECTIONS],
+            half_open: HalfOpen::new(),
+            source,
+            settings,
+            wire,
+            tally: Tally::default(),
+        }
+    }
+
+    pub(super) const fn medium(&self) -> Medium {
+        self.wire.medium
+    }
+
+    /// Judges an arriving frame, of which up to `editable_bytes` can be edited.
+    pub(super) fn on_arrival(
+        &mut self,
+        now: Timestamp,
+        frame: &[u8],
+        editable_bytes: usize,
+    ) -> Verdict {
+        count(&mut self.tally.frames_arrived);
+        let direction = Direction::Arriving;
+        let segment = match parse(self.wire.medium, direction, &self.wire.checksums, frame) {
+            Parsed::Tcp(segment) => segment,
+            Parsed::Other => return Verdict::Pass,
+            Parsed::Refused(_) => {
+                count(&mut self.tally.drops.malformed);
+                return Verdict::Drop;
+            }
+        };
+        let verdict = self.on_segment(now, &segment, LinkAddresses::of(self.wire.medium, frame));
+        if !matches!(verdict, Verdict::Pass | Verdict::Drop) && frame.len() > editable_bytes {
+            count(&mut self.tally.drops.oversized);
+            return Verdict::Drop;
+        }
+        verdict
+    }
+
+    fn on_segment(&mut self, now: Timestamp, segment: &Segment, link: LinkAddresses) -> Verdict {
+        // A window is never scaled in a segment with a SYN, and the option only counts there.
+        let window_scale = segment.flags.syn.then_some(self.settings.window_scale());
+        if segment.flags.syn && !segment.flags.ack {
+            if self.find(segment.tuple).is_none() && !self.has_room(now) {
+                count(&mut self.tally.drops.arriving_syn);
+                return Verdict::Drop;
+            }
+            self.half_open.remember(segment);
+        }
+        let Some(slot) = self.find(segment.tuple) else {
+            let edits = Edits {
+                window: None,
+                window_scale,
+            };
+            return match window_scale {
+                Some(_) => Verdict::Edit(*segment, edits),
+                None => Verdict::Pass,
+            };
+        };
+        match slot.connection.on_arrival(now, segment) {
+            Arrival::Deliver { window } => {
+                slot.link = link;
+                self.sweep(segment.tuple);
+                let edits = Edits {
+                    window: Some(window),
+                    window_scale,
+                };
+                Verdict::Edit(*segment, edits)
+            }
+            Arrival::Drop(_) => {
+                count(&mut self.tally.drops.unacceptable);
+                Verdict::Drop
+            }
+        }
+    }
+
+    /// Follows a departing frame and marks it for explicit congestion notification.
+    ///
+    /// Refuses none as long as [`has_room`](Self::has_room).
+    pub(super) fn on_departure(&mut self, now: Timestamp, frame: &mut [u8]) -> Fate {
+        let direction = Direction::Departing;
+        let parsed = parse(self.wire.medium, direction, &self.wire.checksums, frame);
+        if let Parsed::Tcp(segment) = parsed {
+            let link = LinkAddresses::of(self.wire.medium, frame).reversed();
+            let Some(marks) = self.follow(now, &segment, link) else {
+                return Fate::Drop;
+            };
+            mark(frame, &segment, marks);
+        }
+        count(&mut self.tally.frames_departed);
+        Fate::Send
+    }
+
+    /// Tells the connection of a departing segment; none where the segment must not leave.
+    fn follow(&mut self, now: Timestamp, segment: &Segment, link: LinkAddresses) -> Option<Marks> {
+        let reused = segment.flags.syn
+            && self
+                .find(segment.tuple)
+                .is_some_and(|slot| slot.initial != Some(segment.sequence));
+        if reused {
+            self.release(segment.tuple);
+            count(&mut self.tally.replaced);
+        }
+        if self.find(segment.tuple).is_none() {
+            // Without a slot nothing but a SYN or data needs one.
+            if !segment.flags.syn && segment.payload_bytes == 0 {
+                return Some(Marks::default());
+            }
+            if !self.track(now, segment, link) {
+                let drops = &mut self.tally.drops;
+                count(if segment.flags.syn {
+                    &mut drops.departing_syn
+                } else {
+                    &mut drops.departing_data
+                });
+                return None;
+            }
+        }
+        let marks = self
+            .find(segment.tuple)?
+            .connection
+            .on_departure(now, segment);
+        self.sweep(segment.tuple);
+        Some(marks)
+    }
+
+    /// Starts to track the connection of a departing segment; false where the table is full.
+    fn track(&mut self, now: Timestamp, segment: &Segment, link: LinkAddresses) -> bool {
+        if !self.has_room(now) {
+            return false;
+        }
+        if self.slots.iter().all(Option::is_some) {
+            self.evict(now);
+        }
+        let settings = self.settings;
+        let controller = self.source.controller(max_segment(segment));
+        let connection = if segment.flags.syn && segment.flags.ack {
+            let offer = self.half_open.take(segment.tuple, segment.acknowledgement);
+            Connection::passive(now, segment, offer, controller, settings)
+        } else if segment.flags.syn {
+            Connection::active(now, segment, controller, settings)
+        } else {
+            count(&mut self.tally.adopted);
+            Connection::adopted(now, segment, controller, settings)
+        };
+        let slot = Slot {
+            tuple: segment.tuple,
+            initial: segment.flags.syn.then_some(segment.sequence),
+            link,
+            connection,
+        };
+        let Some(place) = self.slots.iter_mut().find(|place| place.is_none()) else {
+            return false;
+        };
+        *place = Some(slot);
+        count(&mut self.tally.connections);
+        true
+    }
+
+    /// True if another connection can be tracked.
+    pub(super) fn has_room(&self, now: Timestamp) -> bool {
+        self.slots
+            .iter()
+            .any(|place| place.as_ref().is_none_or(|slot| slot.may_go(now)))
+    }
+
+    /// Forgets the connection that has been idle for longest, of those that may go.
+    fn evict(&mut self, now: Timestamp) {
+        let oldest = self
+            .slots
+            .iter_mut()
+            .filter(|place| place.as_ref().is_some_and(|slot| slot.may_go(now)))
+            .min_by_key(|place| place.as_ref().map(|slot| slot.connection.idle_since()));
+        if let Some(place) = oldest {
+            *place = None;
+            count(&mut self.tally.evicted);
+        }
+    }
+
+    /// Forgets a connection that is over.
+    fn sweep(&mut self, tuple: Tuple) {
+        let over = |slot: &mut Slot<_, SEGMENTS>| slot.connection.phase() == Phase::Closed;
+        if self.find(tuple).is_some_and(over) {
+            self.release(tuple);
+        }
+    }
+
+    /// Forgets a connection; true if it was tracked.
+    pub(super) fn release(&mut self, tuple: Tuple) -> bool {
+        let place = self
+            .slots
+            .iter_mut()
+            .find(|place| place.as_ref().is_some_and(|slot| slot.tuple == tuple));
+        place.is_some_and(|place| place.take().is_some())
+    }
+
+    /// The next acknowledgement that the stack must see, timers that are due first.
+    pub(super) fn next_made(&mut self, now: Timestamp) -> Option<Made> {
+        for slot in self.slots.iter_mut().flatten() {
+            if slot.connection.poll_at() <= now {
+                slot.connection.on_time(now);
+            }
+            if let Some(ack) = slot.connection.next_made(now) {
+                count(&mut self.tally.made_acks);
+                return Some(Made {
+                    link: slot.link,
+                    tuple: slot.tuple,
+                    ack,
+                });
+            }
+        }
+        None
+    }
+
+    /// True while some connection would overrun its window, and counts that it was asked.
+    pub(super) fn refuses_to_send(&mut self) -> bool {
+        let shut = self.is_shut();
+        if shut {
+            count(&mut self.tally.gate_shut);
+        }
+        shut
+    }
+
+    pub(super) fn is_shut(&self) -> bool {
+        self.slots
+            .iter()
+            .flatten()
+            .any(|slot| slot.connection.gate() == Gate::Shut)
+    }
+
+    /// When a timer is due or an acknowledgement must be made.
+    pub(super) fn poll_at(&self) -> Timestamp {
+        let due = |slot: &Slot<S::Controller, SEGMENTS>| match slot.connection.gate() {
+            Gate::Shut => Timestamp::ZERO,
+            Gate::Open => slot.connection.poll_at(),
+        };
+        let timers = self.slots.iter().flatten().map(due);
+        timers.min().unwrap_or(Timestamp::MAX)
+    }
+
+    pub(super) fn status(&self, tuple: Tuple) -> Option<Status> {
+        Some(self.connection(tuple)?.status())
+    }
+
+    pub(super) fn statuses(&self) -> impl Iterator<Item = (Tuple, Status)> {
+        self.slots
+            .iter()
+            .flatten()
+            .map(|slot| (slot.tuple, slot.connection.status()))
+    }
+
+    pub(super) fn controller(&self, tuple: Tuple) -> Option<&S::Controller> {
+        Some(self.connection(tuple)?.controller())
+    }
+
+    pub(super) fn decision(&self, tuple: Tuple) -> Option<Decision> {
+        Some(self.connection(tuple)?.decision())
+    }
+
+    fn connection(&self, tuple: Tuple) -> Option<&Connection<S::Controller, SEGMENTS>> {
+        let slot = self
+            .slots
+            .iter()
+            .flatten()
+            .find(|slot| slot.tuple == tuple)?;
+        Some(&slot.connection)
+    }
+
+    fn find(&mut self, tuple: Tuple) -> Option<&mut Slot<S::Controller, SEGMENTS>> {
+        self.slots
+            .iter_mut()
+            .flatten()
+            .find(|slot| slot.tuple == tuple)
+    }
+}
+
+impl<C: Controller, const SEGMENTS: usize> Slot<C, SEGMENTS> {
+    /// True if another connection may have the slot: nothing is outstanding, and for long nothing
+    /// happened.
+    fn may_go(&self, now: Timestamp) -> bool {
+        self.connection.outstanding() == Bytes::ZERO
+            && now.saturating_since(self.connection.idle_since()) >= IDLE_BEFORE_EVICTION
+    }
+}
+
+/// What our SYN announces, until the peer's says less; without a SYN, what every host takes.
+fn max_segment(segment: &Segment) -> Bytes {
+    let announced = segment
+        .options
+        .max_segment_size
+        .unwrap_or(LEAST_MAX_SEGMENT);
+    Bytes::new(announced.into())
+}
+
+/// Writes the marks of a departing segment into its frame.
+fn mark(frame: &mut [u8], segment: &Segment, marks: Marks) {
+    let mut editor = Editor::new(frame, segment);
+    if marks.ecn != segment.ecn {
+        editor.set_ecn(marks.ecn);
+    }
+    if marks.ece {
+        editor.set_flag(EcnFlag::Ece);
+    }
+    if marks.cwr {
+        editor.set_flag(EcnFlag::Cwr);
+    }
+}
+
+/// A connection without data in flight that nobody has heard of for longer than the cap of the
+/// retransmission timeout (RFC 6298 §2.5) gives way when the table is full.
+const IDLE_BEFORE_EVICTION: Duration = Duration::from_secs(60);
+/// RFC 9293 §3.7.1, for IPv4.
+const LEAST_MAX_SEGMENT: u16 = 536;
