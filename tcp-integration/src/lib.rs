@@ -9,6 +9,8 @@ mod device;
 mod guarded;
 mod reconnect;
 pub mod segment;
+#[cfg(feature = "sim")]
+pub mod sim;
 
 #[cfg(feature = "certified")]
 pub use certified::{BuildError, CertifiedController, CertifiedSource, Shared, SharedPolicy};
