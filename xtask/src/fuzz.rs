@@ -1,4 +1,5 @@
-//! Coverage-guided fuzzing of the certificate decoder and checker, for a bounded time.
+//! Coverage-guided fuzzing of the certificate decoder and checker, and of TCP segments and
+//! connections, for a bounded time.
 //!
 //! libFuzzer comes with `libfuzzer-sys` as C++ and needs a C++ compiler; the compiler's own coverage
 //! passes are stable flags. So neither a nightly toolchain nor cargo-fuzz is needed, and with
@@ -19,7 +20,7 @@ pub(crate) struct Arguments {
     seconds: u32,
 }
 
-const TARGETS: [&str; 2] = ["decode", "check"];
+const TARGETS: [&str; 4] = ["decode", "check", "segment", "tracker"];
 
 /// What `cargo fuzz` passes too, without the sanitizers, which need a nightly toolchain.
 const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module \
@@ -28,7 +29,8 @@ const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares";
 
-/// Builds both targets and runs them one after the other, from the corpus of accepted files.
+/// Builds the targets and runs them one after the other; those of certificates start from the corpus
+/// of accepted files, those of TCP make right frames out of any bytes.
 ///
 /// # Errors
 /// A target that found something, with the place of the input; a compiler that is missing, by name.
@@ -37,8 +39,8 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     if !answers(Command::new(&compiler).arg("--version")) {
         bail!(
             "fuzzing needs a C++ compiler for libFuzzer, and `{compiler}` does not run; on Debian: \
-             apt-get install g++. `SLOW_TESTS=1 cargo test -p tautline-certificates fuzz` runs the \
-             same targets without it"
+             apt-get install g++. `SLOW_TESTS=1 cargo test -p tautline-certificates -p \
+             tautline-tcp-integration fuzz` runs the same targets without it"
         );
     }
     let host = host(workspace)?;
@@ -77,11 +79,15 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// The folder of a target's findings, with the accepted files of the corpus to start from.
+/// The folder of a target's findings, with the accepted files of the corpus to start from if it reads
+/// such files.
 fn seeds(workspace: &Workspace, target: &Path, name: &str) -> Result<PathBuf> {
     let found = target.join(name);
     let corpus = found.join("corpus");
     std::fs::create_dir_all(&corpus)?;
+    if !["decode", "check"].contains(&name) {
+        return Ok(found);
+    }
     let accepted = workspace.root().join("certificates/tests/corpus/accept");
     for file in std::fs::read_dir(&accepted).context("no corpus to start from")? {
         let model = file?.path();
