@@ -4,7 +4,7 @@
 mod backlog;
 #[cfg(feature = "certified")]
 mod certified;
-pub mod connection;
+mod connection;
 mod device;
 mod guarded;
 mod reconnect;
@@ -14,7 +14,7 @@ pub mod sim;
 
 #[cfg(feature = "certified")]
 pub use certified::{BuildError, CertifiedController, CertifiedSource, Shared, SharedPolicy};
-pub use connection::{ControllerSource, Settings, Status};
+pub use connection::{ControllerSource, EcnSupport, Settings, Status};
 pub use device::{
     DeviceError, Drops, GatedDevice, GatedRxToken, GatedTxToken, Tally, next_poll, poll,
 };
