@@ -6,12 +6,12 @@ use crate::examples::{self, Expected};
 use crate::prerequisites::{self, Installing};
 use crate::steps::{Steps, check, say};
 use crate::workspace::Workspace;
-use crate::{deps, no_std, solver, tidy};
+use crate::{deps, no_std, size, solver, tidy};
 
 /// Everything that must hold before a change is merged. Tests come last, so that the output ends
 /// on cargo's own summary.
 pub(crate) fn test(workspace: &Workspace, installing: Installing) -> Result<()> {
-    let mut steps = Steps::new(9);
+    let mut steps = Steps::new(10);
     steps.run("prerequisites", || {
         prerequisites::ensure(workspace, installing)
     })?;
@@ -29,7 +29,8 @@ pub(crate) fn test(workspace: &Workspace, installing: Installing) -> Result<()> 
         command.args(["--workspace", "--no-deps"]);
         check(command.env("RUSTDOCFLAGS", "-D warnings"))
     })?;
-    steps.run("no-std proof", || no_std::prove(workspace))?;
+    steps.run("no-std proof", || no_std::prove(workspace, installing))?;
+    steps.run("size", || size::run(workspace, installing))?;
     steps.run("examples", || {
         examples::run_all(workspace, Expected::Compare)
     })?;

@@ -5,8 +5,10 @@ mod demo;
 mod deps;
 mod examples;
 mod fuzz;
+mod icount;
 mod no_std;
 mod prerequisites;
+mod size;
 mod solver;
 mod steps;
 mod tidy;
@@ -56,6 +58,11 @@ enum Task {
     Fuzz(fuzz::Arguments),
     /// Prove that the controller core links without std and without an allocator
     NoStd,
+    /// Code, constants and RAM of policy, controller and guard on a microcontroller; fails beyond
+    /// the limits
+    Size,
+    /// Instructions per acknowledgement and per decision, by callgrind
+    Icount(icount::Arguments),
     /// Fetch z3 into target/z3 and ask it for its opinion on the prover's small nets
     SecondOpinions,
     /// Check the rules that no compiler holds: dependency edges, file lengths, who may use what
@@ -96,7 +103,13 @@ fn run(task: &Task) -> anyhow::Result<()> {
             solver::second_opinions(&workspace, Installing::Allowed)
         }),
         Task::Fuzz(arguments) => Steps::new(1).run("fuzz", || fuzz::run(&workspace, arguments)),
-        Task::NoStd => Steps::new(1).run("no-std proof", || no_std::prove(&workspace)),
+        Task::NoStd => Steps::new(1).run("no-std proof", || {
+            no_std::prove(&workspace, Installing::Allowed)
+        }),
+        Task::Size => Steps::new(1).run("size", || size::run(&workspace, Installing::Allowed)),
+        Task::Icount(arguments) => {
+            Steps::new(1).run("instruction counts", || icount::run(&workspace, arguments))
+        }
         Task::Tidy => Steps::new(1).run("tidy", || ci::tidy(&workspace)),
     }
 }

@@ -52,7 +52,8 @@ fn ensure_c_compiler(compiler: &OsString, installing: Installing) -> Result<()> 
         bail!("{missing}, and there is no apt-get here; please install gcc and the C headers");
     }
     say(format_args!("{missing}; installing it with `{INSTALL}`"))?;
-    install().with_context(|| format!("`{INSTALL}` did not work; please run it yourself"))?;
+    install(&["gcc", "libc6-dev"])
+        .with_context(|| format!("`{INSTALL}` did not work; please run it yourself"))?;
     if compiles_c(compiler) {
         return Ok(());
     }
@@ -62,17 +63,35 @@ fn ensure_c_compiler(compiler: &OsString, installing: Installing) -> Result<()> 
     )
 }
 
-fn install() -> Result<()> {
+/// True if valgrind is here; installs it where that is possible and allowed, and otherwise says
+/// that what needs it is left out.
+pub(crate) fn valgrind(installing: Installing) -> Result<bool> {
+    let here = || succeeds(Command::new("valgrind").arg("--version"));
+    if here() {
+        return Ok(true);
+    }
+    let command = "apt-get install valgrind";
+    let apt = || succeeds(Command::new("apt-get").arg("--version"));
+    if installing == Installing::Allowed && apt() {
+        say(format_args!(
+            "valgrind is missing; installing it with `{command}`"
+        ))?;
+        if install(&["valgrind"]).is_ok() && here() {
+            return Ok(true);
+        }
+    }
+    say(format_args!(
+        "valgrind is not here (`{command}` would install it): no instructions are counted"
+    ))?;
+    Ok(false)
+}
+
+fn install(packages: &[&str]) -> Result<()> {
     let mut update = Command::new("apt-get");
     check(update.arg("update"))?;
     let mut install = Command::new("apt-get");
-    install.args([
-        "install",
-        "--yes",
-        "--no-install-recommends",
-        "gcc",
-        "libc6-dev",
-    ]);
+    install.args(["install", "--yes", "--no-install-recommends"]);
+    install.args(packages);
     check(install.env("DEBIAN_FRONTEND", "noninteractive"))
 }
 

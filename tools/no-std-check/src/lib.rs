@@ -4,11 +4,17 @@
 //! or uses `alloc` (no global memory allocator would be found). `cargo xtask no-std` builds it.
 #![no_std]
 
+pub mod drive;
+pub mod model;
+pub mod room;
+pub mod sequence;
+
+#[cfg(not(feature = "hosted"))]
 use core::panic::PanicInfo;
 
 use tautline_core::controller::{
-    AckBatch, AckedPacket, RoundTrip, CongestionEvent, CongestionTrigger, Controller, Learned, SentPacket,
-    Timeout,
+    AckBatch, AckedPacket, CongestionEvent, CongestionTrigger, Controller, Learned, RoundTrip,
+    SentPacket, Timeout,
 };
 use tautline_core::features::TABLE_1;
 use tautline_core::fixed::Q16;
@@ -104,6 +110,7 @@ fn header() -> ModelHeader {
     }
 }
 
+#[cfg(not(feature = "hosted"))]
 #[panic_handler]
 fn panic(_info: &PanicInfo<'_>) -> ! {
     loop {}

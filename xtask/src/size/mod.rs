@@ -1,0 +1,230 @@
+//! `cargo xtask size`: what an embedded program pays for policy, controller and guard.
+//!
+//! Programs without a start-up (tools/no-std-check) are linked with unused sections dropped, and
+//! their sections are read back. The model has the largest shapes that are promised, 16-32-32-4.
+//! What stays out: the application, its network driver and its start-up code.
+
+mod artefact;
+mod parts;
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::no_std::{self, THUMB};
+use crate::prerequisites::Installing;
+use crate::steps::{check, say, shown};
+use crate::workspace::Workspace;
+use artefact::Artefact;
+use parts::parts;
+
+/// Prints the tables; an error where a figure leaves its limit.
+pub(crate) fn run(workspace: &Workspace, installing: Installing) -> Result<()> {
+    let mut broken = Vec::new();
+    let stack = Stack::measure(workspace)?;
+    if no_std::microcontroller(installing)? {
+        let programs = Programs::build(workspace, THUMB, &COMPACT)?;
+        broken.extend(programs.report(THUMB, &stack)?);
+    }
+    if cfg!(target_os = "linux") {
+        let host = no_std::host()?;
+        let programs = Programs::build(workspace, &host, &[&COMPACT[..], &HOST[..]].concat())?;
+        broken.extend(programs.report(&host, &stack)?);
+    } else {
+        say("this machine's own programs are no ELF files: not measured")?;
+    }
+    if broken.is_empty() {
+        return Ok(());
+    }
+    bail!("{}", broken.join("; "))
+}
+
+/// The linked programs of one target.
+struct Programs {
+    empty: Artefact,
+    reno: Artefact,
+    learned: Artefact,
+}
+
+impl Programs {
+    fn build(workspace: &Workspace, target: &str, flags: &[&str]) -> Result<Self> {
+        let mut command = no_std::tool(workspace, "build");
+        command.args(["--profile", "size", "--features", "linked", "--bins"]);
+        command.args(["--target", target]);
+        check(command.env("RUSTFLAGS", flags.join(" ")))?;
+        let folder = no_std::built(workspace).join(target).join("size");
+        let read = |name: &str| Artefact::read(&folder.join(name));
+        Ok(Self {
+            empty: read("empty")?,
+            reno: read("reno")?,
+            learned: read("learned")?,
+        })
+    }
+
+    /// Prints the table and gives the limits that are broken.
+    fn report(&self, target: &str, stack: &Stack) -> Result<Vec<String>> {
+        say(format_args!("\n{target}, bytes"))?;
+        row(&["", "code", "constants", "weights", "static RAM"])?;
+        for (name, artefact) in [
+            ("a program that does nothing", &self.empty),
+            ("NewReno", &self.reno),
+            ("policy + controller + guard", &self.learned),
+        ] {
+            let Artefact {
+                code,
+                constants,
+                weights,
+                memory,
+                ..
+            } = artefact;
+            row(&[
+                name,
+                &code.to_string(),
+                &constants.to_string(),
+                &weights.to_string(),
+                &memory.to_string(),
+            ])?;
+        }
+        for part in parts(&self.learned) {
+            let name = format!("    {}", part.name);
+            row(&[
+                &name,
+                &part.code.to_string(),
+                &part.constants.to_string(),
+                "",
+                "",
+            ])?;
+        }
+        let flash = self.learned.flash();
+        let memory = self.learned.memory + stack.load.max(stack.step);
+        say(format_args!(
+            "  flash: code + constants {flash}, at most {MOST_FLASH}; the weights come to it"
+        ))?;
+        say(format_args!(
+            "  RAM: static {} + stack {} when the model is loaded ({} in a decision) = {memory}, \
+             at most {MOST_MEMORY}",
+            self.learned.memory, stack.load, stack.step
+        ))?;
+        Ok(broken_limits(target, flash, memory))
+    }
+}
+
+fn broken_limits(target: &str, flash: u64, memory: u64) -> Vec<String> {
+    let limits = [
+        ("code and constants", flash, MOST_FLASH),
+        ("RAM", memory, MOST_MEMORY),
+    ];
+    let broken = limits.into_iter().filter(|&(_, got, most)| got > most);
+    broken
+        .map(|(what, got, most)| format!("{target}: {what} take {got} bytes, at most {most}"))
+        .collect()
+}
+
+/// The deepest stack, bytes, on this machine.
+struct Stack {
+    /// Reading a model and proving that it cannot overflow.
+    load: u64,
+    /// Any event of a connection, a decision included.
+    step: u64,
+}
+
+impl Stack {
+    /// Runs the program that paints the memory below its stack.
+    fn measure(workspace: &Workspace) -> Result<Self> {
+        let mut build = no_std::tool(workspace, "build");
+        build.args([
+            "--profile",
+            "size",
+            "--features",
+            "hosted",
+            "--bin",
+            "stack",
+        ]);
+        check(&mut build)?;
+        let program = no_std::built(workspace).join("size/stack");
+        Self::parse(&output(&program)?)
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let mut deepest = Self { load: 0, step: 0 };
+        for line in text.lines() {
+            let (kind, bytes) = line.rsplit_once(' ').context("a line without a number")?;
+            let bytes: u64 = bytes.parse().with_context(|| line.to_owned())?;
+            let most = if kind.starts_with("load") {
+                &mut deepest.load
+            } else {
+                &mut deepest.step
+            };
+            *most = bytes.max(*most);
+        }
+        if deepest.load == 0 || deepest.step == 0 {
+            bail!("the stack was not measured: {text}");
+        }
+        Ok(deepest)
+    }
+}
+
+fn output(program: &Path) -> Result<String> {
+    let mut command = Command::new(program);
+    let output = command.output().with_context(|| shown(&command))?;
+    if !output.status.success() {
+        bail!("`{}` ended with {}", shown(&command), output.status);
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn row(cells: &[&str; 5]) -> Result<()> {
+    let [name, code, constants, weights, memory] = cells;
+    say(format_args!(
+        "  {name:<48}{code:>8}{constants:>11}{weights:>9}{memory:>12}"
+    ))?;
+    Ok(())
+}
+
+/// SHA-256 as a loop in place of 64 steps one after the other, and without the processor's own
+/// instructions.
+const COMPACT: [&str; 2] = [
+    "--cfg=sha2_backend=\"soft\"",
+    "--cfg=sha2_backend_soft=\"compact\"",
+];
+/// A program of this machine that is as bare as one of a microcontroller: no start-up code, no
+/// tables for unwinding, the C library only for copying memory.
+const HOST: [&str; 5] = [
+    "-Crelocation-model=static",
+    "-Cforce-unwind-tables=no",
+    "-Clink-arg=-nostartfiles",
+    "-Clink-arg=-no-pie",
+    "-Clink-arg=-lc",
+];
+/// Code and constants without the weights, bytes.
+const MOST_FLASH: u64 = 24 << 10;
+/// Static memory and the deepest stack, bytes.
+const MOST_MEMORY: u64 = 12 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_beyond_its_limit_is_named() {
+        assert_eq!(
+            broken_limits("t", MOST_FLASH, MOST_MEMORY),
+            Vec::<String>::new()
+        );
+        let broken = broken_limits("t", MOST_FLASH + 1, MOST_MEMORY);
+        assert_eq!(
+            broken,
+            ["t: code and constants take 24577 bytes, at most 24576"]
+        );
+        assert_eq!(broken_limits("t", 0, MOST_MEMORY + 1).len(), 1);
+    }
+
+    #[test]
+    fn the_deepest_stack_is_that_of_any_event() {
+        let stack = Stack::parse("ack decision 1900\nload - 8000\nsent - 512\n").unwrap();
+        assert_eq!((stack.load, stack.step), (8000, 1900));
+        assert!(Stack::parse("load - 8000\n").is_err(), "no event");
+        assert!(Stack::parse("nonsense\n").is_err());
+    }
+}
