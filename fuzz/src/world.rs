@@ -124,6 +124,8 @@ pub(crate) struct World {
     pub(crate) peer: Host<Link>,
     /// The newest segment of either way.
     pub(crate) seen: [Option<Segment>; 2],
+    /// The first sequence number of either way.
+    pub(crate) first: [Option<u32>; 2],
     /// Frames in flight, by arrival and then by order.
     flight: BTreeMap<(Instant, u64), (Way, Vec<u8>)>,
     carried: u64,
@@ -152,6 +154,7 @@ impl World {
             gate: host(gate, addresses.0, start.sequence.0),
             peer: host(Link::default(), addresses.1, start.sequence.1),
             seen: [None; 2],
+            first: [None; 2],
             flight: BTreeMap::new(),
             carried: 0,
             latency: start.latency,
@@ -318,7 +321,10 @@ impl World {
             Way::ToGate => (1, Direction::Arriving),
         };
         match parse(Medium::Ip, direction, &checksums, frame) {
-            Parsed::Tcp(segment) => self.seen[slot] = Some(segment),
+            Parsed::Tcp(segment) => {
+                self.seen[slot] = Some(segment);
+                self.first[slot].get_or_insert(segment.sequence.0.cast_unsigned());
+            }
             Parsed::Other => {}
             Parsed::Refused(refusal) => panic!("a stack sent what is refused: {refusal}"),
         }
@@ -346,9 +352,8 @@ fn host<D: Device>(mut device: D, address: IpAddress, sequence: u32) -> Host<D> 
     }
 }
 
-/// The seed from which smoltcp's generator makes this number first, as sequence number of the first
-/// connection: the inverse of its step (PCG, with a multiplier that has an inverse because it is
-/// odd).
+/// The seed from which smoltcp's generator makes this number second: the first is for IPv4, the
+/// second for the first connection. Its step (PCG) has an inverse because the multiplier is odd.
 fn seed(sequence: u32) -> u64 {
     const MULTIPLIER: u64 = 0xbb2e_fcec_3c39_611d;
     const INCREMENT: u64 = 0x7590_ef39;
@@ -358,9 +363,9 @@ fn seed(sequence: u32) -> u64 {
         let product = MULTIPLIER.wrapping_mul(inverse);
         inverse = inverse.wrapping_mul(2_u64.wrapping_sub(product));
     }
+    let back = |state: u64| state.wrapping_sub(INCREMENT).wrapping_mul(inverse);
     // With the three top bits zero the output is the state shifted by 29.
-    let state = u64::from(sequence) << 29;
-    state.wrapping_sub(INCREMENT).wrapping_mul(inverse)
+    back(back(u64::from(sequence) << 29))
 }
 
 fn socket() -> tcp::Socket<'static> {

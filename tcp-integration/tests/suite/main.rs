@@ -15,3 +15,5 @@ mod tracker;
 #[cfg(test)]
 #[path = "../../../fuzz/src/world.rs"]
 mod world;
+#[cfg(test)]
+mod hostile;
