@@ -2,8 +2,9 @@
 //! TCP, run inside a network namespace of their own.
 //!
 //! `kernel-peer serve ADDRESS:PORT` says `listening` and serves until it is killed;
-//! `kernel-peer fetch ADDRESS:PORT SEED BYTES` downloads one file, compares every byte, and says
-//! `complete BYTES MICROSECONDS`, counted from the start of the connection.
+//! `kernel-peer fetch ADDRESS:PORT SEED BYTES PAUSE` downloads one file, with a pause of that many
+//! milliseconds after the first bytes, compares every byte, and says `complete BYTES MICROSECONDS`,
+//! counted from the start of the connection.
 #![expect(clippy::print_stdout, reason = "standard output is how it reports")]
 
 use std::error::Error;
@@ -20,11 +21,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         ["serve", address] => serve(address.parse()?),
-        ["fetch", address, seed, bytes] => {
+        ["fetch", address, seed, bytes, pause] => {
             let (seed, bytes) = (seed.parse()?, bytes.parse()?);
-            fetch(address.parse()?, File { seed, bytes })
+            let pause = Duration::from_millis(pause.parse()?);
+            fetch(address.parse()?, File { seed, bytes }, pause)
         }
-        _ => Err("usage: kernel-peer serve ADDRESS:PORT | fetch ADDRESS:PORT SEED BYTES".into()),
+        _ => Err(
+            "usage: kernel-peer (serve ADDRESS:PORT | fetch ADDRESS:PORT SEED BYTES PAUSE)".into(),
+        ),
     }
 }
 
@@ -66,7 +70,7 @@ fn reply(mut stream: TcpStream) -> Result<(), Box<dyn Error>> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a real download takes real time")]
-fn fetch(address: SocketAddr, file: File) -> Result<(), Box<dyn Error>> {
+fn fetch(address: SocketAddr, file: File, pause: Duration) -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -74,12 +78,14 @@ fn fetch(address: SocketAddr, file: File) -> Result<(), Box<dyn Error>> {
     let mut buffer = vec![0; 65_536];
     let mut response = Response::expecting(file);
     let mut completed = None;
+    let mut pause = Some(pause);
     loop {
         let length = stream.read(&mut buffer)?;
         if length == 0 {
             break;
         }
         response.take(buffer.get(..length).unwrap_or_default())?;
+        std::thread::sleep(pause.take().unwrap_or_default());
         if response.is_complete() && completed.is_none() {
             completed = Some(started.elapsed());
         }

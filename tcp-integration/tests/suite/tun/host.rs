@@ -4,7 +4,7 @@ use std::os::fd::{AsRawFd as _, RawFd};
 use std::time::Duration;
 
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
-use smoltcp::phy::{self, Device, TunTapInterface};
+use smoltcp::phy::{self, TunTapInterface};
 use smoltcp::socket::tcp;
 use smoltcp::time::Instant;
 use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr};
@@ -12,50 +12,76 @@ use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr};
 use super::http::{File, Reply, Request, Response};
 use super::path::Path;
 
-/// A device with a [`Path`] over a TUN device somewhere in it.
-pub(super) trait OverTun: Device {
+/// What lies between an interface and its [`Path`].
+pub(super) trait Middle {
     fn path(&mut self) -> &mut Path<TunTapInterface>;
 
-    /// When it wants to be polled for reasons of its own.
-    fn timer(&self) -> Option<Instant> {
-        None
-    }
+    fn interface(&mut self, config: Config, now: Instant) -> Interface;
+
+    fn poll(&mut self, now: Instant, interface: &mut Interface, sockets: &mut SocketSet<'_>);
+
+    fn next_poll(
+        &self,
+        now: Instant,
+        interface: &mut Interface,
+        sockets: &SocketSet<'_>,
+    ) -> Option<Instant>;
 
     /// How many bytes the application may give to `socket` now.
+    fn room(&self, socket: &tcp::Socket<'_>) -> usize;
+}
+
+/// Nothing: the stack as it is published.
+impl Middle for Path<TunTapInterface> {
+    fn path(&mut self) -> &mut Self {
+        self
+    }
+
+    fn interface(&mut self, config: Config, now: Instant) -> Interface {
+        Interface::new(config, self, now)
+    }
+
+    fn poll(&mut self, now: Instant, interface: &mut Interface, sockets: &mut SocketSet<'_>) {
+        interface.poll(now, self, sockets);
+    }
+
+    fn next_poll(
+        &self,
+        now: Instant,
+        interface: &mut Interface,
+        sockets: &SocketSet<'_>,
+    ) -> Option<Instant> {
+        interface.poll_at(now, sockets)
+    }
+
     fn room(&self, socket: &tcp::Socket<'_>) -> usize {
         socket.send_capacity().saturating_sub(socket.send_queue())
     }
 }
 
-impl OverTun for Path<TunTapInterface> {
-    fn path(&mut self) -> &mut Self {
-        self
-    }
-}
-
 /// An interface with one TCP socket.
-pub(super) struct Host<D> {
+pub(super) struct Host<M> {
     clock: Clock,
     tun: RawFd,
-    pub(super) device: D,
+    pub(super) middle: M,
     interface: Interface,
     sockets: SocketSet<'static>,
     socket: SocketHandle,
 }
 
-impl<D: OverTun> Host<D> {
+impl<M: Middle> Host<M> {
     /// A host at [`SMOLTCP_V4`] and [`SMOLTCP_V6`]; `wrap` puts what it likes over the path.
     pub(super) fn new(
         path: Path<TunTapInterface>,
         seed: u64,
-        wrap: impl FnOnce(Path<TunTapInterface>) -> D,
+        wrap: impl FnOnce(Path<TunTapInterface>) -> M,
     ) -> Self {
         let tun = path.device().as_raw_fd();
-        let mut device = wrap(path);
+        let mut middle = wrap(path);
         let clock = Clock::start();
         let mut config = Config::new(HardwareAddress::Ip);
         config.random_seed = seed;
-        let mut interface = Interface::new(config, &mut device, clock.now());
+        let mut interface = middle.interface(config, clock.now());
         interface.update_ip_addrs(|addresses| {
             for (address, prefix) in [(SMOLTCP_V4, 24), (SMOLTCP_V6, 64)] {
                 let address: IpAddress = address.parse().unwrap();
@@ -68,7 +94,7 @@ impl<D: OverTun> Host<D> {
         Self {
             clock,
             tun,
-            device,
+            middle,
             interface,
             sockets,
             socket,
@@ -84,9 +110,9 @@ impl<D: OverTun> Host<D> {
         let deadline = self.clock.now() + PATIENCE;
         loop {
             let now = self.clock.now();
-            self.device.path().pump(now);
-            self.interface
-                .poll(now, &mut self.device, &mut self.sockets);
+            self.middle.path().pump(now);
+            self.middle
+                .poll(now, &mut self.interface, &mut self.sockets);
             if finished(self) {
                 return;
             }
@@ -100,9 +126,9 @@ impl<D: OverTun> Host<D> {
     fn rest(&mut self) {
         let now = self.clock.now();
         let timers = [
-            self.interface.poll_at(now, &self.sockets),
-            self.device.timer(),
-            self.device.path().poll_at(),
+            self.middle
+                .next_poll(now, &mut self.interface, &self.sockets),
+            self.middle.path().poll_at(),
         ];
         let due = timers.into_iter().flatten().min();
         let left = due.map_or(LONGEST_REST, |due| {
@@ -133,7 +159,7 @@ impl<D: OverTun> Host<D> {
             if let Some(reply) = &mut reply
                 && socket.may_send()
             {
-                let room = host.device.room(socket);
+                let room = host.middle.room(socket);
                 let filled = socket.send(|buffer| {
                     let room = room.min(buffer.len());
                     (reply.fill(&mut buffer[..room]), ())
@@ -167,9 +193,10 @@ impl<D: OverTun> Host<D> {
                 let taken = socket.recv(|bytes| (bytes.len(), response.take(bytes)));
                 taken.unwrap().expect("the file is intact");
             }
+            let received = response.received();
             assert!(
                 socket.is_active() || response.is_complete(),
-                "connection lost"
+                "lost after {received} bytes"
             );
             response.is_complete()
         });

@@ -4,30 +4,33 @@
 //! Where that is not permitted the tests say so and pass; with `TAUTLINE_REQUIRE_TUN` in the
 //! environment they fail.
 
+mod downloads;
+mod gated;
 mod host;
 #[path = "../../support/http.rs"]
 mod http;
 mod namespace;
 mod path;
 mod process;
+mod report;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use smoltcp::phy::TunTapInterface;
-use smoltcp::socket::tcp::CongestionControl;
 use tautline_core::units::Bandwidth;
+use tautline_netsim::link::queue::QueueSpec;
 use tautline_netsim::scenario::{Buffer, LinkSpec};
 
-use host::{Host, SMOLTCP_V4, SMOLTCP_V6};
+use host::{Host, Middle};
 use http::File;
-use namespace::{KERNEL_V4, KERNEL_V6, Namespace};
+use namespace::Namespace;
 use path::Path;
 use process::Process;
 
 /// Both sides of a wire. The host goes before the namespace that holds its device's far end.
-struct Laboratory<D> {
-    host: Host<D>,
+struct Laboratory<M> {
+    host: Host<M>,
     namespace: Namespace,
     _turn: MutexGuard<'static, ()>,
 }
@@ -59,6 +62,17 @@ impl Wire {
         }
     }
 
+    /// The same with queues that mark what has waited for 5 ms.
+    fn with_marks(self) -> Self {
+        let threshold = Duration::from_millis(5);
+        let marking = |link: LinkSpec| link.with_queue(QueueSpec::Step { threshold });
+        Self {
+            departing: marking(self.departing),
+            arriving: marking(self.arriving),
+            ..self
+        }
+    }
+
     /// The same with random loss in both directions.
     fn with_loss(self, loss: f64) -> Self {
         Self {
@@ -70,10 +84,10 @@ impl Wire {
 }
 
 /// The laboratory, or none where this machine does not let us have one.
-fn laboratory<D: host::OverTun>(
+fn laboratory<M: Middle>(
     wire: &Wire,
-    wrap: impl FnOnce(Path<TunTapInterface>) -> D,
-) -> Option<Laboratory<D>> {
+    wrap: impl FnOnce(Path<TunTapInterface>) -> M,
+) -> Option<Laboratory<M>> {
     // One at a time: they are about time, and share two processors with each other.
     static TURN: Mutex<()> = Mutex::new(());
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -94,10 +108,15 @@ fn laboratory<D: host::OverTun>(
     })
 }
 
-impl<D: host::OverTun> Laboratory<D> {
+impl<M: Middle> Laboratory<M> {
     /// The kernel downloads `file` from smoltcp at `address`.
     fn kernel_fetches(&mut self, address: &str, file: File) -> Duration {
-        let mut client = Process::client(&self.namespace, address, file);
+        self.kernel_fetches_after(Duration::ZERO, address, file)
+    }
+
+    /// The same, by a client that reads the first bytes and then nothing for a while.
+    fn kernel_fetches_after(&mut self, pause: Duration, address: &str, file: File) -> Duration {
+        let mut client = Process::client(&self.namespace, address, file, pause);
         self.host.serve(|| client.is_running());
         client.download_time(file)
     }
@@ -114,44 +133,4 @@ impl<D: host::OverTun> Laboratory<D> {
 /// The stack as it is published.
 fn plain(path: Path<TunTapInterface>) -> Path<TunTapInterface> {
     path
-}
-
-fn file(bytes: u64) -> File {
-    File { seed: 7, bytes }
-}
-
-#[test]
-fn the_kernel_downloads_from_smoltcp_as_it_is() {
-    let wire = Wire::symmetric(1);
-    let Some(mut laboratory) = laboratory(&wire, plain) else {
-        return;
-    };
-    let socket = laboratory.host.socket();
-    socket.set_congestion_control(CongestionControl::Cubic);
-    let took = laboratory.kernel_fetches(SMOLTCP_V4, file(1_000_000));
-    println!("{took:?} {:?}", laboratory.host.device.figures());
-}
-
-#[test]
-fn smoltcp_downloads_from_the_kernel_over_both_versions_of_ip() {
-    for address in [KERNEL_V4, KERNEL_V6] {
-        let wire = Wire::symmetric(2);
-        let Some(mut laboratory) = laboratory(&wire, plain) else {
-            return;
-        };
-        laboratory.namespace.congestion_control("cubic").unwrap();
-        let took = laboratory.smoltcp_fetches(address, file(1_000_000));
-        println!("{address} {took:?} {:?}", laboratory.host.device.figures());
-    }
-}
-
-#[test]
-fn loss_in_both_directions_corrupts_nothing() {
-    let wire = Wire::symmetric(3).with_loss(0.01);
-    let Some(mut laboratory) = laboratory(&wire, plain) else {
-        return;
-    };
-    let v6 = format!("[{SMOLTCP_V6}]");
-    let took = laboratory.kernel_fetches(&v6, file(500_000));
-    println!("{took:?} {:?}", laboratory.host.device.figures());
 }

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use smoltcp::phy::{self, Device, DeviceCapabilities, RxToken as _, TxToken as _};
+use smoltcp::phy::{
+    self, ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken as _, TxToken as _,
+};
 use smoltcp::time::Instant;
 use tautline_netsim::link::{Admission, Link};
 use tautline_netsim::scenario::LinkSpec;
 use tautline_netsim::transport::{Direction, Ecn, Packet};
+use tautline_tcp_integration::segment::{self, Parsed};
 
 /// A device behind two links: one for what departs, one for what arrives.
 ///
@@ -48,6 +51,14 @@ pub(super) struct Figures {
     pub(super) lost: u64,
     /// Packets that the queue marked (CE).
     pub(super) marked: u64,
+    /// TCP payload that entered, that of segments sent again included.
+    pub(super) payload_bytes: u64,
+    /// Segments other than SYNs that entered with ECN-Echo.
+    pub(super) echoes: u64,
+    /// Segments other than SYNs that entered with Congestion Window Reduced.
+    pub(super) reductions: u64,
+    /// Segments other than SYNs and RSTs that entered with a window of zero.
+    pub(super) zero_windows: u64,
 }
 
 impl Figures {
@@ -55,6 +66,22 @@ impl Figures {
     pub(super) fn mean_wait(&self) -> Duration {
         let packets = u32::try_from(self.packets).expect("a test sends fewer packets");
         self.waited.checked_div(packets).unwrap_or_default()
+    }
+
+    /// Counts what a packet that enters is.
+    fn count(&mut self, packet: &[u8], direction: Direction) {
+        let direction = match direction {
+            Direction::Forward => segment::Direction::Departing,
+            Direction::Backward => segment::Direction::Arriving,
+        };
+        let checksums = ChecksumCapabilities::ignored();
+        if let Parsed::Tcp(segment) = segment::parse(Medium::Ip, direction, &checksums, packet) {
+            let flags = segment.flags;
+            self.payload_bytes += u64::from(segment.payload_bytes);
+            self.echoes += u64::from(flags.ece && !flags.syn);
+            self.reductions += u64::from(flags.cwr && !flags.syn);
+            self.zero_windows += u64::from(segment.window == 0 && !flags.syn && !flags.rst);
+        }
     }
 }
 
@@ -182,6 +209,7 @@ impl Way {
         self.entered += 1;
         packet.enqueued_ns = now_ns;
         packet.ecn = ecn_of(&frame);
+        self.figures.count(&frame, self.direction);
         self.waiting.insert(packet.number, frame);
         if self.link.arrive(now_ns, packet) == Admission::Policed {
             self.waiting.remove(&packet.number);

@@ -26,12 +26,18 @@ impl Process {
         process
     }
 
-    /// A client that fetches `file` from `address` (in brackets for IPv6).
-    pub(super) fn client(namespace: &Namespace, address: &str, file: File) -> Self {
+    /// A client that fetches `file` from `address` (in brackets for IPv6), with a pause after the
+    /// first bytes.
+    pub(super) fn client(
+        namespace: &Namespace,
+        address: &str,
+        file: File,
+        pause: Duration,
+    ) -> Self {
         let (seed, bytes) = (file.seed.to_string(), file.bytes.to_string());
-        let address = format!("{address}:{HTTP}");
+        let (address, pause) = (format!("{address}:{HTTP}"), pause.as_millis().to_string());
         let mut command = namespace.command(PEER);
-        Self::start(command.args(["fetch", &address, &seed, &bytes]))
+        Self::start(command.args(["fetch", &address, &seed, &bytes, &pause]))
     }
 
     pub(super) fn start(command: &mut Command) -> Self {
