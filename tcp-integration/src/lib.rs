@@ -20,3 +20,4 @@ pub use device::{
 };
 pub use guarded::GuardedSource;
 pub use reconnect::Reconnect;
+pub use segment::Tuple;

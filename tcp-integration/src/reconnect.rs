@@ -107,7 +107,7 @@ const fn longer(a: Duration, b: Duration) -> Duration {
 /// RFC 6298 §2.1.
 const INITIAL: Duration = Duration::from_secs(1);
 /// RFC 6298 §2.5.
-const LEAST_CAP: Duration = Duration::from_secs(60);
+const LEAST_CAP: Duration = Duration::from_mins(1);
 /// Six doublings.
 const CAP: Duration = Duration::from_secs(64);
 

@@ -50,3 +50,88 @@ impl<const CAPACITY: usize> HalfOpen<CAPACITY> {
         place.take()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use smoltcp::phy::{ChecksumCapabilities, Medium};
+    use smoltcp::wire::{IpAddress, IpProtocol, IpRepr, Ipv4Repr, TcpControl, TcpPacket, TcpRepr};
+
+    use super::*;
+    use crate::segment::{Direction, Parsed, parse};
+
+    /// A SYN from `port` with `sequence`, as it arrives.
+    fn syn(port: u16, sequence: i32) -> Segment {
+        let tcp = TcpRepr {
+            src_port: port,
+            dst_port: 80,
+            control: TcpControl::Syn,
+            seq_number: TcpSeqNumber(sequence),
+            ack_number: None,
+            window_len: 1000,
+            window_scale: Some(7),
+            max_seg_size: Some(1460),
+            sack_permitted: true,
+            sack_ranges: [None; 3],
+            timestamp: None,
+            payload: &[],
+        };
+        let (IpAddress::Ipv4(src_addr), IpAddress::Ipv4(dst_addr)) =
+            (IpAddress::v4(10, 0, 0, 2), IpAddress::v4(10, 0, 0, 1))
+        else {
+            unreachable!()
+        };
+        let ip = IpRepr::Ipv4(Ipv4Repr {
+            src_addr,
+            dst_addr,
+            next_header: IpProtocol::Tcp,
+            payload_len: tcp.buffer_len(),
+            hop_limit: 64,
+        });
+        let checksums = ChecksumCapabilities::default();
+        let mut frame = vec![0; ip.buffer_len()];
+        ip.emit(&mut frame[..], &checksums);
+        let mut packet = TcpPacket::new_unchecked(&mut frame[ip.header_len()..]);
+        tcp.emit(&mut packet, &ip.src_addr(), &ip.dst_addr(), &checksums);
+        match parse(Medium::Ip, Direction::Arriving, &checksums, &frame) {
+            Parsed::Tcp(segment) => segment,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_offer_is_given_once_to_the_answer_that_acknowledges_it() {
+        let mut half_open = HalfOpen::<4>::new();
+        let first = syn(4000, 17);
+        half_open.remember(&first);
+        assert_eq!(half_open.take(first.tuple, TcpSeqNumber(17)), None);
+        assert_eq!(half_open.take(syn(4001, 17).tuple, first.end()), None);
+        assert_eq!(half_open.take(first.tuple, first.end()), Some(first));
+        assert_eq!(half_open.take(first.tuple, first.end()), None);
+    }
+
+    #[test]
+    fn a_repeated_syn_takes_one_place_and_counts_as_it_came_last() {
+        let mut half_open = HalfOpen::<2>::new();
+        half_open.remember(&syn(4001, 1));
+        for sequence in [i32::MAX, 5, 5] {
+            half_open.remember(&syn(4000, sequence));
+        }
+        let last = syn(4000, 5);
+        assert_eq!(half_open.take(last.tuple, last.end()), Some(last));
+        let other = syn(4001, 1);
+        assert_eq!(half_open.take(other.tuple, other.end()), Some(other));
+    }
+
+    #[test]
+    fn a_flood_of_syns_makes_it_forget_the_oldest() {
+        let mut half_open = HalfOpen::<3>::new();
+        for port in 1..=10 {
+            half_open.remember(&syn(port, 0));
+        }
+        let known = (1..=10).filter(|port| {
+            let syn = syn(*port, 0);
+            half_open.take(syn.tuple, syn.end()).is_some()
+        });
+        assert_eq!(known.collect::<Vec<u16>>(), [8, 9, 10]);
+    }
+}

@@ -198,15 +198,14 @@ where
     where
         Self: 'a;
 
-    fn receive(&mut self, instant: Instant) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
-        let now = clock::timestamp(instant);
+    fn receive(&mut self, timestamp: Instant) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
+        let now = clock::timestamp(timestamp);
         let made = self.table.get_mut().next_made(now);
-        let (arriving, room) = match made {
-            Some(made) => (Arriving::Made(made), Room::Ask(&mut self.inner, instant)),
-            None => {
-                let (rx, tx) = self.inner.receive(instant)?;
-                (Arriving::Frame(rx), Room::Token(tx))
-            }
+        let (arriving, room) = if let Some(made) = made {
+            (Arriving::Made(made), Room::Ask(&mut self.inner, timestamp))
+        } else {
+            let (rx, tx) = self.inner.receive(timestamp)?;
+            (Arriving::Frame(rx), Room::Token(tx))
         };
         let table = &self.table;
         let rx = GatedRxToken {
@@ -223,13 +222,13 @@ where
         Some((rx, tx))
     }
 
-    fn transmit(&mut self, instant: Instant) -> Option<Self::TxToken<'_>> {
-        let now = clock::timestamp(instant);
+    fn transmit(&mut self, timestamp: Instant) -> Option<Self::TxToken<'_>> {
+        let now = clock::timestamp(timestamp);
         if self.table.get_mut().refuses_to_send() {
             return None;
         }
         Some(GatedTxToken {
-            room: Room::Token(self.inner.transmit(instant)?),
+            room: Room::Token(self.inner.transmit(timestamp)?),
             meta: PacketMeta::default(),
             table: &self.table,
             now,

@@ -407,6 +407,6 @@ fn mark(frame: &mut [u8], segment: &Segment, marks: Marks) {
 
 /// A connection without data in flight that nobody has heard of for longer than the cap of the
 /// retransmission timeout (RFC 6298 §2.5) gives way when the table is full.
-const IDLE_BEFORE_EVICTION: Duration = Duration::from_secs(60);
+const IDLE_BEFORE_EVICTION: Duration = Duration::from_mins(1);
 /// RFC 9293 §3.7.1, for IPv4.
 const LEAST_MAX_SEGMENT: u16 = 536;

@@ -105,8 +105,8 @@ pub(super) enum Room<'a, D: Device> {
     Ask(&'a mut D, Instant),
 }
 
-impl<'a, D, S, const CONNECTIONS: usize, const SEGMENTS: usize, const FRAME: usize> phy::TxToken
-    for GatedTxToken<'a, D, S, CONNECTIONS, SEGMENTS, FRAME>
+impl<D, S, const CONNECTIONS: usize, const SEGMENTS: usize, const FRAME: usize> phy::TxToken
+    for GatedTxToken<'_, D, S, CONNECTIONS, SEGMENTS, FRAME>
 where
     D: Device,
     S: ControllerSource,

@@ -1,5 +1,6 @@
 //! The gate as a device: what passes it, what it refuses, and how much it holds.
 
+mod certified;
 mod driver;
 mod hosts;
 mod table;
