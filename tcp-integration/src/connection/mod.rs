@@ -1,12 +1,60 @@
 //! A connection under a controller: what leaves and arrives becomes the controller's events, and
-//! its decisions become the windows that the stack is told.
+//! its decisions become the windows that smoltcp is told.
+//!
+//! The window in every acknowledgement is rewritten on its way to smoltcp, so that smoltcp never
+//! wants to send more than the congestion window holds, as AC/DC TCP does in a virtual switch (He
+//! et al., SIGCOMM 2016). Between acknowledgements the connection *makes* some of its own, which
+//! the device hands to smoltcp: one with another window where the pacer or the controller opens it
+//! or a timeout closes it, and three alike where a segment is known to be lost, at which smoltcp
+//! retransmits.
+//!
+//! - `mirror` and `receive` follow what smoltcp believes; nothing here guesses what it does.
+//! - `ledger` keeps what left; `loss`, `rtt`, `ecn` and `pacing` are the sender's usual parts.
+//! - `departure`, `arrival` and `made` are the events.
+//!
+//! # Soundness
+//! While the gate is heeded, no data segment leaves that would bring the bytes in flight above the
+//! window, except: a fast retransmission, a probe of a closed window, a keep-alive, and a single
+//! segment with nothing else in flight. After every event the gate is shut if the window that
+//! smoltcp may believe would admit one.
+//!
+//! # LAST-ACK
+//! Once the peer has sent its FIN, smoltcp may be in LAST-ACK, where it ignores every
+//! acknowledgement of nothing new, made ones among them, and no segment shows it while data is
+//! left. From then on pacing rests, so that every acknowledgement of new data opens the window,
+//! and the gate assumes the largest window that smoltcp may believe.
 
+use core::time::Duration;
+
+use smoltcp::wire::TcpSeqNumber;
 use tautline_core::controller::{Controller, Decision};
-use tautline_core::units::{Bytes, Timestamp};
+use tautline_core::units::{Bytes, PacketNumber, Timestamp};
 
-use crate::segment::{PureAck, Segment};
-
+use self::ecn::EcnState;
+use self::ledger::Ledger;
+use self::loss::{Duplicates, LossSpan};
+use self::mirror::{Effect, Mirror};
+use self::pacing::{Pace, Pacer};
+use self::receive::Receive;
+use self::rtt::RoundTripTimes;
+use self::window::{Admission, Windows, admit};
+mod arrival;
+mod departure;
+mod ecn;
+mod handshake;
+mod ledger;
+mod loss;
+mod made;
+mod mirror;
+mod pacing;
+mod receive;
+mod rtt;
+mod sequence;
+#[cfg(test)]
+mod tests;
+mod timers;
 mod types;
+mod window;
 
 pub(crate) use types::{Arrival, Gate, Marks, Phase, Reason};
 pub use types::{ControllerSource, EcnSupport, Settings, Status};
@@ -15,107 +63,98 @@ pub use types::{ControllerSource, EcnSupport, Settings, Status};
 #[derive(Debug)]
 pub(crate) struct Connection<C, const SEGMENTS: usize> {
     controller: C,
-    settings: Settings,
     phase: Phase,
+    origin: Origin,
+    mirror: Mirror,
+    receive: Receive,
+    ledger: Ledger<SEGMENTS>,
+    windows: Windows,
+    round_trips: RoundTripTimes,
+    pacer: Pacer,
+    ecn: EcnState,
+    duplicates: Duplicates,
+    loss_span: LossSpan,
+    /// Payload of a full segment, never 0.
+    max_segment: u32,
+    /// What our SYN announced, or what has been seen to leave.
+    own_max_segment: u32,
+    /// What the peer's SYN announced.
+    peer_max_segment: u32,
+    /// Whether the peer's acknowledgements carry SACK blocks.
+    sack: bool,
+    /// Bytes of options in data segments.
+    option_bytes: u32,
+    /// Shift count in our SYN.
+    own_shift: Option<u8>,
+    scale_in_settings: u8,
+    next_number: PacketNumber,
+    /// The largest packet number that arrived, and when it left.
+    largest: Option<(PacketNumber, Timestamp)>,
+    /// Upper bound on the window after a retransmission timeout (RFC 5681 §3.1).
+    restart: Option<Bytes>,
+    /// The window that smoltcp was last told, in bytes beyond what is acknowledged.
+    told: u32,
+    /// The end of our FIN.
+    finish: Option<TcpSeqNumber>,
+    /// When our only SYN left.
+    syn_sent: Option<Timestamp>,
+    /// The window in our SYN.
+    syn_window: u16,
+    probing: Probing,
+    /// Since when the gate has been shut and smoltcp cannot be told.
+    stuck_since: Option<Timestamp>,
+    last_arrival: Timestamp,
+    /// When data left while nothing was in flight.
+    flight_start: Timestamp,
     idle_since: Timestamp,
+    poll_at: Timestamp,
     status: Status,
 }
 
+/// How the connection came to be tracked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// Our SYN.
+    Active,
+    /// Our answer to the peer's.
+    Passive,
+    /// In the middle: how smoltcp reads windows is not known, so it is told nothing.
+    Adopted,
+}
+
+/// Probe timeouts and the stack's.
+#[derive(Clone, Copy, Debug)]
+struct Probing {
+    /// The first segment shall be sent once more.
+    pending: bool,
+    /// Probes since the last progress.
+    probes: u32,
+    /// Timeouts of either kind since the last progress.
+    timeouts: u32,
+    /// When data last left or was acknowledged.
+    since: Timestamp,
+}
+
 impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
-    /// A connection that our departing `syn` opens.
-    pub(crate) fn active(
-        now: Timestamp,
-        _syn: &Segment,
-        controller: C,
-        settings: Settings,
-    ) -> Self {
-        Self::new(now, Phase::Handshake, controller, settings)
-    }
-
-    /// A connection that our departing `synack` accepts; `offer` is the SYN that it answers.
-    pub(crate) fn passive(
-        now: Timestamp,
-        _synack: &Segment,
-        _offer: Option<Segment>,
-        controller: C,
-        settings: Settings,
-    ) -> Self {
-        Self::new(now, Phase::Handshake, controller, settings)
-    }
-
-    /// A connection first seen when `segment` departs.
-    pub(crate) fn adopted(
-        now: Timestamp,
-        _segment: &Segment,
-        controller: C,
-        settings: Settings,
-    ) -> Self {
-        Self::new(now, Phase::Established, controller, settings)
-    }
-
-    const fn new(now: Timestamp, phase: Phase, controller: C, settings: Settings) -> Self {
-        Self {
-            controller,
-            settings,
-            phase,
-            idle_since: now,
-            status: Status {
-                window: Bytes::ZERO,
-                outstanding: Bytes::ZERO,
-                smoothed_rtt: core::time::Duration::ZERO,
-                min_rtt: core::time::Duration::ZERO,
-                segments_sent: 0,
-                segments_retransmitted: 0,
-                fast_retransmissions: 0,
-                zero_window_probes: 0,
-                keep_alives: 0,
-                segments_lost: 0,
-                timeouts: 0,
-                probes: 0,
-                made_acks: 0,
-                violations: 0,
-            },
-        }
-    }
-
-    /// A segment that the stack has committed to leaves.
-    pub(crate) fn on_departure(&mut self, now: Timestamp, segment: &Segment) -> Marks {
-        self.idle_since = now;
-        if segment.flags.rst {
-            self.phase = Phase::Closed;
-        } else if !segment.flags.syn && self.phase == Phase::Handshake {
-            self.phase = Phase::Established;
-        }
-        if segment.payload_bytes > 0 {
-            self.status.segments_sent = self.status.segments_sent.saturating_add(1);
-        }
-        Marks::default()
-    }
-
-    /// A segment arrives.
-    pub(crate) fn on_arrival(&mut self, now: Timestamp, segment: &Segment) -> Arrival {
-        self.idle_since = now;
-        Arrival::Deliver {
-            window: segment.window,
-        }
-    }
-
-    /// Time has passed.
-    pub(crate) fn on_time(&mut self, _now: Timestamp) {}
-
-    /// The next acknowledgement that the stack must see.
-    pub(crate) fn next_made(&mut self, _now: Timestamp) -> Option<PureAck> {
-        None
-    }
-
     /// Whether the stack may send.
     pub(crate) fn gate(&self) -> Gate {
-        Gate::Open
+        if self.phase != Phase::Established {
+            return Gate::Open;
+        }
+        let in_flight = self.ledger.bytes_in_flight();
+        let next = self.mirror.room_high().min(self.max_segment);
+        let with_next = in_flight.saturating_add(Bytes::new(next.into()));
+        if next > 0 && in_flight > Bytes::ZERO && with_next > self.window() {
+            Gate::Shut
+        } else {
+            Gate::Open
+        }
     }
 
-    /// When [`on_time`](Self::on_time) is due; [`Timestamp::MAX`] for never.
-    pub(crate) fn poll_at(&self) -> Timestamp {
-        Timestamp::MAX
+    /// When [`on_time`](Self::on_time) or [`next_made`](Self::next_made) is due, whatever the
+    /// gate; [`Timestamp::MAX`] for never.
+    pub(crate) const fn poll_at(&self) -> Timestamp {
+        self.poll_at
     }
 
     /// How far the connection has come.
@@ -128,9 +167,9 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         self.idle_since
     }
 
-    /// Bytes in flight.
-    pub(crate) fn outstanding(&self) -> Bytes {
-        self.status.outstanding
+    /// Bytes in flight: sent, and neither acknowledged in any way nor lost (RFC 6675's pipe).
+    pub(crate) const fn outstanding(&self) -> Bytes {
+        self.ledger.bytes_in_flight()
     }
 
     /// What the controller wants.
@@ -141,7 +180,10 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
     /// What happened so far.
     pub(crate) fn status(&self) -> Status {
         Status {
-            window: self.decision().congestion_window,
+            window: self.window(),
+            outstanding: self.outstanding(),
+            smoothed_rtt: self.round_trips.smoothed().unwrap_or_default(),
+            min_rtt: self.round_trips.least().unwrap_or_default(),
             ..self.status
         }
     }
@@ -150,4 +192,56 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
     pub(crate) const fn controller(&self) -> &C {
         &self.controller
     }
+
+    /// Bytes that may be in flight.
+    fn window(&self) -> Bytes {
+        let window = self.decision().congestion_window;
+        self.restart.map_or(window, |restart| restart.min(window))
+    }
+
+    /// How sure it is that smoltcp looks at an acknowledgement.
+    fn effect(&self) -> Effect {
+        if self.receive.is_finished() {
+            Effect::Unsure
+        } else {
+            Effect::Certain
+        }
+    }
+
+    /// The rate and burst of departures.
+    fn pace(&self) -> Pace {
+        let decision = self.decision();
+        Pace {
+            rate: decision.pacing_rate,
+            burst: decision
+                .send_quantum
+                .max(Bytes::new(self.max_segment.into())),
+        }
+    }
+
+    /// Bytes that the pacer admits: all of them before the first sample of the round-trip time,
+    /// without which a rate says nothing, and in what may be LAST-ACK.
+    fn allowance(&mut self, now: Timestamp) -> Bytes {
+        if self.round_trips.smoothed().is_none() || self.effect() == Effect::Unsure {
+            return Bytes::MAX;
+        }
+        let pace = self.pace();
+        self.pacer.allowance(now, pace)
+    }
+
+    /// What may leave next.
+    fn admission(&mut self, now: Timestamp) -> Admission {
+        let allowance = self.allowance(now);
+        admit(
+            self.window(),
+            self.ledger.bytes_in_flight(),
+            self.max_segment,
+            allowance,
+            self.mirror.room(),
+        )
+    }
 }
+
+/// Opening acknowledgements are made for so long after the last genuine arrival, or two round-trip
+/// times: they look to smoltcp like a sign of life, and its own timeout must still find a dead peer.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);

@@ -88,6 +88,7 @@ impl Default for Settings {
 }
 
 /// What a departing segment gets on its way.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent marks")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Marks {
     /// The ECN field of the IP header.
@@ -96,6 +97,8 @@ pub(crate) struct Marks {
     pub(crate) ece: bool,
     /// Whether to set Congestion Window Reduced.
     pub(crate) cwr: bool,
+    /// Whether the segment must not leave: smoltcp believes that it did.
+    pub(crate) withheld: bool,
 }
 
 /// What becomes of an arriving segment.

@@ -1,0 +1,201 @@
+//! A segment arrives.
+
+use tautline_core::controller::{AckBatch, CongestionEvent, CongestionTrigger, Controller};
+use tautline_core::units::{Bytes, Timestamp};
+
+use super::ledger::{Acknowledgement, Delivered, Losses};
+use super::loss::Hint;
+use super::mirror::Heard;
+use super::receive::Fate;
+use super::window::Scale;
+use super::{Arrival, Connection, Phase, Reason};
+use crate::segment::Segment;
+
+impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
+    /// A segment arrives.
+    pub(crate) fn on_arrival(&mut self, now: Timestamp, segment: &Segment) -> Arrival {
+        self.idle_since = now;
+        let arrival = match self.phase {
+            Phase::Handshake => self.on_handshake_arrival(now, segment),
+            Phase::Established => self.on_synchronized_arrival(now, segment),
+            Phase::Closed => Arrival::Deliver {
+                window: segment.window,
+            },
+        };
+        self.schedule(now);
+        arrival
+    }
+
+    /// What smoltcp ignores changes nothing here.
+    fn on_synchronized_arrival(&mut self, now: Timestamp, segment: &Segment) -> Arrival {
+        let untouched = Arrival::Deliver {
+            window: segment.window,
+        };
+        let acknowledges = segment.flags.ack && !segment.flags.rst;
+        if acknowledges && segment.acknowledgement < self.mirror.una {
+            return untouched;
+        }
+        if acknowledges && segment.acknowledgement > self.mirror.max_sent {
+            return Arrival::Drop(Reason::AckOfUnsent);
+        }
+        match self.receive.on_arrival(segment) {
+            Fate::Ignored => untouched,
+            Fate::Reset => {
+                self.phase = Phase::Closed;
+                untouched
+            }
+            Fate::Taken => self.take(now, segment, Scale::Negotiated),
+        }
+    }
+
+    /// smoltcp takes the segment.
+    pub(super) fn take(&mut self, now: Timestamp, segment: &Segment, scale: Scale) -> Arrival {
+        self.last_arrival = now;
+        let effect = self.effect();
+        if !segment.flags.syn {
+            self.receive.advance(segment);
+        }
+        let old_peer_window = self.windows.peer;
+        self.windows.hear(segment.window, scale);
+        let advanced = self.mirror.advance(now, segment.acknowledgement);
+        let same_window = self.windows.peer == old_peer_window;
+        self.acknowledge(now, segment, advanced, same_window);
+        self.close_if_finished();
+        if self.origin == super::Origin::Adopted {
+            return Arrival::Deliver {
+                window: segment.window,
+            };
+        }
+        let shift = match scale {
+            Scale::Negotiated => self.windows.shift,
+            Scale::None => 0,
+        };
+        let window = self.target(now, shift);
+        self.told = window;
+        self.mirror.on_acknowledgement(
+            advanced,
+            Heard {
+                acknowledgement: segment.acknowledgement,
+                window,
+                payload_bytes: segment.payload_bytes,
+                effect,
+            },
+        );
+        Arrival::Deliver {
+            window: self.windows.with_shift(shift).field(window),
+        }
+    }
+
+    /// The controller learns what the segment acknowledges, in the order that it demands: packets,
+    /// the end of them, then what was lost or marked.
+    fn acknowledge(&mut self, now: Timestamp, segment: &Segment, advanced: u32, same_window: bool) {
+        let marked = self.ecn.on_arrival(
+            segment.flags,
+            segment.ecn,
+            segment.acknowledgement,
+            self.mirror.max_sent,
+        );
+        let controller = &mut self.controller;
+        let delivered = self.ledger.acknowledge(
+            Acknowledgement {
+                now,
+                cumulative: segment.acknowledgement,
+                blocks: &segment.options.sack,
+                least_round_trip: self.round_trips.least(),
+            },
+            |packet| controller.on_packet_acked(now, packet),
+        );
+        if delivered.bytes > Bytes::ZERO || marked {
+            self.controller.on_ack_end(
+                now,
+                AckBatch {
+                    bytes_in_flight: self.ledger.bytes_in_flight(),
+                    ecn_ce_count: u64::from(marked),
+                },
+            );
+        }
+        self.on_delivery(now, &delivered, advanced);
+        let losses = self.find_losses(segment, advanced, same_window);
+        if let Some(losses) = losses {
+            self.on_loss(now, &losses);
+        }
+        if marked && let Some((number, time_sent)) = self.largest {
+            self.controller.on_congestion_event(
+                now,
+                CongestionEvent {
+                    trigger: CongestionTrigger::EcnCe,
+                    number,
+                    time_sent,
+                    bytes_in_flight: self.ledger.bytes_in_flight(),
+                },
+            );
+        }
+    }
+
+    fn on_delivery(&mut self, now: Timestamp, delivered: &Delivered, advanced: u32) {
+        if let Some(sample) = delivered.round_trip_time {
+            self.round_trips.sample(sample);
+        }
+        self.largest = self.largest.max(delivered.largest);
+        if let Some(latest_sent) = delivered.latest_sent {
+            self.loss_span.on_delivery(latest_sent);
+        }
+        if delivered.bytes > Bytes::ZERO || advanced > 0 {
+            self.probing.since = now;
+            self.probing.probes = 0;
+            self.probing.timeouts = 0;
+            self.probing.pending = false;
+        }
+        // RFC 5681 §3.1: slow start from the restart window.
+        if let Some(restart) = self.restart {
+            let grown = restart.saturating_add(delivered.bytes);
+            let open = grown >= self.decision().congestion_window;
+            self.restart = (!open).then_some(grown);
+        }
+    }
+
+    fn find_losses(
+        &mut self,
+        segment: &Segment,
+        advanced: u32,
+        same_window: bool,
+    ) -> Option<Losses> {
+        if self.sack {
+            let (largest, _) = self.largest?;
+            return self.ledger.lose_before(largest, self.max_segment);
+        }
+        let in_order = self.ledger.front()?.start;
+        let duplicate =
+            advanced == 0 && segment.payload_bytes == 0 && same_window && !segment.flags.fin;
+        let hint = if advanced > 0 {
+            self.duplicates.on_progress(segment.acknowledgement)
+        } else if duplicate && segment.acknowledgement <= in_order {
+            self.duplicates.on_duplicate(self.mirror.max_sent)
+        } else {
+            Hint::None
+        };
+        match hint {
+            Hint::FrontLost => self.ledger.lose_front(self.max_segment),
+            Hint::None => None,
+        }
+    }
+
+    /// Packets were declared lost.
+    pub(super) fn on_loss(&mut self, now: Timestamp, losses: &Losses) {
+        self.status.segments_lost = self.status.segments_lost.saturating_add(losses.packets);
+        self.loss_span.on_loss(losses);
+        self.ecn.on_reduction(self.mirror.max_sent);
+        self.controller.on_congestion_event(
+            now,
+            CongestionEvent {
+                trigger: CongestionTrigger::Loss {
+                    packets: losses.packets,
+                    bytes: losses.bytes,
+                },
+                number: losses.number,
+                time_sent: losses.time_sent,
+                bytes_in_flight: self.ledger.bytes_in_flight(),
+            },
+        );
+    }
+}

@@ -1,0 +1,153 @@
+//! A segment leaves.
+
+use tautline_core::controller::{Controller, SentPacket};
+use tautline_core::units::{Bytes, Timestamp};
+
+use super::ledger::Departure;
+use super::mirror::Kind;
+use super::sequence::distance;
+use super::{Connection, Gate, Marks, Origin, Phase};
+use crate::segment::{Ecn, Segment};
+
+impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
+    /// A segment leaves that smoltcp has committed to.
+    pub(crate) fn on_departure(&mut self, now: Timestamp, segment: &Segment) -> Marks {
+        self.idle_since = now;
+        if segment.flags.rst {
+            self.phase = Phase::Closed;
+            self.schedule(now);
+            return Marks::default();
+        }
+        if segment.flags.syn {
+            return self.on_syn_departure(now, segment);
+        }
+        if self.origin == Origin::Adopted && segment.sequence < self.mirror.una {
+            self.adopt_earlier(now, segment);
+        }
+        let kind = self.mirror.classify(now, self.effect(), segment);
+        // smoltcp does not note what it announced in a probe.
+        let noted = !matches!(kind, Kind::KeepAlive | Kind::ZeroWindowProbe);
+        if segment.flags.ack && noted {
+            self.receive
+                .on_departure(segment.acknowledgement, segment.window);
+        }
+        if kind == Kind::Rewind {
+            self.on_stack_timeout(now);
+        }
+        let sent_before = self.mirror.max_sent;
+        let was_quiet = self.mirror.is_quiet();
+        let gate = self.gate();
+        self.mirror.on_departure(now, kind, segment);
+        let news = noted && sent_before < segment.end();
+        let marks = self.marks(kind, segment, segment.sequence >= sent_before);
+        match kind {
+            Kind::KeepAlive => count(&mut self.status.keep_alives),
+            Kind::ZeroWindowProbe => count(&mut self.status.zero_window_probes),
+            Kind::PureAck => {}
+            Kind::Next | Kind::FastRetransmission | Kind::Rewind => {
+                if segment.flags.fin {
+                    self.finish = Some(segment.end());
+                }
+                if segment.payload_bytes > 0 {
+                    if news && was_quiet {
+                        self.flight_start = now;
+                    }
+                    let repeated = segment.sequence < sent_before;
+                    self.on_data_departure(now, segment, kind, gate, repeated);
+                }
+            }
+        }
+        self.close_if_finished();
+        self.schedule(now);
+        marks
+    }
+
+    fn on_data_departure(
+        &mut self,
+        now: Timestamp,
+        segment: &Segment,
+        kind: Kind,
+        gate: Gate,
+        repeated: bool,
+    ) {
+        if segment.payload_bytes > self.max_segment {
+            // Learned late where the handshake was not seen.
+            self.set_option_bytes(segment);
+            let bytes = segment.payload_bytes.saturating_add(self.option_bytes);
+            self.own_max_segment = self.own_max_segment.max(bytes);
+            self.peer_max_segment = self.peer_max_segment.max(bytes);
+            self.update_max_segment();
+            self.controller
+                .on_mtu_update(now, Bytes::new(self.max_segment.into()));
+        }
+        let bytes = Bytes::new(segment.payload_bytes.into());
+        let before = self.ledger.bytes_in_flight();
+        let exceeds = before > Bytes::ZERO && before.saturating_add(bytes) > self.window();
+        if kind == Kind::FastRetransmission {
+            self.probing.pending = false;
+            count(&mut self.status.fast_retransmissions);
+        } else if exceeds && gate == Gate::Shut {
+            count(&mut self.status.violations);
+        }
+        let number = self.next_number;
+        self.next_number = number.next();
+        self.ledger.on_departure(Departure {
+            start: segment.sequence,
+            bytes: segment.payload_bytes,
+            number,
+            time_sent: now,
+            repeated,
+        });
+        count(&mut self.status.segments_sent);
+        if repeated {
+            count(&mut self.status.segments_retransmitted);
+        }
+        self.pacer.spend(bytes);
+        self.probing.since = now;
+        self.controller.on_packet_sent(
+            now,
+            SentPacket {
+                number,
+                bytes,
+                bytes_in_flight: self.ledger.bytes_in_flight(),
+            },
+        );
+    }
+
+    /// RFC 3168 §6.1: new data is capable, and the first of it says that the window was reduced;
+    /// what acknowledges echoes.
+    fn marks(&mut self, kind: Kind, segment: &Segment, unsent: bool) -> Marks {
+        if !self.ecn.is_negotiated() {
+            return Marks::default();
+        }
+        let new_data = kind == Kind::Next && segment.payload_bytes > 0 && unsent;
+        Marks {
+            ecn: if new_data { Ecn::Ect0 } else { Ecn::NotEct },
+            ece: segment.flags.ack && self.ecn.echoes(),
+            cwr: new_data && self.ecn.announces(),
+        }
+    }
+
+    /// An adopted sender had more in flight than was seen: that is where it begins.
+    fn adopt_earlier(&mut self, now: Timestamp, segment: &Segment) {
+        if segment.payload_bytes <= 1 || distance(segment.sequence, self.mirror.una) == 0 {
+            return;
+        }
+        self.mirror.una = segment.sequence;
+        self.mirror.nxt = self.mirror.nxt.max(segment.sequence);
+        self.flight_start = now;
+    }
+
+    /// Both directions are closed and acknowledged.
+    pub(super) fn close_if_finished(&mut self) {
+        let sent = self.finish.is_some_and(|end| end <= self.mirror.una);
+        if sent && self.receive.is_finish_acknowledged() {
+            self.phase = Phase::Closed;
+        }
+    }
+}
+
+/// One more.
+pub(super) fn count(counter: &mut u64) {
+    *counter = counter.saturating_add(1);
+}

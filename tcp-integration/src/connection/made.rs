@@ -1,0 +1,155 @@
+//! Acknowledgements made for smoltcp, and when.
+
+use tautline_core::controller::Controller;
+use tautline_core::units::{Bytes, Timestamp};
+
+use super::ledger::State;
+use super::mirror::{DUPLICATES_TO_RETRANSMIT, Heard};
+use super::{Connection, Gate, Origin, Phase, SIGN_OF_LIFE};
+use crate::segment::PureAck;
+
+impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
+    /// The next acknowledgement that smoltcp must see; to be asked until there is none.
+    pub(crate) fn next_made(&mut self, now: Timestamp) -> Option<PureAck> {
+        let made = self.plan(now).and_then(|window| {
+            let sequence = self.receive.acceptable()?;
+            self.told = window;
+            self.mirror.on_acknowledgement(
+                0,
+                Heard {
+                    acknowledgement: self.mirror.una,
+                    window,
+                    payload_bytes: 0,
+                    effect: self.effect(),
+                },
+            );
+            super::departure::count(&mut self.status.made_acks);
+            Some(PureAck {
+                sequence,
+                acknowledgement: self.mirror.una,
+                window: self.windows.field(window),
+            })
+        });
+        self.schedule(now);
+        made
+    }
+
+    /// The window of the next acknowledgement to make, if one is.
+    fn plan(&mut self, now: Timestamp) -> Option<u32> {
+        let can = self.phase == Phase::Established
+            && self.origin != Origin::Adopted
+            && self.receive.acceptable().is_some()
+            // A closed window is the peer's word: probes of smoltcp's own follow.
+            && self.windows.peer > 0;
+        if !can {
+            return None;
+        }
+        let target = self.target(now, self.windows.shift);
+        if target != self.told && (self.must_close() || self.may_open(now, target)) {
+            return Some(target);
+        }
+        if !self.wants_retransmission() {
+            return None;
+        }
+        if self.mirror.duplicates() < DUPLICATES_TO_RETRANSMIT {
+            return Some(self.told);
+        }
+        // The counter has passed three: another window starts it anew.
+        let step = self.windows.step();
+        Some(if self.told > step {
+            self.told.saturating_sub(step)
+        } else {
+            self.told.saturating_add(step)
+        })
+    }
+
+    /// The window that smoltcp should believe, in bytes beyond what is acknowledged.
+    pub(super) fn target(&mut self, now: Timestamp, shift: u8) -> u32 {
+        let admission = self.admission(now);
+        let flight = self.mirror.flight();
+        self.windows.with_shift(shift).fit(flight, admission)
+    }
+
+    fn must_close(&self) -> bool {
+        self.gate() == Gate::Shut
+    }
+
+    /// Opens for whole segments, where smoltcp has used up what it had, or where it rests.
+    fn may_open(&mut self, now: Timestamp, target: u32) -> bool {
+        let room = target.saturating_sub(self.mirror.flight());
+        let gains = target >= self.told.saturating_add(self.max_segment);
+        let starved = self.mirror.room() < self.max_segment && room >= self.max_segment;
+        let rested = self.mirror.is_quiet() && gains && self.opens_fully_at(now) <= now;
+        now <= self.openings_until() && target > self.told && (starved || rested)
+    }
+
+    /// Until when opening acknowledgements are made.
+    fn openings_until(&self) -> Timestamp {
+        let two = self.round_trips.smoothed().unwrap_or_default();
+        let alive = SIGN_OF_LIFE.max(two.saturating_mul(2));
+        let last = self.last_arrival.max(self.flight_start);
+        last.saturating_add(alive)
+    }
+
+    /// The first segment is lost, or is to be repeated as a probe, and smoltcp has gone past it.
+    fn wants_retransmission(&self) -> bool {
+        let Some(front) = self.ledger.front() else {
+            return false;
+        };
+        let lost = front.state == State::Lost || self.probing.pending;
+        lost && front.start == self.mirror.una
+            && self.mirror.flight() > 0
+            && !self.mirror.is_retransmitting()
+    }
+
+    /// When the pacer admits all that a rested connection may send at once.
+    fn opens_fully_at(&mut self, now: Timestamp) -> Timestamp {
+        let pace = self.pace();
+        let free = self.window().saturating_sub(self.ledger.bytes_in_flight());
+        if self.allowance(now) == Bytes::MAX {
+            return now;
+        }
+        self.pacer.reaches(pace.burst.min(free), pace)
+    }
+
+    /// Notes when something is due next.
+    pub(super) fn schedule(&mut self, now: Timestamp) {
+        if self.phase != Phase::Established {
+            self.poll_at = Timestamp::MAX;
+            return;
+        }
+        let planned = self.plan(now).is_some();
+        self.note_stuck(now, !planned);
+        self.poll_at = if planned {
+            now
+        } else {
+            self.probe_at()
+                .min(self.stuck_until())
+                .min(self.opens_at(now))
+        };
+    }
+
+    /// When the pacer will let an opening acknowledgement be made.
+    fn opens_at(&mut self, now: Timestamp) -> Timestamp {
+        if self.origin == Origin::Adopted || self.windows.peer == 0 {
+            return Timestamp::MAX;
+        }
+        let free = self.window().saturating_sub(self.ledger.bytes_in_flight());
+        let segment = Bytes::new(self.max_segment.into());
+        let due = if free < segment || self.allowance(now) == Bytes::MAX {
+            Timestamp::MAX
+        } else if self.mirror.room() < self.max_segment {
+            self.pacer.reaches(segment, self.pace())
+        } else if self.mirror.is_quiet() {
+            self.opens_fully_at(now)
+        } else {
+            Timestamp::MAX
+        };
+        // What is due already waits for something else than the pacer.
+        if due > now && due <= self.openings_until() {
+            due
+        } else {
+            Timestamp::MAX
+        }
+    }
+}

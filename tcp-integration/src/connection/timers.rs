@@ -1,0 +1,139 @@
+//! Timeouts: smoltcp's, which only its segments show, and probes of our own.
+
+use core::time::Duration;
+
+use tautline_core::controller::{CongestionEvent, CongestionTrigger, Controller, Timeout};
+use tautline_core::units::{Bytes, Timestamp};
+
+use super::departure::count;
+use super::ledger::{Losses, State};
+use super::rtt::{ACKNOWLEDGEMENT_DELAY, LONE_ACKNOWLEDGEMENT_DELAY, backed_off};
+use super::{Connection, Gate, Origin, Phase};
+
+impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
+    /// Time has passed.
+    pub(crate) fn on_time(&mut self, now: Timestamp) {
+        if self.stuck_until() <= now {
+            self.stuck_since = None;
+            self.on_stack_timeout(now);
+        }
+        if self.probe_at() <= now {
+            self.on_probe_timeout(now);
+        }
+        self.schedule(now);
+    }
+
+    /// smoltcp's retransmission timer expired: all in flight counts as lost, and the window starts
+    /// from one segment (RFC 6298 §5, RFC 5681 §3.1).
+    pub(super) fn on_stack_timeout(&mut self, now: Timestamp) {
+        if self.ledger.front().is_none() {
+            // Only a FIN is unacknowledged.
+            return;
+        }
+        count(&mut self.status.timeouts);
+        self.duplicates.on_timeout();
+        self.probing.pending = false;
+        self.report_timeout(now);
+        let losses = self.ledger.lose_all(self.max_segment);
+        self.restart = Some(Bytes::new(self.max_segment.into()));
+        if let Some(losses) = losses {
+            self.on_loss(now, &losses);
+            self.report_persistence(now, &losses);
+        }
+    }
+
+    /// RFC 9002 §7.6.2.
+    fn report_persistence(&mut self, now: Timestamp, losses: &Losses) {
+        let duration = self.round_trips.persistent_duration();
+        if !self.loss_span.is_persistent(duration) {
+            return;
+        }
+        self.controller.on_congestion_event(
+            now,
+            CongestionEvent {
+                trigger: CongestionTrigger::Persistent,
+                number: losses.number,
+                time_sent: losses.time_sent,
+                bytes_in_flight: self.ledger.bytes_in_flight(),
+            },
+        );
+    }
+
+    fn report_timeout(&mut self, now: Timestamp) {
+        self.probing.timeouts = self.probing.timeouts.saturating_add(1);
+        self.controller.on_timeout(
+            now,
+            Timeout {
+                count: self.probing.timeouts,
+                bytes_in_flight: self.ledger.bytes_in_flight(),
+            },
+        );
+    }
+
+    /// Nothing was acknowledged for long: the first segment shall be sent once more, as a probe
+    /// (RFC 8985 §7, RFC 9002 §6.2), without waiting for smoltcp's timeout of a second and more.
+    fn on_probe_timeout(&mut self, now: Timestamp) {
+        count(&mut self.status.probes);
+        self.probing.probes = self.probing.probes.saturating_add(1);
+        self.probing.pending = true;
+        self.probing.since = now;
+        self.report_timeout(now);
+    }
+
+    /// When a probe is due.
+    pub(super) fn probe_at(&self) -> Timestamp {
+        let outstanding = self
+            .ledger
+            .front()
+            .is_some_and(|front| front.state == State::Outstanding);
+        let ready = self.phase == Phase::Established
+            && self.origin != Origin::Adopted
+            && outstanding
+            && self.mirror.flight() > 0
+            && self.windows.peer > 0
+            && !self.probing.pending
+            && !self.mirror.is_retransmitting()
+            && self.probing.probes < MAX_PROBES;
+        let delay = if self.mirror.flight() <= self.max_segment {
+            LONE_ACKNOWLEDGEMENT_DELAY
+        } else {
+            ACKNOWLEDGEMENT_DELAY
+        };
+        match self.round_trips.probe_timeout(delay) {
+            Some(timeout) if ready => {
+                let retry = self.decision().retry;
+                let wait = backed_off(timeout, self.probing.probes, retry);
+                self.probing.since.saturating_add(wait)
+            }
+            _ => Timestamp::MAX,
+        }
+    }
+
+    /// Notes since when the gate is shut and nothing can be done about it.
+    pub(super) fn note_stuck(&mut self, now: Timestamp, helpless: bool) {
+        self.stuck_since = if helpless && self.gate() == Gate::Shut {
+            self.stuck_since.or(Some(now))
+        } else {
+            None
+        };
+    }
+
+    /// When a gate that is shut for good has to open: after a timeout like smoltcp's, whose own
+    /// retransmission it may be that waits behind it.
+    pub(super) fn stuck_until(&self) -> Timestamp {
+        let Some(since) = self.stuck_since else {
+            return Timestamp::MAX;
+        };
+        let timeout = self.round_trips.probe_timeout(Duration::ZERO);
+        let timeout = timeout.unwrap_or(LEAST_TIMEOUT).max(LEAST_TIMEOUT);
+        let doublings = self.probing.timeouts.min(MAX_DOUBLINGS);
+        since.saturating_add(timeout.saturating_mul(1 << doublings))
+    }
+}
+
+/// Probes in a row; then smoltcp's own timeout rules, which goes back to the first segment.
+const MAX_PROBES: u32 = 2;
+/// RFC 6298 (2.4).
+const LEAST_TIMEOUT: Duration = Duration::from_secs(1);
+/// A minute, as RFC 6298 (2.5) has it.
+const MAX_DOUBLINGS: u32 = 6;
