@@ -117,15 +117,27 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
     /// RFC 3168 §6.1: new data is capable, and the first of it says that the window was reduced;
     /// what acknowledges echoes.
     fn marks(&mut self, kind: Kind, segment: &Segment, unsent: bool) -> Marks {
+        let withheld = self.is_garbage(kind, segment);
         if !self.ecn.is_negotiated() {
-            return Marks::default();
+            return Marks {
+                withheld,
+                ..Marks::default()
+            };
         }
         let new_data = kind == Kind::Next && segment.payload_bytes > 0 && unsent;
         Marks {
             ecn: if new_data { Ecn::Ect0 } else { Ecn::NotEct },
             ece: segment.flags.ack && self.ecn.echoes(),
             cwr: new_data && self.ecn.announces(),
+            withheld,
         }
+    }
+
+    /// The byte of a keep-alive is no data of ours: where the peer has not acknowledged its number
+    /// yet, it would take it for data. smoltcp sends such a one when a closed window opens while
+    /// data is in flight: its retransmission timer then rests, and the keep-alive's runs.
+    fn is_garbage(&self, kind: Kind, segment: &Segment) -> bool {
+        kind == Kind::KeepAlive && self.mirror.una < segment.end()
     }
 
     /// An adopted sender had more in flight than was seen: that is where it begins.
