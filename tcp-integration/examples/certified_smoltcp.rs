@@ -11,7 +11,7 @@ use smoltcp::socket::tcp::{Socket, SocketBuffer};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::IpAddress;
 use tautline_certificates::check;
-use tautline_core::controller::Controller as _;
+use tautline_core::controller::Controller;
 use tautline_tcp_integration::{CertifiedSource, GatedDevice, Settings, Tuple, next_poll, poll};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -73,9 +73,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         );
         println!("beyond the window: {} segments", status.violations);
     }
+    let counters = device.with_controller(tuple, Controller::counters);
     println!(
-        "{:?}",
-        device.with_controller(tuple, |controller| controller.counters())
+        "{}",
+        counters.map_or_else(String::new, |counters| format!("{counters:?}"))
     );
     Ok(())
 }

@@ -13,7 +13,7 @@ use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr};
 type Queue = Rc<RefCell<VecDeque<(Instant, Vec<u8>)>>>;
 
 /// One end of the link.
-pub struct Port {
+pub(crate) struct Port {
     inbound: Queue,
     outbound: Queue,
     /// When the last packet will have left.
@@ -21,7 +21,7 @@ pub struct Port {
 }
 
 /// Both ends of a link.
-pub fn link() -> (Port, Port) {
+pub(crate) fn link() -> (Port, Port) {
     let (there, back) = (Queue::default(), Queue::default());
     let port = |inbound: &Queue, outbound: &Queue| Port {
         inbound: Rc::clone(inbound),
@@ -32,7 +32,7 @@ pub fn link() -> (Port, Port) {
 }
 
 /// A host with the address 10.0.0.`number` behind `device`.
-pub fn host(number: u8, device: &mut impl Device) -> Interface {
+pub(crate) fn host(number: u8, device: &mut impl Device) -> Interface {
     let config = Config::new(HardwareAddress::Ip);
     let mut interface = Interface::new(config, device, Instant::ZERO);
     let address = IpCidr::new(IpAddress::v4(10, 0, 0, number), 24);
@@ -42,13 +42,13 @@ pub fn host(number: u8, device: &mut impl Device) -> Interface {
 
 impl Port {
     /// When the next packet arrives here; none while none is under way.
-    pub fn arrival(&self) -> Option<Instant> {
+    pub(crate) fn arrival(&self) -> Option<Instant> {
         self.inbound.borrow().front().map(|(at, _)| *at)
     }
 }
 
 /// A packet that has arrived.
-pub struct Received(Vec<u8>);
+pub(crate) struct Received(Vec<u8>);
 
 impl RxToken for Received {
     fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
@@ -57,7 +57,7 @@ impl RxToken for Received {
 }
 
 /// Room for a packet.
-pub struct Room<'a>(&'a mut Port, Instant);
+pub(crate) struct Room<'a>(&'a mut Port, Instant);
 
 impl TxToken for Room<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {

@@ -174,20 +174,24 @@ impl<S: ControllerSource, const CONNECTIONS: usize, const SEGMENTS: usize>
     }
 
     /// Follows a departing frame and marks it for explicit congestion notification.
-    ///
-    /// Refuses none as long as [`has_room`](Self::has_room).
     pub(super) fn on_departure(&mut self, now: Timestamp, frame: &mut [u8]) -> Fate {
         let direction = Direction::Departing;
         let parsed = parse(self.wire.medium, direction, &self.wire.checksums, frame);
-        if let Parsed::Tcp(segment) = parsed {
-            let link = LinkAddresses::of(self.wire.medium, frame).reversed();
-            let Some(marks) = self.follow(now, &segment, link) else {
-                return Fate::Drop;
-            };
-            mark(frame, &segment, marks);
+        let Parsed::Tcp(segment) = parsed else {
+            return Fate::Send;
+        };
+        let link = LinkAddresses::of(self.wire.medium, frame).reversed();
+        match self.follow(now, &segment, link) {
+            Some(marks) if marks.withheld => {
+                count(&mut self.tally.drops.keep_alives);
+                Fate::Drop
+            }
+            Some(marks) => {
+                mark(frame, &segment, marks);
+                Fate::Send
+            }
+            None => Fate::Drop,
         }
-        count(&mut self.tally.frames_departed);
-        Fate::Send
     }
 
     /// Tells the connection of a departing segment; none where the segment must not leave.
@@ -257,7 +261,7 @@ impl<S: ControllerSource, const CONNECTIONS: usize, const SEGMENTS: usize>
     }
 
     /// True if another connection can be tracked.
-    pub(super) fn has_room(&self, now: Timestamp) -> bool {
+    fn has_room(&self, now: Timestamp) -> bool {
         self.slots
             .iter()
             .any(|place| place.as_ref().is_none_or(|slot| slot.may_go(now)))
@@ -329,11 +333,8 @@ impl<S: ControllerSource, const CONNECTIONS: usize, const SEGMENTS: usize>
 
     /// When a timer is due or an acknowledgement must be made.
     pub(super) fn poll_at(&self) -> Timestamp {
-        let due = |slot: &Slot<S::Controller, SEGMENTS>| match slot.connection.gate() {
-            Gate::Shut => Timestamp::ZERO,
-            Gate::Open => slot.connection.poll_at(),
-        };
-        let timers = self.slots.iter().flatten().map(due);
+        let timers = self.slots.iter().flatten();
+        let timers = timers.map(|slot| slot.connection.poll_at());
         timers.min().unwrap_or(Timestamp::MAX)
     }
 

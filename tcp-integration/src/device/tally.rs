@@ -43,6 +43,9 @@ pub struct Drops {
     pub departing_syn: u64,
     /// Departing data of connections that are not tracked, and the table was full.
     pub departing_data: u64,
+    /// Departing keep-alives of the stack that the peer would take for data: smoltcp sends such a one
+    /// when a closed window opens while data is in flight.
+    pub keep_alives: u64,
     /// Replies of the stack to a made acknowledgement that the inner device had no room for.
     pub replies: u64,
 }
@@ -56,6 +59,7 @@ impl Drops {
             .saturating_add(self.arriving_syn)
             .saturating_add(self.departing_syn)
             .saturating_add(self.departing_data)
+            .saturating_add(self.keep_alives)
             .saturating_add(self.replies)
     }
 }

@@ -122,34 +122,22 @@ where
             Room::Token(token) => Some(token),
             Room::Ask(device, instant) => device.transmit(instant),
         };
-        // What may be refused is written beside the inner device first: its tokens always send.
-        let may_refuse = !table.borrow().has_room(now);
-        match token {
-            Some(mut token) if !may_refuse || len > FRAME => {
+        // Written beside the inner device first: its tokens always send, and some frames must not
+        // leave. `GatedDevice::new` made sure that no frame of the stack is longer than `FRAME`.
+        let mut copy = [0; FRAME];
+        let frame = &mut copy[..len.min(FRAME)];
+        let result = f(frame);
+        let mut table = table.borrow_mut();
+        match (table.on_departure(now, frame), token) {
+            (Fate::Drop, _) => {}
+            (Fate::Send, None) => count(&mut table.tally.drops.replies),
+            (Fate::Send, Some(mut token)) => {
+                count(&mut table.tally.frames_departed);
                 token.set_meta(meta);
-                token.consume(len, |frame| {
-                    let result = f(frame);
-                    table.borrow_mut().on_departure(now, frame);
-                    result
-                })
-            }
-            token => {
-                let mut copy = [0; FRAME];
-                // `GatedDevice::new` made sure that no frame of the stack is longer than this.
-                let frame = &mut copy[..len.min(FRAME)];
-                let result = f(frame);
-                match token {
-                    None => count(&mut table.borrow_mut().tally.drops.replies),
-                    Some(mut token) => {
-                        if table.borrow_mut().on_departure(now, frame) == Fate::Send {
-                            token.set_meta(meta);
-                            token.consume(len, |room| room.copy_from_slice(frame));
-                        }
-                    }
-                }
-                result
+                token.consume(frame.len(), |room| room.copy_from_slice(frame));
             }
         }
+        result
     }
 
     fn set_meta(&mut self, meta: PacketMeta) {

@@ -191,6 +191,9 @@ fn stream() -> tcp::Socket<'static> {
     tcp::Socket::new(buffer(), buffer())
 }
 
+/// Says of a frame whether it is lost.
+type Loss = Box<dyn FnMut(&[u8]) -> bool>;
+
 /// The two hosts, and what is on its way between them.
 pub(crate) struct Cable {
     pub(crate) now: Instant,
@@ -198,7 +201,7 @@ pub(crate) struct Cable {
     /// Frames under way to each host, with the times they arrive.
     under_way: [VecDeque<(Instant, Vec<u8>)>; 2],
     /// Which frames from host 0 are lost.
-    pub(crate) lose: Box<dyn FnMut(&[u8]) -> bool>,
+    pub(crate) lose: Loss,
     /// Time that a frame from host 0 keeps the cable busy.
     service: Duration,
     free_at: Instant,
@@ -257,9 +260,9 @@ impl Cable {
         let mut at = arrivals.min();
         for host in &mut self.hosts {
             let poll_at = next_poll(self.now, &mut host.interface, &host.device, &host.sockets);
-            // A card without room, or with frames left, is served after a while.
-            let full = host.device.inner().inbound.is_empty();
-            let poll_at = poll_at.or((!full).then_some(self.now));
+            // Frames that arrived while the card had no room are received as soon as it has.
+            let waiting = !host.device.inner().inbound.is_empty();
+            let poll_at = if waiting { Some(self.now) } else { poll_at };
             at = match (at, poll_at) {
                 (Some(at), Some(poll_at)) => Some(at.min(poll_at)),
                 (at, None) | (None, at) => at,
