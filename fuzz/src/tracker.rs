@@ -3,6 +3,7 @@
 //! machines without libFuzzer too.
 
 use smoltcp::iface::SocketHandle;
+use smoltcp::phy::Medium;
 use smoltcp::socket::tcp::State;
 use smoltcp::time::Duration;
 use smoltcp::wire::{IpEndpoint, TcpControl, TcpSeqNumber};
@@ -101,6 +102,9 @@ impl Story {
         if choice & 8 != 0 {
             start.settings = start.settings.with_window_scale(choice >> 4);
         }
+        if choice & 64 != 0 {
+            start.medium = Medium::Ethernet;
+        }
         if choice & 16 != 0 {
             start.sequence = (0u32.wrapping_sub(3000), 0u32.wrapping_sub(100));
         }
@@ -142,8 +146,8 @@ impl Story {
             7 => self.doubles = u32::from(input.pair()),
             8 | 9 => self.forge(input),
             10 => {
-                let frame = input.bytes(100);
-                self.forged(Way::ToGate, frame);
+                let packet = input.bytes(100);
+                self.forged(Way::ToGate, &packet);
             }
             11 => self.answer(usize::from(input.byte()) * 100),
             12 => self.flood(input),
@@ -194,7 +198,8 @@ impl Story {
         }
     }
 
-    fn forged(&mut self, way: Way, frame: Vec<u8>) {
+    fn forged(&mut self, way: Way, packet: &[u8]) {
+        let frame = self.world.frame(way, packet);
         self.touched = true;
         self.reached.forged += 1;
         self.world.deliver(way, frame);
@@ -237,8 +242,7 @@ impl Story {
         }
         let payload = vec![0x33; usize::from(input.byte()) * usize::from(choice >> 7) * 6];
         segment.payload = &payload;
-        let frame = segment.packet();
-        self.forged(way, frame);
+        self.forged(way, &segment.packet());
     }
 
     /// SYNs from ports that nobody has, to the port of the connection.
@@ -257,7 +261,7 @@ impl Story {
                 scale: Some(number),
                 payload: &[],
             };
-            self.forged(Way::ToGate, syn.packet());
+            self.forged(Way::ToGate, &syn.packet());
         }
     }
 
@@ -302,9 +306,9 @@ impl Story {
         };
         let mut segment = Forged::ack(&newest, Way::ToGate);
         segment.window = input.pair();
-        let frame = segment.packet();
+        let packet = segment.packet();
         for _ in 0..input.byte() % 5 {
-            self.forged(Way::ToGate, frame.clone());
+            self.forged(Way::ToGate, &packet);
         }
     }
 

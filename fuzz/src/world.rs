@@ -8,8 +8,8 @@ use smoltcp::phy::{ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxT
 use smoltcp::socket::tcp;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{
-    HardwareAddress, IpAddress, IpCidr, IpEndpoint, IpProtocol, IpRepr, TcpControl, TcpPacket,
-    TcpRepr, TcpSeqNumber,
+    EthernetAddress, EthernetFrame, EthernetProtocol, HardwareAddress, IpAddress, IpCidr,
+    IpEndpoint, IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr, TcpSeqNumber,
 };
 use tautline_core::controller::NewReno;
 use tautline_core::units::Bytes;
@@ -23,12 +23,17 @@ const SEGMENTS: usize = 16;
 const FRAME: usize = 1536;
 const MTU: usize = 1500;
 
+/// Link addresses, where there are some.
+const GATE: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 1]);
+const PEER: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 2]);
+
 /// The gate under test.
 pub(crate) type Gate = GatedDevice<Link, fn(Bytes) -> NewReno, CONNECTIONS, SEGMENTS, FRAME>;
 
 /// A device of two queues.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Link {
+    medium: Medium,
     arriving: VecDeque<Vec<u8>>,
     departed: VecDeque<Vec<u8>>,
 }
@@ -54,6 +59,16 @@ impl TxToken for Tx<'_> {
     }
 }
 
+impl Link {
+    const fn new(medium: Medium) -> Self {
+        Self {
+            medium,
+            arriving: VecDeque::new(),
+            departed: VecDeque::new(),
+        }
+    }
+}
+
 impl Device for Link {
     type RxToken<'a> = Rx;
     type TxToken<'a> = Tx<'a>;
@@ -69,7 +84,7 @@ impl Device for Link {
 
     fn capabilities(&self) -> DeviceCapabilities {
         let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ip;
+        capabilities.medium = self.medium;
         capabilities.max_transmission_unit = MTU;
         capabilities
     }
@@ -101,6 +116,7 @@ pub(crate) struct Start {
     pub(crate) settings: Settings,
     /// IPv6 instead of IPv4.
     pub(crate) ipv6: bool,
+    pub(crate) medium: Medium,
 }
 
 impl Default for Start {
@@ -110,6 +126,7 @@ impl Default for Start {
             latency: Duration::from_millis(10),
             settings: Settings::default(),
             ipv6: false,
+            medium: Medium::Ip,
         }
     }
 }
@@ -130,6 +147,7 @@ pub(crate) struct World {
     flight: BTreeMap<(Instant, u64), (Way, Vec<u8>)>,
     carried: u64,
     latency: Duration,
+    medium: Medium,
     addresses: (IpAddress, IpAddress),
     /// Turns without any progress of time.
     turns: u32,
@@ -148,16 +166,24 @@ impl World {
             (IpAddress::v4(192, 0, 2, 1), IpAddress::v4(192, 0, 2, 2))
         };
         let source: fn(Bytes) -> NewReno = NewReno::new;
-        let gate = Gate::new(Link::default(), source, start.settings).expect("MTU is below FRAME");
+        let gate =
+            Gate::new(Link::new(start.medium), source, start.settings).expect("MTU is below FRAME");
         Self {
             now,
-            gate: host(gate, addresses.0, start.sequence.0),
-            peer: host(Link::default(), addresses.1, start.sequence.1),
+            gate: host(gate, start.medium, GATE, addresses.0, start.sequence.0),
+            peer: host(
+                Link::new(start.medium),
+                start.medium,
+                PEER,
+                addresses.1,
+                start.sequence.1,
+            ),
             seen: [None; 2],
             first: [None; 2],
             flight: BTreeMap::new(),
             carried: 0,
             latency: start.latency,
+            medium: start.medium,
             addresses,
             turns: 0,
         }
@@ -207,6 +233,27 @@ impl World {
 
     pub(crate) fn peer_socket(&mut self, handle: SocketHandle) -> &mut tcp::Socket<'static> {
         self.peer.sockets.get_mut(handle)
+    }
+
+    /// The frame around a forged packet.
+    pub(crate) fn frame(&self, way: Way, packet: &[u8]) -> Vec<u8> {
+        if self.medium == Medium::Ip {
+            return packet.to_vec();
+        }
+        let (destination, source) = match way {
+            Way::ToGate => (GATE, PEER),
+            Way::ToPeer => (PEER, GATE),
+        };
+        let mut bytes = vec![0; 14];
+        let mut frame = EthernetFrame::new_unchecked(&mut bytes[..]);
+        frame.set_dst_addr(destination);
+        frame.set_src_addr(source);
+        frame.set_ethertype(match self.addresses.0 {
+            IpAddress::Ipv4(_) => EthernetProtocol::Ipv4,
+            IpAddress::Ipv6(_) => EthernetProtocol::Ipv6,
+        });
+        bytes.extend_from_slice(packet);
+        bytes
     }
 
     /// Puts a frame on its way.
@@ -320,10 +367,11 @@ impl World {
             Way::ToPeer => (0, Direction::Departing),
             Way::ToGate => (1, Direction::Arriving),
         };
-        match parse(Medium::Ip, direction, &checksums, frame) {
+        match parse(self.medium, direction, &checksums, frame) {
             Parsed::Tcp(segment) => {
                 self.seen[slot] = Some(segment);
-                self.first[slot].get_or_insert(segment.sequence.0.cast_unsigned());
+                let sequence = segment.sequence.0.cast_unsigned();
+                self.first[slot] = self.first[slot].or(Some(sequence));
             }
             Parsed::Other => {}
             Parsed::Refused(refusal) => panic!("a stack sent what is refused: {refusal}"),
@@ -336,8 +384,17 @@ pub(crate) fn honest(way: Way, frame: &[u8]) -> Frames {
     vec![(way, frame.to_vec())]
 }
 
-fn host<D: Device>(mut device: D, address: IpAddress, sequence: u32) -> Host<D> {
-    let mut config = Config::new(HardwareAddress::Ip);
+fn host<D: Device>(
+    mut device: D,
+    medium: Medium,
+    link: EthernetAddress,
+    address: IpAddress,
+    sequence: u32,
+) -> Host<D> {
+    let mut config = Config::new(match medium {
+        Medium::Ip => HardwareAddress::Ip,
+        Medium::Ethernet => HardwareAddress::Ethernet(link),
+    });
     config.random_seed = seed(sequence);
     let mut interface = Interface::new(config, &mut device, Instant::ZERO);
     interface.update_ip_addrs(|addresses| {

@@ -38,7 +38,7 @@ fn frames_of_any_bytes_break_nothing() {
     for _ in 0..rounds {
         let mut data = random.bytes(120);
         // Sane header lengths and control bits, half of the time.
-        if random.next() % 2 == 0
+        if random.next().is_multiple_of(2)
             && let Some(header) = data.get_mut(13..15)
         {
             header.copy_from_slice(&[0x50, 0x10]);

@@ -143,12 +143,8 @@ fn a_forged_zero_window_is_outlived() {
         count += 1;
         let mut forged = Forged::ack(segment, Way::ToGate);
         forged.window = 0;
-        let packet = if count % 9 == 0 {
-            vec![forged.packet(), forged.packet()]
-        } else {
-            vec![]
-        };
-        packet
+        let times = if count % 9 == 0 { 2 } else { 0 };
+        vec![forged.packet(); times]
     });
 }
 

@@ -1,5 +1,6 @@
 //! A path that damages, cuts, divides, doubles and reorders, and sequence numbers that wrap.
 
+use smoltcp::phy::Medium;
 use smoltcp::time::Duration;
 use smoltcp::wire::Ipv4Packet;
 use tautline_tcp_integration::segment::Segment;
@@ -56,13 +57,16 @@ fn sequence_numbers_wrap_within_a_long_lossy_transfer() {
 }
 
 #[test]
-fn both_families_survive_heavy_loss() {
+fn both_families_survive_heavy_loss_on_both_media() {
     for ipv6 in [false, true] {
-        let start = Start {
-            ipv6,
-            ..Start::default()
-        };
-        both_ways(start, MEGABYTE / 2, || lossy(5, 12));
+        for medium in [Medium::Ip, Medium::Ethernet] {
+            let start = Start {
+                ipv6,
+                medium,
+                ..Start::default()
+            };
+            both_ways(start, MEGABYTE / 2, || lossy(5, 12));
+        }
     }
 }
 
