@@ -200,7 +200,13 @@ where
 
     fn receive(&mut self, timestamp: Instant) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
         let now = clock::timestamp(timestamp);
-        let made = self.table.get_mut().next_made(now);
+        let table = self.table.get_mut();
+        // What is made may start a fast retransmission, which smoltcp forgets if it finds no room.
+        let made = if table.poll_at() <= now && self.inner.transmit(timestamp).is_some() {
+            table.next_made(now)
+        } else {
+            None
+        };
         let (arriving, room) = if let Some(made) = made {
             (Arriving::Made(made), Room::Ask(&mut self.inner, timestamp))
         } else {
@@ -259,8 +265,13 @@ where
         if device.poll_at().is_none_or(|at| at > now) {
             break;
         }
+        let before = device.tally().passed();
         if interface.poll(now, device, sockets) == PollResult::SocketStateChanged {
             result = PollResult::SocketStateChanged;
+        }
+        if device.tally().passed() == before {
+            // The inner device has no room.
+            break;
         }
     }
     result

@@ -26,6 +26,15 @@ pub struct Tally {
     pub drops: Drops,
 }
 
+impl Tally {
+    /// Frames that went through in either direction, or were made.
+    pub(super) const fn passed(&self) -> u64 {
+        self.frames_arrived
+            .saturating_add(self.frames_departed)
+            .saturating_add(self.made_acks)
+    }
+}
+
 /// Frames that the device dropped, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
