@@ -3,19 +3,25 @@
 use std::time::Duration;
 
 use smoltcp::socket::tcp::CongestionControl;
+use tautline_core::controller::NewReno;
+use tautline_tcp_integration::{ControllerSource, Settings};
 
+use super::gated::{Gated, certified};
+use super::host::{Middle, SMOLTCP_V4};
 use super::http::File;
+use super::namespace::KERNEL_V4;
 use super::path::Figures;
 use super::{Laboratory, Wire, laboratory, plain};
-use crate::tun::host::Middle;
-use crate::tun::host::SMOLTCP_V4;
-use crate::tun::namespace::KERNEL_V4;
 
 /// Who sends the file.
 #[derive(Clone, Copy, Debug)]
 enum Sender {
     /// smoltcp as it is published.
     BuiltIn(CongestionControl),
+    /// smoltcp behind the gate, with the certified controller.
+    Certified,
+    /// smoltcp behind the gate, with this crate's core's NewReno.
+    NewReno,
     /// The kernel, to smoltcp as it is published.
     Kernel(&'static str),
 }
@@ -24,6 +30,8 @@ impl Sender {
     fn name(self) -> String {
         match self {
             Self::BuiltIn(control) => format!("smoltcp, built-in {control:?}"),
+            Self::Certified => "smoltcp, gate, certified model".to_owned(),
+            Self::NewReno => "smoltcp, gate, NewReno".to_owned(),
             Self::Kernel(name) => format!("kernel, {name}"),
         }
     }
@@ -36,6 +44,8 @@ impl Sender {
                 laboratory.host.socket().set_congestion_control(control);
                 Some(Transfer::to_the_kernel(&mut laboratory))
             }
+            Self::Certified => Transfer::through_the_gate(wire, certified()),
+            Self::NewReno => Transfer::through_the_gate(wire, NewReno::new),
             Self::Kernel(name) => {
                 let mut laboratory = laboratory(wire, plain)?;
                 if let Err(why) = laboratory.namespace.congestion_control(name) {
@@ -43,8 +53,8 @@ impl Sender {
                     return None;
                 }
                 let took = laboratory.smoltcp_fetches(KERNEL_V4, FILE);
-                let (_, arriving) = laboratory.host.middle.figures();
-                Some(Transfer::new(took, arriving))
+                let (departing, arriving) = laboratory.host.middle.figures();
+                Some(Transfer::new(took, arriving, departing))
             }
         }
     }
@@ -55,20 +65,38 @@ impl Sender {
 struct Transfer {
     goodput_mbit: f64,
     figures: Figures,
+    /// Packets with data per packet on the way back.
+    per_ack: f64,
+    /// Segments beyond the window, where a gate counts them.
+    violations: Option<u64>,
 }
 
 impl Transfer {
-    fn new(took: Duration, figures: Figures) -> Self {
+    /// `figures` of the data's way and of the way back.
+    fn new(took: Duration, figures: Figures, back: Figures) -> Self {
         Self {
             goodput_mbit: FILE.bytes as f64 * 8.0 / took.as_secs_f64() / 1e6,
             figures,
+            per_ack: figures.packets as f64 / back.packets as f64,
+            violations: None,
         }
+    }
+
+    fn through_the_gate<S: ControllerSource>(wire: &Wire, source: S) -> Option<Self> {
+        let gated = |path| Gated::new(path, source, Settings::default());
+        let mut laboratory = laboratory(wire, gated)?;
+        let transfer = Self::to_the_kernel(&mut laboratory);
+        let violations = laboratory.host.middle.status().violations;
+        Some(Self {
+            violations: Some(violations),
+            ..transfer
+        })
     }
 
     fn to_the_kernel<M: Middle>(laboratory: &mut Laboratory<M>) -> Self {
         let took = laboratory.kernel_fetches(SMOLTCP_V4, FILE);
-        let (departing, _) = laboratory.host.middle.path().figures();
-        Self::new(took, departing)
+        let (departing, arriving) = laboratory.host.middle.path().figures();
+        Self::new(took, departing, arriving)
     }
 }
 
@@ -91,10 +119,13 @@ fn row(sender: Sender, transfers: &[Transfer], cubic_mbit: f64) -> String {
         let beyond = t.figures.payload_bytes.saturating_sub(FILE.bytes);
         100.0 * beyond as f64 / FILE.bytes as f64
     });
+    let per_ack = mean(transfers, |transfer| transfer.per_ack);
+    let violations: Option<u64> = transfers.iter().map(|transfer| transfer.violations).sum();
+    let violations = violations.map_or_else(String::new, |count| count.to_string());
     let (name, ratio) = (sender.name(), goodput / cubic_mbit);
     format!(
         "| {name} | {goodput:.2} ({lowest:.2} to {highest:.2}) | {ratio:.2} | {wait:.1} | \
-         {longest:.1} | {dropped:.0} | {resent:.1} |"
+         {longest:.1} | {dropped:.0} | {resent:.1} | {per_ack:.2} | {violations} |"
     )
 }
 
@@ -102,9 +133,9 @@ fn table(title: &str, wire: impl Fn(u64) -> Wire) {
     println!("\n{title}\n");
     println!(
         "| sender | goodput, Mbit/s (range) | to built-in Cubic | mean wait, ms | longest wait, ms \
-         | dropped by the queue | sent again, % |"
+         | dropped | sent again, % | data packets per packet back | beyond the window |"
     );
-    println!("| --- | --: | --: | --: | --: | --: | --: |");
+    println!("| --- | --: | --: | --: | --: | --: | --: | --: | --: |");
     let mut cubic_mbit = f64::NAN;
     for sender in SENDERS {
         let wires = (1..=RUNS).map(&wire);
@@ -132,9 +163,11 @@ fn senders_side_by_side() {
     table("The same with 1 % random loss in each direction", lossy);
 }
 
-const SENDERS: [Sender; 5] = [
+const SENDERS: [Sender; 7] = [
     Sender::BuiltIn(CongestionControl::Cubic),
     Sender::BuiltIn(CongestionControl::Reno),
+    Sender::Certified,
+    Sender::NewReno,
     Sender::Kernel("cubic"),
     Sender::Kernel("reno"),
     Sender::Kernel("bbr"),
