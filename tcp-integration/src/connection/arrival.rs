@@ -7,7 +7,7 @@ use super::ledger::{Acknowledgement, Delivered, Losses};
 use super::loss::Hint;
 use super::mirror::Heard;
 use super::receive::Fate;
-use super::window::Scale;
+use super::window::{Edge, Scale};
 use super::{Arrival, Connection, Phase, Reason};
 use crate::segment::Segment;
 
@@ -70,7 +70,10 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
             Scale::Negotiated => self.windows.shift,
             Scale::None => 0,
         };
-        let window = self.target(now, shift);
+        let mut window = self.target(now, shift, Edge::Segment);
+        if advanced == 0 && segment.payload_bytes == 0 {
+            window = self.without_retransmission(window, shift);
+        }
         self.told = window;
         self.mirror.on_acknowledgement(
             advanced,
@@ -114,7 +117,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
                 },
             );
         }
-        self.on_delivery(now, &delivered, advanced);
+        self.on_delivery(now, &delivered, advanced, same_window);
         let losses = self.find_losses(segment, advanced, same_window);
         if let Some(losses) = losses {
             self.on_loss(now, &losses);
@@ -132,7 +135,13 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         }
     }
 
-    fn on_delivery(&mut self, now: Timestamp, delivered: &Delivered, advanced: u32) {
+    fn on_delivery(
+        &mut self,
+        now: Timestamp,
+        delivered: &Delivered,
+        advanced: u32,
+        same_window: bool,
+    ) {
         if let Some(sample) = delivered.round_trip_time {
             self.round_trips.sample(sample);
         }
@@ -140,7 +149,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         if let Some(latest_sent) = delivered.latest_sent {
             self.loss_span.on_delivery(latest_sent);
         }
-        if delivered.bytes > Bytes::ZERO || advanced > 0 {
+        if delivered.bytes > Bytes::ZERO || advanced > 0 || !same_window {
             self.probing.since = now;
             self.probing.probes = 0;
             self.probing.timeouts = 0;

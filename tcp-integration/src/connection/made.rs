@@ -4,7 +4,9 @@ use tautline_core::controller::Controller;
 use tautline_core::units::{Bytes, Timestamp};
 
 use super::ledger::State;
-use super::mirror::{DUPLICATES_TO_RETRANSMIT, Heard};
+use super::mirror::{DUPLICATES_TO_RETRANSMIT, Effect, Heard};
+use super::receive::scaled;
+use super::window::Edge;
 use super::{Connection, Gate, Origin, Phase, SIGN_OF_LIFE};
 use crate::segment::PureAck;
 
@@ -44,9 +46,17 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         if !can {
             return None;
         }
-        let target = self.target(now, self.windows.shift);
-        if target != self.told && (self.must_close() || self.may_open(now, target)) {
-            return Some(target);
+        let shift = self.windows.shift;
+        if self.gate() == Gate::Shut {
+            let target = self.target(now, shift, Edge::Strict);
+            if target != self.told {
+                return Some(target);
+            }
+        } else {
+            let target = self.target(now, shift, Edge::Segment);
+            if self.may_open(now, target) {
+                return Some(target);
+            }
         }
         if !self.wants_retransmission() {
             return None;
@@ -55,23 +65,38 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
             return Some(self.told);
         }
         // The counter has passed three: another window starts it anew.
-        let step = self.windows.step();
-        Some(if self.told > step {
-            self.told.saturating_sub(step)
-        } else {
-            self.told.saturating_add(step)
-        })
+        Some(self.beside(self.told, self.windows.step()))
     }
 
     /// The window that smoltcp should believe, in bytes beyond what is acknowledged.
-    pub(super) fn target(&mut self, now: Timestamp, shift: u8) -> u32 {
+    pub(super) fn target(&mut self, now: Timestamp, shift: u8, edge: Edge) -> u32 {
         let admission = self.admission(now);
         let flight = self.mirror.flight();
-        self.windows.with_shift(shift).fit(flight, admission)
+        self.windows.with_shift(shift).fit(flight, admission, edge)
     }
 
-    fn must_close(&self) -> bool {
-        self.gate() == Gate::Shut
+    /// `window`, or one step beside it where smoltcp would count the acknowledgement that brings
+    /// it as the third duplicate and retransmit what is not lost, or is under way again.
+    pub(super) fn without_retransmission(&self, window: u32, shift: u8) -> u32 {
+        let third = self.mirror.duplicates().saturating_add(1) == DUPLICATES_TO_RETRANSMIT;
+        if !third || self.wants_retransmission() || window == 0 {
+            return window;
+        }
+        self.beside(window, scaled(1, shift))
+    }
+
+    /// Another window than `window`: a step above where that admits nothing that may not leave.
+    fn beside(&self, window: u32, step: u32) -> u32 {
+        let above = window.saturating_add(step);
+        let room = above.saturating_sub(self.mirror.flight());
+        let in_flight = self.ledger.bytes_in_flight();
+        let with_next = in_flight.saturating_add(Bytes::new(room.min(self.max_segment).into()));
+        let fits = above <= self.windows.peer && with_next <= self.window();
+        if fits || window <= step {
+            above
+        } else {
+            window.saturating_sub(step)
+        }
     }
 
     /// Opens for whole segments, where smoltcp has used up what it had, or where it rests.
@@ -97,7 +122,8 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
             return false;
         };
         let lost = front.state == State::Lost || self.probing.pending;
-        lost && front.start == self.mirror.una
+        lost && self.effect() == Effect::Certain
+            && front.start == self.mirror.una
             && self.mirror.flight() > 0
             && !self.mirror.is_retransmitting()
     }

@@ -172,9 +172,8 @@ impl Mirror {
                 if self.nxt <= self.una {
                     self.timer_since = now;
                 }
-                if start == self.una {
-                    self.fast = Fast::No;
-                }
+                // Due, it would have gone first: it was forgotten, or never was.
+                self.fast = Fast::No;
                 self.nxt = end;
                 self.hidden_rewind = false;
             }
@@ -251,6 +250,19 @@ impl Mirror {
     /// Bytes that it has sent and not seen acknowledged.
     pub(super) const fn flight(&self) -> u32 {
         distance(self.una, self.nxt)
+    }
+
+    /// Bytes that ever left and are not acknowledged, SYN and FIN among them.
+    pub(super) const fn unacknowledged(&self) -> u32 {
+        distance(self.una, self.max_sent)
+    }
+
+    /// The retransmission that was due has not come: it may have been forgotten for want of room
+    /// in the device, and then no timer of smoltcp's runs.
+    pub(super) fn give_up_retransmission(&mut self) {
+        if self.fast == Fast::Due {
+            self.fast = Fast::Perhaps;
+        }
     }
 
     /// True if nothing that ever left waits for an acknowledgement.

@@ -138,7 +138,10 @@ struct Probing {
 impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
     /// Whether the stack may send.
     pub(crate) fn gate(&self) -> Gate {
-        if self.phase != Phase::Established {
+        // smoltcp forgets a fast retransmission that finds no room in the device: it clears
+        // `pending_fast_retransmit` before it sends. It leaves before anything else does.
+        let retransmits = self.mirror.is_retransmitting() && self.effect() == Effect::Certain;
+        if self.phase != Phase::Established || retransmits {
             return Gate::Open;
         }
         let in_flight = self.ledger.bytes_in_flight();
@@ -184,6 +187,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
             outstanding: self.outstanding(),
             smoothed_rtt: self.round_trips.smoothed().unwrap_or_default(),
             min_rtt: self.round_trips.least().unwrap_or_default(),
+            unacknowledged: Bytes::new(self.mirror.unacknowledged().into()),
             ..self.status
         }
     }

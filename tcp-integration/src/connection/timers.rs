@@ -6,7 +6,8 @@ use tautline_core::controller::{CongestionEvent, CongestionTrigger, Controller, 
 use tautline_core::units::{Bytes, Timestamp};
 
 use super::departure::count;
-use super::ledger::{Losses, State};
+use super::ledger::Losses;
+use super::mirror::Effect;
 use super::rtt::{ACKNOWLEDGEMENT_DELAY, LONE_ACKNOWLEDGEMENT_DELAY, backed_off};
 use super::{Connection, Gate, Origin, Phase};
 
@@ -31,11 +32,16 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
             return;
         }
         count(&mut self.status.timeouts);
+        self.mirror.give_up_retransmission();
         self.duplicates.on_timeout();
         self.probing.pending = false;
         self.report_timeout(now);
         let losses = self.ledger.lose_all(self.max_segment);
-        self.restart = Some(Bytes::new(self.max_segment.into()));
+        // One segment, and what a window's steps add to it: else the next retransmission of it
+        // would leave in two.
+        let steps = self.max_segment.div_ceil(self.windows.step());
+        let segment = steps.saturating_mul(self.windows.step());
+        self.restart = Some(Bytes::new(segment.into()));
         if let Some(losses) = losses {
             self.on_loss(now, &losses);
             self.report_persistence(now, &losses);
@@ -76,37 +82,35 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         count(&mut self.status.probes);
         self.probing.probes = self.probing.probes.saturating_add(1);
         self.probing.pending = true;
+        self.mirror.give_up_retransmission();
         self.probing.since = now;
         self.report_timeout(now);
     }
 
     /// When a probe is due.
     pub(super) fn probe_at(&self) -> Timestamp {
-        let outstanding = self
-            .ledger
-            .front()
-            .is_some_and(|front| front.state == State::Outstanding);
+        // Where smoltcp was to retransmit and did not, no timer of its own may run any more, so
+        // asking again never ends.
+        let swallowed = self.mirror.is_retransmitting();
         let ready = self.phase == Phase::Established
             && self.origin != Origin::Adopted
-            && outstanding
+            && self.effect() == Effect::Certain
+            && self.ledger.front().is_some()
             && self.mirror.flight() > 0
             && self.windows.peer > 0
-            && !self.probing.pending
-            && !self.mirror.is_retransmitting()
-            && self.probing.probes < MAX_PROBES;
+            && (swallowed || self.probing.probes < MAX_PROBES);
         let delay = if self.mirror.flight() <= self.max_segment {
             LONE_ACKNOWLEDGEMENT_DELAY
         } else {
             ACKNOWLEDGEMENT_DELAY
         };
-        match self.round_trips.probe_timeout(delay) {
-            Some(timeout) if ready => {
-                let retry = self.decision().retry;
-                let wait = backed_off(timeout, self.probing.probes, retry);
-                self.probing.since.saturating_add(wait)
-            }
-            _ => Timestamp::MAX,
+        if !ready {
+            return Timestamp::MAX;
         }
+        let timeout = self.round_trips.probe_timeout(delay);
+        let timeout = timeout.unwrap_or(UNKNOWN_TIMEOUT);
+        let wait = backed_off(timeout, self.probing.probes, self.decision().retry);
+        self.probing.since.saturating_add(wait)
     }
 
     /// Notes since when the gate is shut and nothing can be done about it.
@@ -133,6 +137,8 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
 
 /// Probes in a row; then smoltcp's own timeout rules, which goes back to the first segment.
 const MAX_PROBES: u32 = 2;
+/// Without a sample smoltcp's own timeout of a second comes first (RFC 6298 (2.1)), if it runs.
+const UNKNOWN_TIMEOUT: Duration = Duration::from_secs(3);
 /// RFC 6298 (2.4).
 const LEAST_TIMEOUT: Duration = Duration::from_secs(1);
 /// A minute, as RFC 6298 (2.5) has it.

@@ -149,6 +149,9 @@ pub struct Status {
     pub window: Bytes,
     /// Bytes in flight: sent, and neither acknowledged nor lost.
     pub outstanding: Bytes,
+    /// Bytes that were ever sent and not acknowledged cumulatively; what of them is not in flight
+    /// is lost, or waits at the peer for what is lost.
+    pub unacknowledged: Bytes,
     /// Smoothed round-trip time (RFC 6298 §2); zero before the first sample.
     pub smoothed_rtt: Duration,
     /// Smallest round-trip time; zero before the first sample.

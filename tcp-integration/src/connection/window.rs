@@ -54,9 +54,9 @@ impl Windows {
     /// admit a sliver of the next segment, which Nagle's algorithm (RFC 9293 §3.7.4) holds back
     /// where the application left it on; one below would withhold all of the last segment. So it
     /// is rounded up where the sliver fits too, or where one segment makes a difference: then the
-    /// gate guards the sliver. The window is never closed altogether while the peer's is open,
+    /// gate guards the sliver, and shuts it out with a strict edge once the segments have left. The window is never closed altogether while the peer's is open,
     /// because smoltcp does not retransmit into a closed one.
-    pub(super) fn fit(self, flight: u32, admission: Admission) -> u32 {
+    pub(super) fn fit(self, flight: u32, admission: Admission, edge: Edge) -> u32 {
         let step = self.step();
         let Admission {
             most,
@@ -67,8 +67,12 @@ impl Windows {
         let up = exact.div_ceil(step).saturating_mul(step);
         let sliver = up.saturating_sub(exact);
         let few = wanted <= max_segment.saturating_mul(FEW_SEGMENTS);
-        let whole = wanted > 0 && (wanted.saturating_add(sliver) <= most || few);
-        let window = if whole { up } else { floor(exact, step) };
+        let fits = wanted.saturating_add(sliver) <= most;
+        let window = match edge {
+            _ if fits => up,
+            Edge::Segment if wanted > 0 && few => up,
+            Edge::Segment | Edge::Strict => floor(exact, step),
+        };
         let peer = floor(self.peer, step);
         if self.peer == 0 || (peer == 0 && flight == 0) {
             return 0;
@@ -81,6 +85,15 @@ impl Windows {
         let units = window.checked_div(self.step()).unwrap_or(0);
         u16::try_from(units).unwrap_or(u16::MAX)
     }
+}
+
+/// On which side of a segment's end the edge of a window falls, where it cannot fall on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Edge {
+    /// Rather beyond, so that the segment leaves whole.
+    Segment,
+    /// Never beyond what may leave.
+    Strict,
 }
 
 /// Whether the window of a segment is scaled: that of a SYN never is (RFC 7323 §2.2).
@@ -118,12 +131,15 @@ pub(super) fn admit(
     };
     let free = narrow(window.saturating_sub(in_flight));
     let paced = free.min(narrow(allowance));
-    let part = paced.checked_rem(max_segment).unwrap_or(0);
     let most = free.max(one);
-    let whole = paced.saturating_sub(part).max(one);
+    let kept = if admitted <= most {
+        admitted
+    } else {
+        floor(most, max_segment)
+    };
     Admission {
         most,
-        wanted: whole.max(admitted.min(most)),
+        wanted: floor(paced, max_segment).max(one).max(kept),
         max_segment,
     }
 }

@@ -1,0 +1,3 @@
+//! The connection as a whole.
+
+mod stacks;
