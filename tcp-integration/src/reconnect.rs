@@ -25,7 +25,7 @@ use tautline_core::units::duration_nanos;
 /// let retry = RetryTiming::RFC9002;
 /// assert_eq!(reconnect.next_delay(retry, 0), Duration::from_secs(1));
 /// assert_eq!(reconnect.next_delay(retry, 0), Duration::from_secs(2));
-/// assert_eq!(reconnect.next_delay(retry, u32::MAX / 2), Duration::from_millis(4_999));
+/// assert_eq!(reconnect.next_delay(retry, 1 << 31), Duration::from_secs(4 + 1));
 /// reconnect.on_connected();
 /// assert_eq!(reconnect.next_delay(retry, 0), Duration::from_secs(1));
 /// ```

@@ -30,7 +30,7 @@ impl Nic {
             medium,
             inbound: VecDeque::new(),
             outbound: VecDeque::new(),
-            room: 64,
+            room: 4096,
         }
     }
 }
@@ -192,7 +192,7 @@ fn stream() -> tcp::Socket<'static> {
 }
 
 /// Says of a frame whether it is lost.
-type Loss = Box<dyn FnMut(&[u8]) -> bool>;
+type Loss = Box<dyn FnMut(Instant, &[u8]) -> bool>;
 
 /// The two hosts, and what is on its way between them.
 pub(crate) struct Cable {
@@ -209,12 +209,15 @@ pub(crate) struct Cable {
 
 impl Cable {
     pub(crate) fn new(medium: Medium, family: Family) -> Self {
-        let settings = Settings::default();
+        Self::with_settings(medium, family, Settings::default())
+    }
+
+    pub(crate) fn with_settings(medium: Medium, family: Family, settings: Settings) -> Self {
         Self {
             now: Instant::ZERO,
             hosts: [1, 2].map(|number| Host::new(number, medium, family, settings)),
             under_way: [VecDeque::new(), VecDeque::new()],
-            lose: Box::new(|_| false),
+            lose: Box::new(|_, _| false),
             service: Duration::from_micros(1200),
             free_at: Instant::ZERO,
         }
@@ -238,7 +241,7 @@ impl Cable {
             );
             let sent = std::mem::take(&mut host.device.inner_mut().outbound);
             for frame in sent {
-                if from == 0 && (self.lose)(&frame) {
+                if from == 0 && (self.lose)(self.now, &frame) {
                     continue;
                 }
                 let mut leaves = self.now;

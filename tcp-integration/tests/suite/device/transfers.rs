@@ -1,13 +1,18 @@
 //! Whole transfers through the gate on both sides.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
 use proptest::prelude::*;
 use smoltcp::phy::Medium;
 use smoltcp::socket::tcp;
 use smoltcp::time::Duration;
+use tautline_tcp_integration::{EcnSupport, Settings};
 
 use super::hosts::{Cable, Family, file};
 
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// Sends `data` from host 0 to host 1 over one connection, closes it on both sides and returns
 /// what arrived.
@@ -15,12 +20,13 @@ fn transfer(cable: &mut Cable, data: &[u8]) -> Vec<u8> {
     let [client, server] = cable.open(4000, 80);
     let mut written = 0;
     let mut received = Vec::new();
-    cable.run(LIMIT, |[from, to], _| {
+    cable.run(LIMIT, |[from, to], now| {
         written += from.write(client, &data[written..]);
         if written == data.len() {
             from.tcp(client).close();
         }
         received.extend(to.read(server));
+        assert!(!from.device.is_shut(), "{now}: others cannot send");
         if !to.tcp(server).may_recv() {
             to.tcp(server).close();
         }
@@ -90,6 +96,28 @@ fn a_card_with_room_for_one_frame_is_enough() {
     assert_eq!(transfer(&mut cable, &data), data);
 }
 
+#[test]
+fn new_data_is_marked_as_capable_of_congestion_notification_where_both_sides_want_it() {
+    for (ecn, wanted) in [(EcnSupport::On, ECT_0), (EcnSupport::Off, 0)] {
+        let settings = Settings::default().with_ecn(ecn);
+        let mut cable = Cable::with_settings(Medium::Ip, Family::V4, settings);
+        let fields = Rc::new(RefCell::new(BTreeSet::new()));
+        let seen = Rc::clone(&fields);
+        cable.lose = Box::new(move |_, packet| {
+            if packet.len() > 1000 {
+                seen.borrow_mut().insert(packet[1] & 0b11);
+            }
+            false
+        });
+        let data = file(100_000);
+        assert_eq!(transfer(&mut cable, &data), data);
+        assert_eq!(*fields.borrow(), BTreeSet::from([wanted]), "{ecn:?}");
+    }
+}
+
+/// RFC 3168 §5.
+const ECT_0: u8 = 0b10;
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -101,7 +129,7 @@ proptest! {
     ) {
         let mut cable = Cable::new(Medium::Ip, Family::V4);
         let mut state = seed | 1;
-        cable.lose = Box::new(move |_| {
+        cable.lose = Box::new(move |_, _| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             (state >> 33) % 100 < loss_percent
         });
