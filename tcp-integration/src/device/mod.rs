@@ -289,6 +289,10 @@ where
     S: ControllerSource,
 {
     let interface_at = interface.poll_at(now, sockets);
+    if device.is_shut() && interface_at.is_some_and(|at| at <= now) {
+        // What the interface wants to do now is to send, and it cannot.
+        return device.poll_at();
+    }
     match (interface_at, device.poll_at()) {
         (Some(interface_at), Some(device_at)) => Some(interface_at.min(device_at)),
         (at, None) | (None, at) => at,
