@@ -5,7 +5,7 @@ use tautline_core::units::{Bytes, Timestamp};
 
 use super::ledger::{Acknowledgement, Delivered, Losses};
 use super::loss::Hint;
-use super::mirror::Heard;
+use super::mirror::{Effect, Heard};
 use super::receive::Fate;
 use super::window::{Edge, Scale};
 use super::{Arrival, Connection, Phase, Reason};
@@ -70,9 +70,14 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
             Scale::Negotiated => self.windows.shift,
             Scale::None => 0,
         };
-        let mut window = self.target(now, shift, Edge::Segment);
+        // What may be LAST-ACK cannot be closed again.
+        let edge = match self.effect() {
+            Effect::Certain => Edge::Segment,
+            Effect::Unsure => Edge::Strict,
+        };
+        let mut window = self.target(now, shift, edge);
         if advanced == 0 && segment.payload_bytes == 0 {
-            window = self.without_retransmission(window, shift);
+            window = self.without_retransmission(now, window, shift);
         }
         self.told = window;
         self.mirror.on_acknowledgement(
@@ -122,6 +127,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         if let Some(losses) = losses {
             self.on_loss(now, &losses);
         }
+        self.update_patience();
         if marked && let Some((number, time_sent)) = self.largest {
             self.controller.on_congestion_event(
                 now,

@@ -113,6 +113,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
                 timeouts: 0,
                 since: now,
             },
+            patient_until: Timestamp::ZERO,
             stuck_since: None,
             last_arrival: now,
             flight_start: now,

@@ -6,7 +6,7 @@ use tautline_core::units::{Bytes, Timestamp};
 use super::ledger::State;
 use super::mirror::{DUPLICATES_TO_RETRANSMIT, Effect, Heard};
 use super::receive::scaled;
-use super::window::Edge;
+use super::window::{Edge, floor};
 use super::{Connection, Gate, Origin, Phase, SIGN_OF_LIFE};
 use crate::segment::PureAck;
 
@@ -58,14 +58,17 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
                 return Some(target);
             }
         }
-        if !self.wants_retransmission() {
+        if !self.wants_retransmission(now) {
             return None;
         }
+        // What the SYN-ACK brought may be no multiple of a step.
+        let step = self.windows.step();
+        let same = floor(self.told, step).max(step);
         if self.mirror.duplicates() < DUPLICATES_TO_RETRANSMIT {
-            return Some(self.told);
+            return Some(same);
         }
         // The counter has passed three: another window starts it anew.
-        Some(self.beside(self.told, self.windows.step()))
+        Some(self.beside(same, step))
     }
 
     /// The window that smoltcp should believe, in bytes beyond what is acknowledged.
@@ -77,9 +80,9 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
 
     /// `window`, or one step beside it where smoltcp would count the acknowledgement that brings
     /// it as the third duplicate and retransmit what is not lost, or is under way again.
-    pub(super) fn without_retransmission(&self, window: u32, shift: u8) -> u32 {
+    pub(super) fn without_retransmission(&self, now: Timestamp, window: u32, shift: u8) -> u32 {
         let third = self.mirror.duplicates().saturating_add(1) == DUPLICATES_TO_RETRANSMIT;
-        if !third || self.wants_retransmission() || window == 0 {
+        if !third || self.wants_retransmission(now) || window == 0 {
             return window;
         }
         self.beside(window, scaled(1, shift))
@@ -93,9 +96,9 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         let with_next = in_flight.saturating_add(Bytes::new(room.min(self.max_segment).into()));
         let fits = above <= self.windows.peer && with_next <= self.window();
         if fits || window <= step {
-            above
+            floor(above, step)
         } else {
-            window.saturating_sub(step)
+            floor(window.saturating_sub(step), step).max(step)
         }
     }
 
@@ -117,12 +120,14 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
     }
 
     /// The first segment is lost, or is to be repeated as a probe, and smoltcp has gone past it.
-    fn wants_retransmission(&self) -> bool {
+    fn wants_retransmission(&self, now: Timestamp) -> bool {
         let Some(front) = self.ledger.front() else {
             return false;
         };
         let lost = front.state == State::Lost || self.probing.pending;
-        lost && self.effect() == Effect::Certain
+        lost && now >= self.patient_until
+            && now >= self.patient_until
+            && self.effect() == Effect::Certain
             && front.start == self.mirror.una
             && self.mirror.flight() > 0
             && !self.mirror.is_retransmitting()
@@ -144,6 +149,8 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
             self.poll_at = Timestamp::MAX;
             return;
         }
+        self.update_patience();
+        self.update_patience();
         let planned = self.plan(now).is_some();
         self.note_stuck(now, !planned);
         self.poll_at = if planned {

@@ -270,6 +270,11 @@ impl Mirror {
         self.una == self.max_sent
     }
 
+    /// Since when its retransmission timer runs, at the latest known start.
+    pub(super) const fn timer_since(&self) -> Timestamp {
+        self.timer_since
+    }
+
     /// Duplicate acknowledgements counted.
     pub(super) const fn duplicates(&self) -> u8 {
         self.duplicates

@@ -101,6 +101,8 @@ pub(crate) struct Connection<C, const SEGMENTS: usize> {
     /// The window in our SYN.
     syn_window: u16,
     probing: Probing,
+    /// Until then smoltcp's timeout is waited for instead of repairing loss by loss.
+    patient_until: Timestamp,
     /// Since when the gate has been shut and smoltcp cannot be told.
     stuck_since: Option<Timestamp>,
     last_arrival: Timestamp,
@@ -236,13 +238,22 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
     /// What may leave next.
     fn admission(&mut self, now: Timestamp) -> Admission {
         let allowance = self.allowance(now);
-        admit(
+        let admission = admit(
             self.window(),
             self.ledger.bytes_in_flight(),
             self.max_segment,
             allowance,
             self.mirror.room(),
-        )
+        );
+        Admission {
+            // What left now would only be repeated.
+            wanted: if now < self.patient_until {
+                0
+            } else {
+                admission.wanted
+            },
+            ..admission
+        }
     }
 }
 

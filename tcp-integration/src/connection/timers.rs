@@ -6,7 +6,7 @@ use tautline_core::controller::{CongestionEvent, CongestionTrigger, Controller, 
 use tautline_core::units::{Bytes, Timestamp};
 
 use super::departure::count;
-use super::ledger::Losses;
+use super::ledger::{Losses, State};
 use super::mirror::Effect;
 use super::rtt::{ACKNOWLEDGEMENT_DELAY, LONE_ACKNOWLEDGEMENT_DELAY, backed_off};
 use super::{Connection, Gate, Origin, Phase};
@@ -110,7 +110,36 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         let timeout = self.round_trips.probe_timeout(delay);
         let timeout = timeout.unwrap_or(UNKNOWN_TIMEOUT);
         let wait = backed_off(timeout, self.probing.probes, self.decision().retry);
-        self.probing.since.saturating_add(wait)
+        self.probing
+            .since
+            .saturating_add(wait)
+            .max(self.patient_until)
+    }
+
+    /// Judges whether to wait for smoltcp's timeout. It repairs loss by loss, one in a round-trip
+    /// time, and a smoltcp at the other end keeps no more than four holes and throws the rest away,
+    /// so many losses take longer one by one than the timeout that sends everything again. The
+    /// timeout runs from the last progress on; where it does not, patience has its end.
+    pub(super) fn update_patience(&mut self) {
+        let hopeless = self.effect() == Effect::Certain
+            && self
+                .ledger
+                .front()
+                .is_some_and(|front| front.state == State::Lost)
+            && {
+                let lost = self.ledger.lost_before(self.mirror.nxt);
+                let losses = lost.div_ceil(self.max_segment);
+                let round_trip = self.round_trips.smoothed().unwrap_or_default();
+                round_trip.saturating_mul(losses) > PATIENCE
+            };
+        self.patient_until = if hopeless {
+            let timeout = self.round_trips.probe_timeout(Duration::ZERO);
+            let timeout = timeout.unwrap_or(LEAST_TIMEOUT).max(LEAST_TIMEOUT);
+            let since = self.mirror.timer_since();
+            since.saturating_add(timeout.saturating_mul(2))
+        } else {
+            Timestamp::ZERO
+        };
     }
 
     /// Notes since when the gate is shut and nothing can be done about it.
@@ -139,6 +168,8 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
 const MAX_PROBES: u32 = 2;
 /// Without a sample smoltcp's own timeout of a second comes first (RFC 6298 (2.1)), if it runs.
 const UNKNOWN_TIMEOUT: Duration = Duration::from_secs(3);
+/// smoltcp's shortest timeout, and what slow start takes after it.
+const PATIENCE: Duration = Duration::from_millis(1500);
 /// RFC 6298 (2.4).
 const LEAST_TIMEOUT: Duration = Duration::from_secs(1);
 /// A minute, as RFC 6298 (2.5) has it.

@@ -43,11 +43,11 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// These settings with another shift count for the windows that the stack is told, clamped to
-    /// 14 (RFC 7323 §2.3).
+    /// These settings with another shift count for the windows that the stack is told, at most 7.
     ///
-    /// Windows reach up to 65 535 · 2^`shift` bytes, in steps of 2^`shift`. Steps far above 32
-    /// bytes make windows coarse that should close.
+    /// Windows reach up to 65 535 · 2^`shift` bytes, in steps of 2^`shift`. A window that should
+    /// close can only be told to within a step, so steps beyond a fraction of a segment would leave
+    /// too much to the gate, which also holds up other connections.
     #[must_use]
     pub const fn with_window_scale(self, shift: u8) -> Self {
         Self {
@@ -179,5 +179,5 @@ pub struct Status {
     pub violations: u64,
 }
 
-/// The largest shift count of a window scale (RFC 7323 §2.3).
-const MAX_WINDOW_SCALE: u8 = 14;
+/// Windows up to 8 MiB in steps of 128 bytes.
+const MAX_WINDOW_SCALE: u8 = 7;

@@ -104,7 +104,7 @@ pub(super) enum Scale {
 }
 
 /// `value` rounded down to a multiple of `step`.
-const fn floor(value: u32, step: u32) -> u32 {
+pub(super) const fn floor(value: u32, step: u32) -> u32 {
     match value.checked_rem(step) {
         Some(rest) => value.saturating_sub(rest),
         None => value,

@@ -1,5 +1,6 @@
 //! Which records are lost.
 
+use smoltcp::wire::TcpSeqNumber;
 use tautline_core::units::{Bytes, PacketNumber, Timestamp};
 
 use super::{Ledger, Record, State};
@@ -47,6 +48,13 @@ impl<const SEGMENTS: usize> Ledger<SEGMENTS> {
     /// Declares lost all that is in flight (RFC 6675 §5.1).
     pub(in super::super) fn lose_all(&mut self, max_segment: u32) -> Option<Losses> {
         self.lose(max_segment, |_| true)
+    }
+
+    /// Lost bytes before `end`.
+    pub(in super::super) fn lost_before(&self, end: TcpSeqNumber) -> u32 {
+        let records = self.live().iter().take_while(|record| record.start < end);
+        let lost = records.filter(|record| record.state == State::Lost);
+        lost.fold(0, |sum, record| record.bytes.saturating_add(sum))
     }
 
     fn lose(&mut self, max_segment: u32, which: impl Fn(&Record) -> bool) -> Option<Losses> {

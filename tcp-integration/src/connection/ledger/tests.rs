@@ -154,8 +154,6 @@ struct Byte {
 struct Naive {
     bytes: Vec<Byte>,
     una: usize,
-    /// Bytes reported per packet number.
-    told: Vec<(u64, u64)>,
 }
 
 impl Naive {
