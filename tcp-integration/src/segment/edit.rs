@@ -1,6 +1,8 @@
 //! Edits in place. Checksums are brought along by what changed (RFC 1624), so that a right one
 //! stays right and a wrong one stays wrong, whatever the payload.
 
+use smoltcp::wire::TcpSeqNumber;
+
 use super::{Checksum, Ecn, Family, Layout, Segment};
 
 /// A control bit of explicit congestion notification (RFC 3168 §6.1).
@@ -31,6 +33,7 @@ pub struct Editor<'a> {
 }
 
 /// Offsets from the start of the TCP header (RFC 9293 §3.1).
+const SEQUENCE: usize = 4;
 const FLAGS: usize = 13;
 const WINDOW: usize = 14;
 const TCP_CHECKSUM: usize = 16;
@@ -57,11 +60,12 @@ impl<'a> Editor<'a> {
 
     /// Writes the window field, not scaled.
     pub fn set_window(&mut self, window: u16) -> &mut Self {
-        let at = self.layout.tcp.saturating_add(WINDOW);
-        for (place, byte) in (at..).zip(window.to_be_bytes()) {
-            self.write(self.tcp(), place, byte);
-        }
-        self
+        self.write_field(WINDOW, &window.to_be_bytes())
+    }
+
+    /// Writes the sequence number.
+    pub fn set_sequence(&mut self, sequence: TcpSeqNumber) -> &mut Self {
+        self.write_field(SEQUENCE, &sequence.0.to_be_bytes())
     }
 
     /// Writes the shift count of the window-scale option, where the segment has one; what exceeds
@@ -104,6 +108,15 @@ impl<'a> Editor<'a> {
                     *place = (byte & !0b0011_0000) | (ecn.bits() << 4);
                 }
             }
+        }
+        self
+    }
+
+    /// Writes a field of the TCP header.
+    fn write_field(&mut self, offset: usize, bytes: &[u8]) -> &mut Self {
+        let at = self.layout.tcp.saturating_add(offset);
+        for (place, &byte) in (at..).zip(bytes) {
+            self.write(self.tcp(), place, byte);
         }
         self
     }
