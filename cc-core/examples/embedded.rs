@@ -8,37 +8,11 @@ use std::error::Error;
 use tautline_core::controller::{
     AckBatch, AckedPacket, Controller as _, Learned, RoundTrip, SentPacket,
 };
-use tautline_core::features::{TABLE_1, index};
-use tautline_core::fixed::Q16;
-use tautline_core::guard::UncheckedEnvelope;
-use tautline_core::policy::{
-    Cadence, Head, HeadKind, Hidden, MAX_HEADS, MAX_HIDDEN_LAYERS, ModelHeader, Policy, Skip,
-};
 use tautline_core::units::{Bytes, PacketNumber, Timestamp};
 
-/// rate = 5/4 · (1/4 − standing_queue): a linear model with a target of a quarter of the base
-/// round-trip time. Twelve weights and the bias, in units of 2⁻¹².
-static WEIGHTS: [i16; 13] = {
-    let mut weights = [0; 13];
-    weights[index::STANDING_QUEUE] = -5120;
-    weights[12] = 1280;
-    weights
-};
-
-const HEADER: ModelHeader = ModelHeader {
-    feature_table: 1,
-    inputs: 12,
-    hidden_count: 0,
-    hidden: [Hidden { width: 0, shift: 0 }; MAX_HIDDEN_LAYERS],
-    output_shift: 12,
-    skip: Skip::None,
-    head_count: 1,
-    heads: [Head::free(HeadKind::Rate); MAX_HEADS],
-    step_gain: Q16::from_units(1 << 14),
-    pacing_gain: Q16::from_units(5 << 14),
-    jitter: Q16::from_units(3277),
-    cadence: Cadence::EveryRound,
-};
+// Written by `tautline embed` after it had checked the model's certificate.
+#[path = "../../models/demo/policy.rs"]
+pub mod policy;
 
 const DATAGRAM: Bytes = Bytes::new(1200);
 const SERVICE_NANOS: u64 = 500_000;
@@ -46,11 +20,9 @@ const PROPAGATION_NANOS: u64 = 40_000_000;
 const END_NANOS: u64 = 6_000_000_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let policy = Policy::new(HEADER, &WEIGHTS[..])?;
+    let policy = policy::policy()?;
     println!("model {}", policy.digest());
-    // Deployed controllers take their envelope from a checked certificate instead.
-    let envelope = UncheckedEnvelope::dangerously_unchecked(policy.digest(), &TABLE_1);
-    let mut controller = Learned::new(policy, envelope, DATAGRAM)?;
+    let mut controller = Learned::new(policy, policy::ENVELOPE, DATAGRAM)?;
 
     let mut in_flight: VecDeque<(u64, u64, u64)> = VecDeque::new();
     let (mut now, mut link_free_at, mut next_number, mut next_report) = (0, 0, 0, 0);

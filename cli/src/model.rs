@@ -150,16 +150,31 @@ impl CertifiedArgs {
         let (Some(model), Some(path)) = (&self.model, &self.certificate) else {
             return Ok(None);
         };
+        Certified::load(model, path, self.claims.as_deref()).map(Some)
+    }
+}
+
+impl Certified {
+    /// Reads the model and checks its certificate against exactly the claims of a file, or the
+    /// standard ones.
+    ///
+    /// # Errors
+    /// The checker's [`Rejection`] is in the chain of a refused certificate.
+    pub(crate) fn load(
+        model: &Path,
+        certificate: &Path,
+        claims: Option<&Path>,
+    ) -> anyhow::Result<Self> {
         let model = Model::read(model)?;
-        let bytes = read_certificate_bytes(path)?;
-        let claims = read_claims(self.claims.as_deref())?;
+        let bytes = read_certificate_bytes(certificate)?;
+        let claims = read_claims(claims)?;
         let certificate = check(&model.bytes, &bytes, Some(&claims))
             .map_err(Refused)
-            .with_context(|| format!("cannot use certificate {}", path.display()))?;
-        Ok(Some(Certified {
+            .with_context(|| format!("cannot use certificate {}", certificate.display()))?;
+        Ok(Self {
             policy: model.policy,
             certificate,
-        }))
+        })
     }
 }
 

@@ -20,12 +20,14 @@ pub trait Envelope {
     fn heavy_loss(&self) -> Q16;
 }
 
-/// An envelope that nobody vouches for: training, benches and tests need one before a
-/// certificate can exist.
+/// An envelope of constants that nobody vouches for: training, benches and tests need one before a
+/// certificate can exist, and an embedded program, which has no checker, is built with one that
+/// `tautline embed` wrote after checking.
 #[derive(Clone, Copy, Debug)]
 pub struct UncheckedEnvelope {
     model_digest: Digest,
     table: &'static FeatureTable,
+    heavy_loss: Q16,
 }
 
 impl UncheckedEnvelope {
@@ -34,7 +36,14 @@ impl UncheckedEnvelope {
         Self {
             model_digest,
             table,
+            heavy_loss: DEFAULT_HEAVY_LOSS,
         }
+    }
+
+    /// The same with the loss from which on the policy is proven to reduce its rate, in place of
+    /// [`DEFAULT_HEAVY_LOSS`].
+    pub const fn with_heavy_loss(self, heavy_loss: Q16) -> Self {
+        Self { heavy_loss, ..self }
     }
 }
 
@@ -48,7 +57,7 @@ impl Envelope for UncheckedEnvelope {
     }
 
     fn heavy_loss(&self) -> Q16 {
-        DEFAULT_HEAVY_LOSS
+        self.heavy_loss
     }
 }
 

@@ -109,6 +109,23 @@ mod tests {
         assert_eq!(ruling, Ruling::OutsideRegion);
     }
 
+    #[test]
+    fn growth_is_refused_from_the_envelopes_own_heavy_loss_on() {
+        let strict = ENVELOPE.with_heavy_loss(Q16::from_units(1311));
+        for (slow_loss, refused) in [(1310, false), (1311, true)] {
+            let from = Q16::from_units(6 << 16);
+            let used = Usage::WindowLimited;
+            let ruling = rule(
+                &strict,
+                &features(slow_loss),
+                used,
+                from,
+                Q16::from_units(99),
+            );
+            assert_eq!(ruling == Ruling::Altered(Q16::ZERO), refused, "{slow_loss}");
+        }
+    }
+
     proptest! {
         #[test]
         fn nothing_grows_under_heavy_loss_or_unused(

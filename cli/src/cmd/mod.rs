@@ -3,6 +3,7 @@
 mod certify;
 mod check;
 pub(crate) mod demo;
+mod embed;
 mod export_smt2;
 mod perf;
 mod sim;
@@ -41,6 +42,7 @@ enum Command {
     Train(train::Args),
     Certify(certify::Args),
     Check(check::Args),
+    Embed(embed::Args),
     ExportSmt2(export_smt2::Args),
     Sim(sim::Args),
     Perf(perf::Args),
@@ -55,6 +57,7 @@ impl Cli {
             Command::Train(args) => train::run(&args),
             Command::Certify(args) => certify::run(&args),
             Command::Check(args) => check::run(&args),
+            Command::Embed(args) => embed::run(&args),
             Command::ExportSmt2(args) => export_smt2::run(&args),
             Command::Sim(args) => sim::run(&args),
             Command::Perf(args) => perf::run(&args),

@@ -13,6 +13,8 @@ mod check_signatures;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod embed;
+#[cfg(test)]
 mod export_smt2;
 #[cfg(test)]
 mod interrupt;

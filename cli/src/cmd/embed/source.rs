@@ -1,0 +1,194 @@
+//! The Rust source of an embedded model.
+
+use std::fmt::{Error, Write as _};
+
+use tautline_certificates::CheckedCertificate;
+use tautline_core::guard::Envelope as _;
+use tautline_core::policy::{Cadence, Digest, Head, HeadKind, Hidden, ModelHeader, Skip};
+use tautline_quic_integration::SharedPolicy;
+
+use crate::words::plain;
+
+/// The whole file, as rustfmt would leave it.
+///
+/// Its envelope says what `certificate` says as an [`Envelope`](tautline_core::guard::Envelope):
+/// the same model, the same table, the same heavy loss.
+pub(super) fn render(
+    policy: &SharedPolicy,
+    certificate: &CheckedCertificate,
+) -> Result<String, Error> {
+    let mut text = String::new();
+    title(&mut text, certificate)?;
+    text.push_str(IMPORTS);
+    digest(&mut text, certificate.model())?;
+    header(&mut text, policy.header())?;
+    weights(&mut text, policy.parameters())?;
+    envelope(&mut text, certificate)?;
+    text.push_str(POLICY);
+    Ok(text)
+}
+
+fn title(text: &mut String, certificate: &CheckedCertificate) -> Result<(), Error> {
+    writeln!(
+        text,
+        "//! A certified model as constants; written by `tautline embed`, not by hand."
+    )?;
+    writeln!(text, "//!")?;
+    writeln!(text, "//! Model `{}`.", certificate.model())?;
+    writeln!(text, "//!")?;
+    writeln!(
+        text,
+        "//! Certificate `{}`, accepted by the",
+        certificate.certificate()
+    )?;
+    writeln!(
+        text,
+        "//! checker when this file was written. It proves for every input:"
+    )?;
+    writeln!(text, "//!")?;
+    for claim in certificate.claims() {
+        let (name, says) = (escaped(claim.name()), escaped(claim.says()));
+        writeln!(text, "//! * {name}: {says}")?;
+    }
+    Ok(())
+}
+
+/// Text of a certificate within a doc comment: one line, no markup.
+fn escaped(words: &str) -> String {
+    let mut text = String::new();
+    for letter in plain(words).chars() {
+        if letter.is_ascii_punctuation() && !",.:;-()'%/=".contains(letter) {
+            text.push('\\');
+        }
+        text.push(letter);
+    }
+    text
+}
+
+fn digest(text: &mut String, digest: Digest) -> Result<(), Error> {
+    writeln!(
+        text,
+        "/// SHA-256 of the model; its `Display` is what `tautline check` prints."
+    )?;
+    writeln!(text, "#[rustfmt::skip]")?;
+    writeln!(
+        text,
+        "pub const MODEL_DIGEST: Digest = Digest::from_bytes(["
+    )?;
+    for row in digest.as_bytes().chunks(16) {
+        let bytes: Vec<_> = row.iter().map(|byte| format!("0x{byte:02x},")).collect();
+        writeln!(text, "    {}", bytes.join(" "))?;
+    }
+    writeln!(text, "]);\n")
+}
+
+fn header(text: &mut String, header: &ModelHeader) -> Result<(), Error> {
+    let skip = match header.skip {
+        Skip::None => "None",
+        Skip::Linear => "Linear",
+    };
+    let cadence = match header.cadence {
+        Cadence::EveryRound => "EveryRound",
+        Cadence::Settled => "Settled",
+    };
+    writeln!(text, "/// Shapes, gains and heads of the model.")?;
+    writeln!(text, "#[rustfmt::skip]")?;
+    writeln!(text, "pub const HEADER: ModelHeader = ModelHeader {{")?;
+    writeln!(text, "    feature_table: {},", header.feature_table)?;
+    writeln!(text, "    inputs: {},", header.inputs)?;
+    writeln!(text, "    hidden_count: {},", header.hidden_count)?;
+    writeln!(text, "    hidden: [")?;
+    for Hidden { width, shift } in header.hidden {
+        writeln!(text, "        Hidden {{ width: {width}, shift: {shift} }},")?;
+    }
+    writeln!(text, "    ],")?;
+    writeln!(text, "    output_shift: {},", header.output_shift)?;
+    writeln!(text, "    skip: Skip::{skip},")?;
+    writeln!(text, "    head_count: {},", header.head_count)?;
+    writeln!(text, "    heads: [")?;
+    for Head { kind, signs } in header.heads {
+        let kind = kind_name(kind);
+        writeln!(
+            text,
+            "        Head {{ kind: HeadKind::{kind}, signs: {signs:?} }},"
+        )?;
+    }
+    writeln!(text, "    ],")?;
+    for (field, value) in [
+        ("step_gain", header.step_gain),
+        ("pacing_gain", header.pacing_gain),
+        ("jitter", header.jitter),
+    ] {
+        writeln!(text, "    {field}: Q16::from_units({}),", value.units())?;
+    }
+    writeln!(text, "    cadence: Cadence::{cadence},")?;
+    writeln!(text, "}};\n")
+}
+
+const fn kind_name(kind: HeadKind) -> &'static str {
+    match kind {
+        HeadKind::Rate => "Rate",
+        HeadKind::Pacing => "Pacing",
+        HeadKind::Buffer => "Buffer",
+        HeadKind::Retry => "Retry",
+    }
+}
+
+fn weights(text: &mut String, parameters: &[i16]) -> Result<(), Error> {
+    let count = parameters.len();
+    writeln!(
+        text,
+        "/// The model's parameters, in the order of its file; read-only memory."
+    )?;
+    writeln!(text, "#[rustfmt::skip]")?;
+    writeln!(text, "pub static WEIGHTS: [i16; {count}] = [")?;
+    for row in parameters.chunks(12) {
+        let numbers: Vec<_> = row.iter().map(|number| format!("{number},")).collect();
+        writeln!(text, "    {}", numbers.join(" "))?;
+    }
+    writeln!(text, "];\n")
+}
+
+fn envelope(text: &mut String, certificate: &CheckedCertificate) -> Result<(), Error> {
+    let heavy_loss = certificate.heavy_loss().units();
+    writeln!(
+        text,
+        "/// What the guard may rely on, as the certificate proves it: the checker ran when this file was\n\
+         /// written, and a controller refuses any model but the one named.\n\
+         pub const ENVELOPE: UncheckedEnvelope =\n    \
+             UncheckedEnvelope::dangerously_unchecked(MODEL_DIGEST, &TABLE_1)\n        \
+                 .with_heavy_loss(Q16::from_units({heavy_loss}));\n"
+    )
+}
+
+const IMPORTS: &str = "
+use tautline_core::features::TABLE_1;
+use tautline_core::fixed::Q16;
+use tautline_core::guard::UncheckedEnvelope;
+use tautline_core::policy::{
+    Cadence, Digest, Head, HeadKind, Hidden, ModelError, ModelHeader, Policy, Skip,
+};
+
+";
+const POLICY: &str =
+    "/// The model, with its shapes and ranges proven again and its digest computed.
+///
+/// # Errors
+/// [`ModelError`] if this file was changed so that it holds no model.
+pub fn policy() -> Result<Policy<&'static [i16]>, ModelError> {
+    Policy::new(HEADER, &WEIGHTS)
+}
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_a_certificate_stay_within_their_comment() {
+        assert_eq!(escaped("a\n//! b"), "a\\\\n//\\! b");
+        assert_eq!(escaped("[x](y) `z` <b>"), "\\[x\\](y) \\`z\\` \\<b\\>");
+        assert_eq!(escaped("x ≥ 10 %, no more"), "x ≥ 10 %, no more");
+        assert!(!escaped("\u{202e}\r\u{2028}").contains(['\u{202e}', '\r', '\u{2028}']));
+    }
+}
