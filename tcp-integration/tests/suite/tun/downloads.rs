@@ -76,6 +76,37 @@ fn a_certified_sender_repairs_what_is_lost_in_both_directions() {
 }
 
 #[test]
+fn packets_that_overtake_each_other_corrupt_nothing() {
+    let wire = Wire::symmetric(9).with_reordering();
+    let Some(mut laboratory) = gated(&wire, Settings::default()) else {
+        return;
+    };
+    let took = laboratory.kernel_fetches(SMOLTCP_V4, FILE);
+    tell("certified, reordered", took, FILE, &mut laboratory);
+    settle(&laboratory);
+}
+
+#[test]
+fn more_segments_in_flight_than_the_gate_keeps_apart_are_sent_and_repaired() {
+    let wire = Wire::with_rate(50, 10).with_loss(0.005);
+    let Some(mut laboratory) = gated(&wire, Settings::default()) else {
+        return;
+    };
+    let file = File {
+        bytes: 4_000_000,
+        ..FILE
+    };
+    let took = laboratory.kernel_fetches(SMOLTCP_V4, file);
+    tell(
+        "certified, 50 Mbit/s, 0.5 % loss",
+        took,
+        file,
+        &mut laboratory,
+    );
+    settle(&laboratory);
+}
+
+#[test]
 fn smoltcp_downloads_from_the_kernel_through_the_gate() {
     for (address, loss) in [(KERNEL_V4, 0.0), (KERNEL_V6, 0.0), (KERNEL_V4, 0.01)] {
         let wire = Wire::symmetric(4).with_loss(loss);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{self, TunTapInterface};
-use smoltcp::socket::tcp;
+use smoltcp::socket::tcp::{self, CongestionControl};
 use smoltcp::time::Instant;
 use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr};
 
@@ -90,7 +90,10 @@ impl<M: Middle> Host<M> {
         });
         let buffer = || tcp::SocketBuffer::new(vec![0; BUFFER_BYTES]);
         let mut sockets = SocketSet::new(Vec::new());
-        let socket = sockets.add(tcp::Socket::new(buffer(), buffer()));
+        let mut socket = tcp::Socket::new(buffer(), buffer());
+        // Without a word, smoltcp takes Cubic where it is compiled in.
+        socket.set_congestion_control(CongestionControl::None);
+        let socket = sockets.add(socket);
         Self {
             clock,
             tun,

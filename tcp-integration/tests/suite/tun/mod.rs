@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use smoltcp::phy::TunTapInterface;
 use tautline_core::units::Bandwidth;
+use tautline_netsim::link::impair::{JitterSpec, Order};
 use tautline_netsim::link::queue::QueueSpec;
 use tautline_netsim::scenario::{Buffer, LinkSpec};
 
@@ -48,7 +49,12 @@ struct Wire {
 impl Wire {
     /// 10 Mbit/s and 40 ms both ways, one bandwidth-delay product of queue.
     fn symmetric(seed: u64) -> Self {
-        let rate = Bandwidth::from_bits_per_sec(10_000_000);
+        Self::with_rate(10, seed)
+    }
+
+    /// The same with another rate.
+    fn with_rate(mbit: u64, seed: u64) -> Self {
+        let rate = Bandwidth::from_bits_per_sec(mbit * 1_000_000);
         let base_rtt = Duration::from_millis(40);
         let buffer = Buffer::BandwidthDelayProducts(1.0);
         let link = LinkSpec {
@@ -71,6 +77,18 @@ impl Wire {
             arriving: marking(self.arriving),
             ..self
         }
+    }
+
+    /// The same with up to 8 ms more for some packets than for others, so that they overtake.
+    fn with_reordering(mut self) -> Self {
+        let jitter = JitterSpec {
+            max: Duration::from_millis(8),
+            order: Order::Free,
+            ..JitterSpec::default()
+        };
+        self.departing.jitter = jitter;
+        self.arriving.jitter = jitter;
+        self
     }
 
     /// The same with random loss in both directions.
