@@ -1,0 +1,80 @@
+//! What controllers make of smoltcp: goodput and queueing delay beside its own.
+
+use std::time::Duration;
+
+use tautline_core::units::Timestamp;
+use tautline_netsim::baseline::BoxedController;
+use tautline_netsim::scenario::{Buffer, FlowSpec, LinkSpec, QueueSpec, ValidScenario};
+use tautline_netsim::sim::{RunOptions, run_carriers};
+use tautline_netsim::transport::Ecn;
+use tautline_tcp_integration::sim::{SmoltcpFlow, connection};
+
+use crate::sim_setup::{controller, link, lossy, outcome, scenario};
+
+/// Goodput in Mbit/s and mean queueing delay in ms over 30 s, means of three seeds.
+fn figures(name: &str, link: &LinkSpec) -> [f64; 2] {
+    const SEEDS: u64 = 3;
+    let scenario = scenario(link.clone(), 1, 30);
+    let mut means = [0.0; 2];
+    for seed in 1..=SEEDS {
+        let outcome = outcome(&scenario, &[name], seed);
+        assert_eq!(outcome.flows[0].failure, None, "{name}, seed {seed}");
+        means[0] += outcome.link.goodput_mbps / SEEDS as f64;
+        means[1] += outcome.link.queue_delay_mean_ms / SEEDS as f64;
+    }
+    means
+}
+
+#[test]
+fn the_certified_controller_beats_smoltcps_own_at_shorter_queues() {
+    for (path, link) in [("clean", link()), ("lossy", lossy())] {
+        let [ours, our_delay] = figures("certified", &link);
+        for name in ["smoltcp-reno", "smoltcp-cubic"] {
+            let [theirs, their_delay] = figures(name, &link);
+            let case = format!(
+                "{path}, seeds 1 to 3: {ours:.3} Mbit/s at {our_delay:.2} ms, {name} {theirs:.3} \
+                 Mbit/s at {their_delay:.2} ms"
+            );
+            // A link that both fill leaves room for rounding only.
+            assert!(ours >= 0.995 * theirs, "{case}");
+            assert!(our_delay < 0.7 * their_delay, "{case}");
+            println!("{case}");
+        }
+    }
+}
+
+#[test]
+fn reports_of_gated_connections_have_windows_and_true_round_trip_times() {
+    let outcome = outcome(&scenario(link(), 1, 12), &["newreno"], 1);
+    let flow = &outcome.flows[0];
+    assert!((40.0..43.0).contains(&flow.rtt_min_ms), "{flow:?}");
+    // Between the empty and the full queue.
+    assert!((45.0..85.0).contains(&flow.rtt_mean_ms), "{flow:?}");
+    assert!(outcome.link.goodput_mbps > 9.3, "{:?}", outcome.link);
+}
+
+#[test]
+fn marks_of_a_queue_reach_a_controller_behind_the_gate() {
+    let queue = LinkSpec {
+        buffer: Buffer::BandwidthDelayProducts(4.0),
+        ..link()
+    };
+    let queue = queue.with_queue(QueueSpec::codel());
+    let [marked, dropped] = [Ecn::Ect0, Ecn::NotEct].map(|ecn| {
+        let flow = SmoltcpFlow {
+            controller: controller("newreno"),
+            ecn,
+            ..SmoltcpFlow::default()
+        };
+        let duration = Duration::from_secs(15);
+        let flows = vec![FlowSpec::new("newreno")];
+        let scenario = ValidScenario::new(queue.clone(), flows, duration).unwrap();
+        let carriers = vec![connection(flow, Timestamp::ZERO, 1).unwrap().into()];
+        run_carriers::<BoxedController>(&scenario, 1, carriers, &RunOptions::default(), None)
+            .unwrap()
+    });
+    assert_eq!(marked.link.loss, 0.0, "{:?}", marked.link);
+    assert!(dropped.link.loss > 0.0, "{:?}", dropped.link);
+    assert!(marked.link.queue_delay_mean_ms < 15.0, "{:?}", marked.link);
+    assert!(marked.link.goodput_mbps > 8.0, "{:?}", marked.link);
+}
