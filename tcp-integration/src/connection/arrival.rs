@@ -128,7 +128,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
             self.on_loss(now, &losses);
         }
         self.update_patience();
-        if marked && let Some((number, time_sent)) = self.largest {
+        if marked && let Some((number, time_sent)) = self.largest.first() {
             self.controller.on_congestion_event(
                 now,
                 CongestionEvent {
@@ -151,7 +151,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         if let Some(sample) = delivered.round_trip_time {
             self.round_trips.sample(sample);
         }
-        self.largest = self.largest.max(delivered.largest);
+        self.largest.merge(&delivered.largest);
         if let Some(latest_sent) = delivered.latest_sent {
             self.loss_span.on_delivery(latest_sent);
         }
@@ -176,8 +176,8 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         same_window: bool,
     ) -> Option<Losses> {
         if self.sack {
-            let (largest, _) = self.largest?;
-            return self.ledger.lose_before(largest, self.max_segment);
+            let third = self.largest.third()?;
+            return self.ledger.lose_before(third, self.max_segment);
         }
         let in_order = self.ledger.front()?.start;
         let duplicate =

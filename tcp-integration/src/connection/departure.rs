@@ -118,8 +118,11 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
     /// what acknowledges echoes.
     fn marks(&mut self, kind: Kind, segment: &Segment, unsent: bool) -> Marks {
         let withheld = self.is_garbage(kind, segment);
+        let behind = segment.sequence_bytes() == 0 && segment.sequence < self.mirror.max_sent;
+        let sequence = behind.then_some(self.mirror.max_sent);
         if !self.ecn.is_negotiated() {
             return Marks {
+                sequence,
                 withheld,
                 ..Marks::default()
             };
@@ -129,6 +132,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
             ecn: if new_data { Ecn::Ect0 } else { Ecn::NotEct },
             ece: segment.flags.ack && self.ecn.echoes(),
             cwr: new_data && self.ecn.announces(),
+            sequence,
             withheld,
         }
     }

@@ -4,7 +4,7 @@ use tautline_core::controller::Controller;
 use tautline_core::units::{Bytes, PacketNumber, Timestamp};
 
 use super::ecn::EcnState;
-use super::ledger::Ledger;
+use super::ledger::{Largest, Ledger};
 use super::loss::{Duplicates, LossSpan};
 use super::mirror::Mirror;
 use super::pacing::Pacer;
@@ -101,7 +101,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
             own_shift: None,
             scale_in_settings: settings.window_scale(),
             next_number: PacketNumber::new(0),
-            largest: None,
+            largest: Largest::default(),
             restart: None,
             told: 0,
             finish: None,

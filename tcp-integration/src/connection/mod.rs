@@ -31,7 +31,7 @@ use tautline_core::controller::{Controller, Decision};
 use tautline_core::units::{Bytes, PacketNumber, Timestamp};
 
 use self::ecn::EcnState;
-use self::ledger::Ledger;
+use self::ledger::{Largest, Ledger};
 use self::loss::{Duplicates, LossSpan};
 use self::mirror::{Effect, Mirror};
 use self::pacing::{Pace, Pacer};
@@ -88,8 +88,8 @@ pub(crate) struct Connection<C, const SEGMENTS: usize> {
     own_shift: Option<u8>,
     scale_in_settings: u8,
     next_number: PacketNumber,
-    /// The largest packet number that arrived, and when it left.
-    largest: Option<(PacketNumber, Timestamp)>,
+    /// The largest packet numbers that arrived.
+    largest: Largest,
     /// Upper bound on the window after a retransmission timeout (RFC 5681 §3.1).
     restart: Option<Bytes>,
     /// The window that smoltcp was last told, in bytes beyond what is acknowledged.

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use smoltcp::wire::TcpSeqNumber;
 use tautline_core::controller::Controller;
 use tautline_core::units::Bytes;
 
@@ -97,6 +98,10 @@ pub(crate) struct Marks {
     pub(crate) ece: bool,
     /// Whether to set Congestion Window Reduced.
     pub(crate) cwr: bool,
+    /// The sequence number to write instead of smoltcp's. After its timeout smoltcp puts the number
+    /// that it went back to into pure acknowledgements, where SND.NXT belongs (RFC 9293 §3.4); a
+    /// peer that has gone back too would ignore them, and both would for ever.
+    pub(crate) sequence: Option<TcpSeqNumber>,
     /// Whether the segment must not leave: smoltcp believes that it did.
     pub(crate) withheld: bool,
 }

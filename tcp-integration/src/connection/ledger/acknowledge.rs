@@ -31,8 +31,8 @@ pub(in super::super) struct Delivered {
     pub(in super::super) bytes: Bytes,
     /// Round-trip time of the largest packet number that tells one.
     pub(in super::super) round_trip_time: Option<Duration>,
-    /// The largest packet number that certainly arrived, and when it left.
-    pub(in super::super) largest: Option<(PacketNumber, Timestamp)>,
+    /// The largest packet numbers that certainly arrived.
+    pub(in super::super) largest: Largest,
     /// The time at which the last of the packets left.
     pub(in super::super) latest_sent: Option<Timestamp>,
 }
@@ -173,6 +173,43 @@ enum News {
     Some,
 }
 
+/// The largest three packet numbers that arrived, the largest first, and when their packets left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in super::super) struct Largest([Option<(PacketNumber, Timestamp)>; PACKET_THRESHOLD]);
+
+impl Largest {
+    fn insert(&mut self, number: PacketNumber, time_sent: Timestamp) {
+        let mut next = Some((number, time_sent));
+        for place in &mut self.0 {
+            if *place < next {
+                core::mem::swap(place, &mut next);
+            }
+        }
+    }
+
+    /// Takes those of `other` in.
+    pub(in super::super) fn merge(&mut self, other: &Self) {
+        for (number, time_sent) in other.0.iter().flatten() {
+            self.insert(*number, *time_sent);
+        }
+    }
+
+    /// The largest, and when it left.
+    pub(in super::super) fn first(&self) -> Option<(PacketNumber, Timestamp)> {
+        self.0.iter().copied().next().flatten()
+    }
+
+    /// The third largest: of what left before it, at least three later packets have arrived.
+    pub(in super::super) fn third(&self) -> Option<PacketNumber> {
+        let last = self.0.iter().copied().next_back().flatten();
+        last.map(|(number, _)| number)
+    }
+}
+
+/// kPacketThreshold of RFC 9002 §6.1.1, counted in packets that arrived, as DupThresh of RFC 6675
+/// is: a gap in the numbers alone may be what the network still carries.
+const PACKET_THRESHOLD: usize = 3;
+
 impl Delivered {
     fn count(&mut self, ack: &Acknowledgement<'_>, record: &Record, packet: AckedPacket) {
         self.bytes = self.bytes.saturating_add(packet.bytes);
@@ -181,7 +218,7 @@ impl Delivered {
         let since = ack.now.saturating_since(record.time_sent);
         let too_soon = ack.least_round_trip.is_none_or(|least| since < least);
         if !(record.repeated && too_soon) {
-            self.largest = self.largest.max(Some((record.number, record.time_sent)));
+            self.largest.insert(record.number, record.time_sent);
         }
     }
 }

@@ -21,17 +21,13 @@ pub(in super::super) struct Losses {
 }
 
 impl<const SEGMENTS: usize> Ledger<SEGMENTS> {
-    /// Declares lost what left three packets or more before `largest`, which arrived
-    /// (RFC 9002 §6.1.1; RFC 6675 counts segments in the same way).
+    /// Declares lost what left before packet `third`, the third of those that arrived.
     pub(in super::super) fn lose_before(
         &mut self,
-        largest: PacketNumber,
+        third: PacketNumber,
         max_segment: u32,
     ) -> Option<Losses> {
-        let late = |record: &Record| {
-            let threshold = record.number.as_u64().saturating_add(PACKET_THRESHOLD);
-            threshold <= largest.as_u64()
-        };
+        let late = |record: &Record| record.number < third;
         // In order, the first record carries the smallest number.
         if !self.disordered && !self.front().is_some_and(late) {
             return None;
@@ -88,6 +84,3 @@ impl<const SEGMENTS: usize> Ledger<SEGMENTS> {
         losses
     }
 }
-
-/// kPacketThreshold of RFC 9002 §6.1.1.
-const PACKET_THRESHOLD: u64 = 3;

@@ -14,7 +14,7 @@ mod losses;
 #[cfg(test)]
 mod tests;
 
-pub(super) use acknowledge::{Acknowledgement, Delivered};
+pub(super) use acknowledge::{Acknowledgement, Delivered, Largest};
 pub(super) use losses::Losses;
 
 /// One departure, or a burst of them.
