@@ -404,6 +404,9 @@ fn mark(frame: &mut [u8], segment: &Segment, marks: Marks) {
     if marks.cwr {
         editor.set_flag(EcnFlag::Cwr);
     }
+    if let Some(sequence) = marks.sequence {
+        editor.set_sequence(sequence);
+    }
 }
 
 /// A connection without data in flight that nobody has heard of for longer than the cap of the
