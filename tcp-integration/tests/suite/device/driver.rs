@@ -14,7 +14,7 @@ fn datagrams_leave_at_once_while_streams_recover_from_loss() {
     // Over Ethernet a datagram may wait for an address, after a minute once more.
     let mut cable = Cable::new(Medium::Ip, Family::V4);
     // An outage of 1.3 seconds makes the stack's timers expire, which is when the gate shuts.
-    cable.lose = Box::new(|now, frame| {
+    cable.lose = Box::new(|now, _, frame| {
         let stream = frame.len() > 600;
         stream && (700..2000).contains(&now.total_millis())
     });

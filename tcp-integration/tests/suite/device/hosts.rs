@@ -191,8 +191,8 @@ fn stream() -> tcp::Socket<'static> {
     tcp::Socket::new(buffer(), buffer())
 }
 
-/// Says of a frame whether it is lost.
-type Loss = Box<dyn FnMut(Instant, &[u8]) -> bool>;
+/// Says of a frame whether it is lost, given the host that sent it.
+pub(crate) type Loss = Box<dyn FnMut(Instant, usize, &[u8]) -> bool>;
 
 /// The two hosts, and what is on its way between them.
 pub(crate) struct Cable {
@@ -200,11 +200,12 @@ pub(crate) struct Cable {
     pub(crate) hosts: [Host; 2],
     /// Frames under way to each host, with the times they arrive.
     under_way: [VecDeque<(Instant, Vec<u8>)>; 2],
-    /// Which frames from host 0 are lost.
+    /// Which frames are lost.
     pub(crate) lose: Loss,
-    /// Time that a frame from host 0 keeps the cable busy.
-    service: Duration,
-    free_at: Instant,
+    /// Time that a byte keeps the cable busy.
+    per_byte: Duration,
+    /// When what each host has sent will have left.
+    free_at: [Instant; 2],
 }
 
 impl Cable {
@@ -217,9 +218,9 @@ impl Cable {
             now: Instant::ZERO,
             hosts: [1, 2].map(|number| Host::new(number, medium, family, settings)),
             under_way: [VecDeque::new(), VecDeque::new()],
-            lose: Box::new(|_, _| false),
-            service: Duration::from_micros(1200),
-            free_at: Instant::ZERO,
+            lose: Box::new(|_, _, _| false),
+            per_byte: Duration::from_micros(1),
+            free_at: [Instant::ZERO; 2],
         }
     }
 
@@ -241,15 +242,13 @@ impl Cable {
             );
             let sent = std::mem::take(&mut host.device.inner_mut().outbound);
             for frame in sent {
-                if from == 0 && (self.lose)(self.now, &frame) {
+                if (self.lose)(self.now, from, &frame) {
                     continue;
                 }
-                let mut leaves = self.now;
-                if from == 0 {
-                    self.free_at = self.free_at.max(self.now) + self.service;
-                    leaves = self.free_at;
-                }
-                self.under_way[to].push_back((leaves + PROPAGATION, frame));
+                let service = self.per_byte * frame.len() as u32;
+                let free_at = &mut self.free_at[from];
+                *free_at = (*free_at).max(self.now) + service;
+                self.under_way[to].push_back((*free_at + PROPAGATION, frame));
             }
         }
     }
@@ -289,7 +288,7 @@ impl Cable {
             // What the application just wrote leaves now.
             self.poll();
             assert!(self.now < end, "not done at {}", self.now);
-            self.now = self.next().unwrap_or(end).min(end);
+            self.now = self.next().unwrap_or(end).min(self.now + APPLICATION_TICK);
         }
     }
 
@@ -319,5 +318,7 @@ pub(crate) fn file(length: usize) -> Vec<u8> {
 }
 
 const PROPAGATION: Duration = Duration::from_millis(20);
+/// Applications look at their sockets at least so often.
+const APPLICATION_TICK: Duration = Duration::from_millis(100);
 /// The finest step of the tests' clock; it keeps them from standing still where a host says "now".
 const TICK: Duration = Duration::from_micros(50);

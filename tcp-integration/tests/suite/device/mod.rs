@@ -3,5 +3,6 @@
 mod certified;
 mod driver;
 mod hosts;
+mod storms;
 mod table;
 mod transfers;
