@@ -74,3 +74,29 @@ fn connections_survive_whatever_happens_to_them() {
     assert!(delivered > 100_000, "{delivered} bytes delivered");
     assert!(forged > 500, "{forged} segments forged");
 }
+
+#[test]
+fn what_broke_connections_once_does_no_more() {
+    let found: [(&str, &[u8]); 3] = [
+        (
+            "polled for ever behind a shut gate",
+            &[248, 0, 0, 0, 0, 0, 107],
+        ),
+        (
+            "a made acknowledgement closed the window for good",
+            &[222, 6, 0, 134, 166, 146, 40, 0, 96, 143, 1],
+        ),
+        (
+            "both stacks went back, and ignored each other's acknowledgements for ever",
+            &[
+                0, 0, 0, 0, 0, 70, 122, 0, 81, 0, 0, 50, 29, 0, 120, 229, 97, 0, 0, 0, 0, 194, 19,
+                0, 0, 0, 0, 0, 0, 133, 32, 0, 0, 0, 0, 0, 56, 34, 206, 0, 39, 197, 39, 102, 0, 145,
+                101, 82, 11, 11, 190, 82, 18,
+            ],
+        ),
+    ];
+    for (what, data) in found {
+        println!("{what}");
+        assert!(tracker(data).established);
+    }
+}
