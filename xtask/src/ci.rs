@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 
 use crate::examples::{self, Expected};
 use crate::prerequisites::{self, Installing};
+use crate::size::Targets;
 use crate::steps::{Steps, check, say};
 use crate::workspace::Workspace;
 use crate::{deps, no_std, size, solver, tidy};
@@ -30,7 +31,7 @@ pub(crate) fn test(workspace: &Workspace, installing: Installing) -> Result<()> 
         check(command.env("RUSTDOCFLAGS", "-D warnings"))
     })?;
     steps.run("no-std proof", || no_std::prove(workspace, installing))?;
-    steps.run("size", || size::run(workspace, installing))?;
+    steps.run("size", || size::run(workspace, Targets::One, installing))?;
     steps.run("examples", || {
         examples::run_all(workspace, Expected::Compare)
     })?;

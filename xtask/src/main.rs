@@ -21,6 +21,7 @@ use clap::{Parser, Subcommand};
 
 use crate::examples::Expected;
 use crate::prerequisites::Installing;
+use crate::size::Targets;
 use crate::steps::Steps;
 use crate::workspace::Workspace;
 
@@ -56,7 +57,8 @@ enum Task {
     Validate(validate::Arguments),
     /// Fuzz the certificate decoder and checker for a bounded time each; needs a C++ compiler
     Fuzz(fuzz::Arguments),
-    /// Prove that the controller core links without std and without an allocator
+    /// Prove that the controller core and its gate for smoltcp link without std and without an
+    /// allocator
     NoStd,
     /// Code, constants and RAM of policy, controller and guard on a microcontroller; fails beyond
     /// the limits
@@ -106,7 +108,9 @@ fn run(task: &Task) -> anyhow::Result<()> {
         Task::NoStd => Steps::new(1).run("no-std proof", || {
             no_std::prove(&workspace, Installing::Allowed)
         }),
-        Task::Size => Steps::new(1).run("size", || size::run(&workspace, Installing::Allowed)),
+        Task::Size => Steps::new(1).run("size", || {
+            size::run(&workspace, Targets::All, Installing::Allowed)
+        }),
         Task::Icount(arguments) => {
             Steps::new(1).run("instruction counts", || icount::run(&workspace, arguments))
         }

@@ -1,4 +1,5 @@
-//! Proof that the core needs neither std nor a heap, and the programs that measure it.
+//! Proof that the core and its gate for smoltcp need neither std nor a heap, and the programs that
+//! measure them.
 //!
 //! `tools/no-std-check` is a library in a workspace of its own, with its own panic handler and no
 //! allocator. If the core or a dependency linked std, the panic handler would be defined twice

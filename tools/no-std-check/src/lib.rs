@@ -1,13 +1,18 @@
-//! A static library with its own panic handler and no allocator that runs the controller core.
+//! A static library with its own panic handler and no allocator: the controller core under the
+//! model that `tautline embed` wrote, and smoltcp behind its gate.
 //!
 //! It builds only if nothing below it links std (its panic handler would be a second one, E0152)
-//! or uses `alloc` (no global memory allocator would be found). `cargo xtask no-std` builds it.
+//! or uses `alloc` (no global memory allocator would be found). `cargo xtask no-std` builds it,
+//! and `cargo xtask size` and `icount` measure its programs.
 #![no_std]
 
+#[path = "../../../models/demo/policy.rs"]
+pub mod demo;
 pub mod drive;
 pub mod model;
 pub mod room;
 pub mod sequence;
+pub mod tcp;
 
 #[cfg(not(feature = "hosted"))]
 use core::panic::PanicInfo;
@@ -16,26 +21,15 @@ use tautline_core::controller::{
     AckBatch, AckedPacket, CongestionEvent, CongestionTrigger, Controller, Learned, RoundTrip,
     SentPacket, Timeout,
 };
-use tautline_core::features::TABLE_1;
-use tautline_core::fixed::Q16;
-use tautline_core::guard::UncheckedEnvelope;
-use tautline_core::policy::{
-    Cadence, Head, HeadKind, Hidden, MAX_HEADS, MAX_HIDDEN_LAYERS, ModelHeader, Policy, Skip,
-};
 use tautline_core::units::{Bytes, PacketNumber, Timestamp};
-
-/// Two hidden units over twelve features, and one head: 2·13 + 1·3 parameters.
-static WEIGHTS: [i16; 29] = [-7; 29];
 
 /// Runs a short connection and returns its congestion window in bytes; 0 if the model is refused.
 #[unsafe(no_mangle)]
 pub extern "C" fn tautline_no_std_check(rounds: u32) -> u64 {
-    let weights: &'static [i16] = &WEIGHTS;
-    let Ok(policy) = Policy::new(header(), weights) else {
+    let Ok(policy) = demo::policy() else {
         return 0;
     };
-    let envelope = UncheckedEnvelope::dangerously_unchecked(policy.digest(), &TABLE_1);
-    let Ok(mut controller) = Learned::new(policy, envelope, Bytes::new(1200)) else {
+    let Ok(mut controller) = Learned::new(policy, demo::ENVELOPE, Bytes::new(1200)) else {
         return 0;
     };
     let mut now = Timestamp::ZERO;
@@ -43,6 +37,12 @@ pub extern "C" fn tautline_no_std_check(rounds: u32) -> u64 {
         now = one_round(&mut controller, round, now);
     }
     controller.decision().congestion_window.as_u64()
+}
+
+/// Runs smoltcp behind the gate; returns only if the model is refused or a socket is closed.
+#[unsafe(no_mangle)]
+pub extern "C" fn tautline_no_std_tcp() -> bool {
+    tcp::gated().is_some()
 }
 
 /// One packet there and back, then one of each rarer event.
@@ -87,27 +87,6 @@ fn one_round<C: Controller>(controller: &mut C, round: u32, sent: Timestamp) -> 
     };
     controller.on_timeout(now, timeout);
     now
-}
-
-fn header() -> ModelHeader {
-    let mut hidden = [Hidden::default(); MAX_HIDDEN_LAYERS];
-    if let Some(first) = hidden.first_mut() {
-        *first = Hidden { width: 2, shift: 4 };
-    }
-    ModelHeader {
-        feature_table: TABLE_1.version,
-        inputs: 12,
-        hidden_count: 1,
-        hidden,
-        output_shift: 8,
-        skip: Skip::None,
-        head_count: 1,
-        heads: [Head::free(HeadKind::Rate); MAX_HEADS],
-        step_gain: Q16::from_units(1 << 14),
-        pacing_gain: Q16::from_units(5 << 14),
-        jitter: Q16::from_units(3277),
-        cadence: Cadence::EveryRound,
-    }
 }
 
 #[cfg(not(feature = "hosted"))]

@@ -1,4 +1,4 @@
-//! Static memory for one controller.
+//! Static memory for what is made once.
 
 use core::cell::UnsafeCell;
 use core::hint::black_box;
@@ -12,23 +12,47 @@ use tautline_core::units::Bytes;
 
 use crate::model::{HEADER, TAUTLINE_WEIGHTS};
 
-/// The controller that is measured.
-pub type Embedded = Learned<Policy<&'static [i16]>, UncheckedEnvelope>;
+/// A policy with its weights in read-only memory.
+pub type FlashPolicy = Policy<&'static [i16]>;
 
-struct Room(UnsafeCell<MaybeUninit<Embedded>>);
+/// Room for one value.
+pub struct Room<T>(UnsafeCell<MaybeUninit<T>>);
 
 // SAFETY: one program, one thread, no interrupts.
-unsafe impl Sync for Room {}
+unsafe impl<T> Sync for Room<T> {}
 
-static ROOM: Room = Room(UnsafeCell::new(MaybeUninit::uninit()));
+impl<T> Room<T> {
+    /// Empty room.
+    pub const fn new() -> Self {
+        Self(UnsafeCell::new(MaybeUninit::uninit()))
+    }
 
-/// The controller in its place; none if the model is refused.
+    /// Puts the value there.
+    ///
+    /// # Safety
+    /// Must be called once.
+    pub unsafe fn put(&'static self, value: T) -> &'static mut T {
+        // SAFETY: nobody else holds a reference, as the caller promises.
+        unsafe { (*self.0.get()).write(value) }
+    }
+}
+
+static CONTROLLER: Room<Learned<FlashPolicy, UncheckedEnvelope>> = Room::new();
+
+/// The policy that is measured, with its envelope; none if the model is refused.
 #[inline(never)]
-pub fn controller() -> Option<&'static mut Embedded> {
+pub fn policy() -> Option<(FlashPolicy, UncheckedEnvelope)> {
     let weights: &'static [i16] = &TAUTLINE_WEIGHTS;
     let policy = Policy::new(HEADER, black_box(weights)).ok()?;
     let envelope = UncheckedEnvelope::dangerously_unchecked(policy.digest(), &TABLE_1);
+    Some((policy, envelope))
+}
+
+/// The controller in its place; none if the model is refused.
+#[inline(never)]
+pub fn controller() -> Option<&'static mut Learned<FlashPolicy, UncheckedEnvelope>> {
+    let (policy, envelope) = policy()?;
     let learned = Learned::new(policy, envelope, Bytes::new(black_box(1200))).ok()?;
-    // SAFETY: called once, so nobody else holds a reference.
-    Some(unsafe { (*ROOM.0.get()).write(learned) })
+    // SAFETY: each program calls this once.
+    Some(unsafe { CONTROLLER.put(learned) })
 }

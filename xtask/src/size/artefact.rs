@@ -21,9 +21,11 @@ pub(super) struct Artefact {
     pub(super) memory: u64,
     /// Symbols with a size in code and read-only data.
     pub(super) symbols: Vec<Symbol>,
+    /// Symbols with a size in memory that is written.
+    pub(super) statics: Vec<Symbol>,
 }
 
-/// A function or a constant.
+/// A function, a constant or a static.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Symbol {
     /// Its path as the compiler's users write it.
@@ -77,14 +79,16 @@ impl Artefact {
                 continue;
             };
             let kind = kind(section.name().unwrap_or_default(), sh_flags);
-            if !matches!(kind, Kind::Code | Kind::Constant) {
-                continue;
-            }
             if name == WEIGHTS {
                 artefact.weights = symbol.size();
                 continue;
             }
-            artefact.symbols.push(Symbol {
+            let list = match kind {
+                Kind::Code | Kind::Constant => &mut artefact.symbols,
+                Kind::Memory => &mut artefact.statics,
+                Kind::Other => continue,
+            };
+            list.push(Symbol {
                 name: format!("{:#}", demangle(name)),
                 bytes: symbol.size(),
                 is_code: kind == Kind::Code,
@@ -92,6 +96,12 @@ impl Artefact {
         }
         artefact.constants = artefact.constants.saturating_sub(artefact.weights);
         Ok(artefact)
+    }
+
+    /// Bytes of the static whose path ends so; 0 if there is none.
+    pub(super) fn static_of(&self, path: &str) -> u64 {
+        let mut named = self.statics.iter().filter(|it| it.name.ends_with(path));
+        named.next().map_or(0, |it| it.bytes)
     }
 
     /// Code and constants: what flash memory holds beside the weights.

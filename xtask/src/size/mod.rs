@@ -19,15 +19,27 @@ use crate::workspace::Workspace;
 use artefact::Artefact;
 use parts::parts;
 
+/// What to build for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Targets {
+    /// A microcontroller where that is possible, else this machine.
+    One,
+    /// Both.
+    All,
+}
+
 /// Prints the tables; an error where a figure leaves its limit.
-pub(crate) fn run(workspace: &Workspace, installing: Installing) -> Result<()> {
+pub(crate) fn run(workspace: &Workspace, targets: Targets, installing: Installing) -> Result<()> {
     let mut broken = Vec::new();
     let stack = Stack::measure(workspace)?;
-    if no_std::microcontroller(installing)? {
+    let microcontroller = no_std::microcontroller(installing)?;
+    if microcontroller {
         let programs = Programs::build(workspace, THUMB, &COMPACT)?;
         broken.extend(programs.report(THUMB, &stack)?);
     }
-    if cfg!(target_os = "linux") {
+    if microcontroller && targets == Targets::One {
+        // That is the one.
+    } else if cfg!(target_os = "linux") {
         let host = no_std::host()?;
         let programs = Programs::build(workspace, &host, &[&COMPACT[..], &HOST[..]].concat())?;
         broken.extend(programs.report(&host, &stack)?);
@@ -45,6 +57,8 @@ struct Programs {
     empty: Artefact,
     reno: Artefact,
     learned: Artefact,
+    tcp_plain: Artefact,
+    tcp_gated: Artefact,
 }
 
 impl Programs {
@@ -59,6 +73,8 @@ impl Programs {
             empty: read("empty")?,
             reno: read("reno")?,
             learned: read("learned")?,
+            tcp_plain: read("tcp_plain")?,
+            tcp_gated: read("tcp_gated")?,
         })
     }
 
@@ -66,43 +82,25 @@ impl Programs {
     fn report(&self, target: &str, stack: &Stack) -> Result<Vec<String>> {
         say(format_args!("\n{target}, bytes"))?;
         row(&["", "code", "constants", "weights", "static RAM"])?;
-        for (name, artefact) in [
-            ("a program that does nothing", &self.empty),
-            ("NewReno", &self.reno),
-            ("policy + controller + guard", &self.learned),
-        ] {
-            let Artefact {
-                code,
-                constants,
-                weights,
-                memory,
-                ..
-            } = artefact;
-            row(&[
-                name,
-                &code.to_string(),
-                &constants.to_string(),
-                &weights.to_string(),
-                &memory.to_string(),
-            ])?;
-        }
-        for part in parts(&self.learned) {
-            let name = format!("    {}", part.name);
-            row(&[
-                &name,
-                &part.code.to_string(),
-                &part.constants.to_string(),
-                "",
-                "",
-            ])?;
-        }
+        program("a program that does nothing", &self.empty)?;
+        program("NewReno", &self.reno)?;
+        program("policy + controller + guard", &self.learned)?;
+        split(&self.learned)?;
+        program("smoltcp, one socket of 4 + 4 KiB", &self.tcp_plain)?;
+        program("the same, gated, policy per connection", &self.tcp_gated)?;
+        split(&self.tcp_gated)?;
+        say(format_args!(
+            "  GatedDevice with room for 4 connections of 64 segments: {} bytes of that RAM",
+            self.tcp_gated.static_of("tcp::DEVICE")
+        ))?;
         let flash = self.learned.flash();
         let memory = self.learned.memory + stack.load.max(stack.step);
         say(format_args!(
-            "  flash: code + constants {flash}, at most {MOST_FLASH}; the weights come to it"
+            "  policy + controller + guard, flash: code + constants {flash}, at most {MOST_FLASH}; \
+             the weights come to it"
         ))?;
         say(format_args!(
-            "  RAM: static {} + stack {} when the model is loaded ({} in a decision) = {memory}, \
+            "  policy + controller + guard, RAM: static {} + stack {} when the model is loaded ({} in a decision) = {memory}, \
              at most {MOST_MEMORY}",
             self.learned.memory, stack.load, stack.step
         ))?;
@@ -172,6 +170,27 @@ fn output(program: &Path) -> Result<String> {
         bail!("`{}` ended with {}", shown(&command), output.status);
     }
     Ok(String::from_utf8(output.stdout)?)
+}
+
+fn program(name: &str, artefact: &Artefact) -> Result<()> {
+    let numbers = [
+        artefact.code,
+        artefact.constants,
+        artefact.weights,
+        artefact.memory,
+    ];
+    let [code, constants, weights, memory] = numbers.map(|number| number.to_string());
+    row(&[name, &code, &constants, &weights, &memory])
+}
+
+/// A row per part of the product in a program.
+fn split(artefact: &Artefact) -> Result<()> {
+    for part in parts(artefact) {
+        let name = format!("    {}", part.name);
+        let (code, constants) = (part.code.to_string(), part.constants.to_string());
+        row(&[&name, &code, &constants, "", ""])?;
+    }
+    Ok(())
 }
 
 fn row(cells: &[&str; 5]) -> Result<()> {
