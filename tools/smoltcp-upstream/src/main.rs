@@ -51,19 +51,24 @@ fn main() -> Result<()> {
     }
 }
 
-/// Copies smoltcp's source to `patched`, anew each time, and applies the patch there.
+/// Copies smoltcp's source, anew each time, applies the patch and calls the result `patched`.
 fn make_patched_copy(home: &Path, patched: &Path) -> Result<()> {
     let published = published_source(home)?;
-    if patched.exists() {
-        fs::remove_dir_all(patched).with_context(|| format!("remove {}", patched.display()))?;
+    // Only what the patch applied to gets the name.
+    let copy = patched.with_extension("unfinished");
+    for folder in [patched, &copy] {
+        if folder.exists() {
+            fs::remove_dir_all(folder).with_context(|| format!("remove {}", folder.display()))?;
+        }
     }
-    copy_folder(&published, patched)
-        .with_context(|| format!("copy {} to {}", published.display(), patched.display()))?;
-    apply(&home.join("custom-congestion-control.patch"), patched)?;
+    copy_folder(&published, &copy)
+        .with_context(|| format!("copy {} to {}", published.display(), copy.display()))?;
+    apply(&home.join("custom-congestion-control.patch"), &copy)?;
     // Otherwise cargo takes the copy for a forgotten member of the workspace around it.
-    let manifest = patched.join("Cargo.toml");
+    let manifest = copy.join("Cargo.toml");
     let text = fs::read_to_string(&manifest)?;
     fs::write(&manifest, format!("{text}\n[workspace]\n"))?;
+    fs::rename(&copy, patched)?;
     Ok(())
 }
 
