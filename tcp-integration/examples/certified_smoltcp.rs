@@ -7,7 +7,7 @@ mod link;
 use std::error::Error;
 
 use smoltcp::iface::SocketSet;
-use smoltcp::socket::tcp::{Socket, SocketBuffer};
+use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::IpAddress;
 use tautline_certificates::check;
@@ -34,6 +34,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let socket = peer_sockets.get_mut::<Socket<'_>>(receiver);
     socket.listen(REMOTE.1)?;
     let socket = sockets.get_mut::<Socket<'_>>(sender);
+    // The default, unless another package switches CUBIC on.
+    socket.set_congestion_control(CongestionControl::None);
     socket.connect(interface.context(), REMOTE, LOCAL)?;
     let tuple = Tuple {
         local: LOCAL.into(),
@@ -67,11 +69,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     println!("received {received} bytes");
     if let Some(status) = device.status(tuple) {
-        println!(
-            "lost {} segments, {} timeouts",
-            status.segments_lost, status.timeouts
-        );
-        println!("beyond the window: {} segments", status.violations);
+        println!("lost segments: {}", status.segments_lost);
+        println!("segments beyond the window: {}", status.violations);
     }
     let counters = device.with_controller(tuple, Controller::counters);
     println!(

@@ -188,7 +188,10 @@ impl Host {
 /// A socket with buffers that the windows of the tests do not fill.
 fn stream() -> tcp::Socket<'static> {
     let buffer = || tcp::SocketBuffer::new(vec![0; 256 << 10]);
-    tcp::Socket::new(buffer(), buffer())
+    let mut socket = tcp::Socket::new(buffer(), buffer());
+    // Others of this package's tests need the feature that makes CUBIC the default.
+    socket.set_congestion_control(tcp::CongestionControl::None);
+    socket
 }
 
 /// Says of a frame whether it is lost, given the host that sent it.
