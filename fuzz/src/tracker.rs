@@ -108,6 +108,9 @@ impl Story {
         if choice & 16 != 0 {
             start.sequence = (0u32.wrapping_sub(3000), 0u32.wrapping_sub(100));
         }
+        if choice & 128 != 0 {
+            start.ring = Some(1 + usize::from(choice & 3));
+        }
         let mut world = World::new(start);
         let (gate, peer) = if choice & 1 == 0 {
             world.connect(PORTS)

@@ -34,6 +34,8 @@ pub(crate) type Gate = GatedDevice<Link, fn(Bytes) -> NewReno, CONNECTIONS, SEGM
 #[derive(Debug)]
 pub(crate) struct Link {
     medium: Medium,
+    /// Frames that wait to depart, at most.
+    ring: usize,
     arriving: VecDeque<Vec<u8>>,
     departed: VecDeque<Vec<u8>>,
 }
@@ -60,12 +62,17 @@ impl TxToken for Tx<'_> {
 }
 
 impl Link {
-    const fn new(medium: Medium) -> Self {
+    const fn new(medium: Medium, ring: usize) -> Self {
         Self {
             medium,
+            ring,
             arriving: VecDeque::new(),
             departed: VecDeque::new(),
         }
+    }
+
+    fn is_full(&self) -> bool {
+        self.departed.len() >= self.ring
     }
 }
 
@@ -74,12 +81,16 @@ impl Device for Link {
     type TxToken<'a> = Tx<'a>;
 
     fn receive(&mut self, _: Instant) -> Option<(Rx, Tx<'_>)> {
+        // As drivers do: what cannot be answered is not taken.
+        if self.is_full() {
+            return None;
+        }
         let frame = self.arriving.pop_front()?;
         Some((Rx(frame), Tx(&mut self.departed)))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Tx<'_>> {
-        Some(Tx(&mut self.departed))
+        (!self.is_full()).then_some(Tx(&mut self.departed))
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
@@ -117,6 +128,9 @@ pub(crate) struct Start {
     /// IPv6 instead of IPv4.
     pub(crate) ipv6: bool,
     pub(crate) medium: Medium,
+    /// Frames that the device behind the gate holds; it sends one each millisecond. None for any
+    /// number at once.
+    pub(crate) ring: Option<usize>,
 }
 
 impl Default for Start {
@@ -127,6 +141,7 @@ impl Default for Start {
             settings: Settings::default(),
             ipv6: false,
             medium: Medium::Ip,
+            ring: None,
         }
     }
 }
@@ -148,6 +163,8 @@ pub(crate) struct World {
     carried: u64,
     latency: Duration,
     medium: Medium,
+    /// When the device behind the gate may send again, if it is one of limited room.
+    sends_at: Option<Instant>,
     addresses: (IpAddress, IpAddress),
     /// Turns without any progress of time.
     turns: u32,
@@ -166,13 +183,13 @@ impl World {
             (IpAddress::v4(192, 0, 2, 1), IpAddress::v4(192, 0, 2, 2))
         };
         let source: fn(Bytes) -> NewReno = NewReno::new;
-        let gate =
-            Gate::new(Link::new(start.medium), source, start.settings).expect("MTU is below FRAME");
+        let gate = Gate::new(Link::new(start.medium, usize::MAX), source, start.settings)
+            .expect("MTU is below FRAME");
         Self {
             now,
             gate: host(gate, start.medium, GATE, addresses.0, start.sequence.0),
             peer: host(
-                Link::new(start.medium),
+                Link::new(start.medium, usize::MAX),
                 start.medium,
                 PEER,
                 addresses.1,
@@ -184,6 +201,7 @@ impl World {
             carried: 0,
             latency: start.latency,
             medium: start.medium,
+            sends_at: start.ring.map(|_| now),
             addresses,
             turns: 0,
         }
@@ -289,7 +307,7 @@ impl World {
         let host = &mut self.peer;
         host.interface
             .poll(self.now, &mut host.device, &mut host.sockets);
-        let departed = core::mem::take(&mut self.gate.device.inner_mut().departed);
+        let departed = self.departed();
         let answered = core::mem::take(&mut self.peer.device.departed);
         let departed = departed.into_iter().map(|it| (Way::ToPeer, it));
         let answered = answered.into_iter().map(|it| (Way::ToGate, it));
@@ -302,14 +320,40 @@ impl World {
         self.sane();
     }
 
+    /// What the device behind the gate sends now.
+    fn departed(&mut self) -> VecDeque<Vec<u8>> {
+        let waiting = &mut self.gate.device.inner_mut().departed;
+        match self.sends_at {
+            None => core::mem::take(waiting),
+            Some(at) if self.now < at => VecDeque::new(),
+            Some(_) => {
+                let frame = waiting.pop_front();
+                if frame.is_some() {
+                    self.sends_at = Some(self.now + Duration::from_millis(1));
+                }
+                frame.into_iter().collect()
+            }
+        }
+    }
+
     /// When something happens next.
     pub(crate) fn next(&mut self) -> Option<Instant> {
         let host = &mut self.gate;
-        let gate = next_poll(self.now, &mut host.interface, &host.device, &host.sockets);
+        let link = host.device.inner();
+        let waits = !link.departed.is_empty();
+        let gate = if waits && link.is_full() {
+            None
+        } else if !link.arriving.is_empty() {
+            // Left while there was no room to answer.
+            Some(self.now)
+        } else {
+            next_poll(self.now, &mut host.interface, &host.device, &host.sockets)
+        };
+        let ring = self.sends_at.filter(|_| waits);
         let host = &mut self.peer;
         let peer = host.interface.poll_at(self.now, &host.sockets);
         let flight = self.flight.first_key_value().map(|(key, _)| key.0);
-        [gate, peer, flight].into_iter().flatten().min()
+        [gate, ring, peer, flight].into_iter().flatten().min()
     }
 
     /// Goes on to what happens next, but not beyond `end`; false where there is nothing before.

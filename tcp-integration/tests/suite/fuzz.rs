@@ -55,7 +55,7 @@ fn frames_of_any_bytes_break_nothing() {
 fn connections_survive_whatever_happens_to_them() {
     let mut random = Random(2);
     let (mut established, mut delivered, mut forged) = (0, 0, 0);
-    for round in 0..rounds(300, 30_000) {
+    for round in 0..rounds(300, 100_000) {
         let mut data = random.bytes(200);
         if round % 3 == 0 {
             // Nothing forged: events that only lose, double and delay.

@@ -71,6 +71,17 @@ fn both_families_survive_heavy_loss_on_both_media() {
 }
 
 #[test]
+fn a_device_of_little_room_survives_heavy_loss() {
+    for ring in [1, 2, 5] {
+        let start = Start {
+            ring: Some(ring),
+            ..Start::default()
+        };
+        both_ways(start, MEGABYTE / 2, || lossy(6, 25));
+    }
+}
+
+#[test]
 fn damaged_frames_are_refused_and_replaced() {
     let worlds = both_ways(Start::default(), MEGABYTE, || {
         let mut random = Random(6);
