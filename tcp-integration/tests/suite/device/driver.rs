@@ -96,6 +96,47 @@ fn a_socket_without_a_connection_has_the_room_of_a_new_controller() {
     assert_eq!(host.device.backlog_room(socket), 2 * 14_600);
 }
 
+/// Time that a transfer of 100 kB takes with polls at least every `poll_every`.
+fn time_of_transfer(poll_every: Duration, seed: u64, loss_percent: u64) -> Duration {
+    let mut cable = Cable::new(Medium::Ip, Family::V4);
+    let mut state = seed;
+    cable.lose = Box::new(move |_, from, _| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        from == 0 && (state >> 33) % 100 < loss_percent
+    });
+    let [client, server] = cable.open(4000, 80);
+    cable.poll_every = poll_every;
+    // All at once, so that nothing depends on when the application is asked.
+    let data = file(100_000);
+    let socket = cable.hosts[0].tcp(client);
+    assert_eq!(socket.send_slice(&data).unwrap(), data.len());
+    let (start, mut received) = (cable.now, 0);
+    cable.run(LIMIT, |[_, to], _| {
+        received += to.read(server).len();
+        received == data.len()
+    });
+    cable.now - start
+}
+
+#[test]
+fn polls_at_the_times_that_the_device_names_are_enough() {
+    // Other losses follow from the smallest difference in time, so only sums can be compared.
+    for loss_percent in [0, 2, 5] {
+        let time = |poll_every: Duration| -> u64 {
+            let times = (0..50).map(|seed| time_of_transfer(poll_every, seed, loss_percent));
+            times.map(|time| time.total_micros()).sum()
+        };
+        let sparse = time(Duration::from_secs(3600));
+        let dense = time(Duration::from_micros(500));
+        assert!(
+            sparse <= dense + dense / 10,
+            "loss {loss_percent} %: {sparse} us when told to, {dense} us all the time"
+        );
+    }
+}
+
 #[test]
 fn an_idle_device_asks_for_nothing() {
     let mut cable = Cable::new(Medium::Ip, Family::V4);

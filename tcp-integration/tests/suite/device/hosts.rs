@@ -205,6 +205,8 @@ pub(crate) struct Cable {
     under_way: [VecDeque<(Instant, Vec<u8>)>; 2],
     /// Which frames are lost.
     pub(crate) lose: Loss,
+    /// Both hosts are polled at least so often, whatever they say.
+    pub(crate) poll_every: Duration,
     /// Time that a byte keeps the cable busy.
     per_byte: Duration,
     /// When what each host has sent will have left.
@@ -222,6 +224,7 @@ impl Cable {
             hosts: [1, 2].map(|number| Host::new(number, medium, family, settings)),
             under_way: [VecDeque::new(), VecDeque::new()],
             lose: Box::new(|_, _, _| false),
+            poll_every: Duration::from_millis(100),
             per_byte: Duration::from_micros(1),
             free_at: [Instant::ZERO; 2],
         }
@@ -291,7 +294,7 @@ impl Cable {
             // What the application just wrote leaves now.
             self.poll();
             assert!(self.now < end, "not done at {}", self.now);
-            self.now = self.next().unwrap_or(end).min(self.now + APPLICATION_TICK);
+            self.now = self.next().unwrap_or(end).min(self.now + self.poll_every);
         }
     }
 
@@ -321,7 +324,5 @@ pub(crate) fn file(length: usize) -> Vec<u8> {
 }
 
 const PROPAGATION: Duration = Duration::from_millis(20);
-/// Applications look at their sockets at least so often.
-const APPLICATION_TICK: Duration = Duration::from_millis(100);
 /// The finest step of the tests' clock; it keeps them from standing still where a host says "now".
 const TICK: Duration = Duration::from_micros(50);
