@@ -1,7 +1,8 @@
 //! The other side of the tests with real packets: a small HTTP server and client over the kernel's
 //! TCP, run inside a network namespace of their own.
 //!
-//! `kernel-peer serve ADDRESS:PORT` says `listening` and serves until it is killed;
+//! `kernel-peer serve ADDRESS:PORT` says `listening` and serves until its standard input ends, so that
+//! it does not outlive whoever started it;
 //! `kernel-peer fetch ADDRESS:PORT SEED BYTES PAUSE` downloads one file, with a pause of that many
 //! milliseconds after the first bytes, compares every byte, and says `complete BYTES MICROSECONDS`,
 //! counted from the start of the connection.
@@ -36,12 +37,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn serve(address: SocketAddr) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(address)?;
     println!("listening");
-    for stream in listener.incoming() {
-        match reply(stream?) {
-            Ok(()) => println!("served"),
-            Err(error) => println!("failed: {error}"),
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            match stream.map_err(Into::into).and_then(reply) {
+                Ok(()) => println!("served"),
+                Err(error) => println!("failed: {error}"),
+            }
         }
-    }
+    });
+    std::io::stdin().read_to_end(&mut Vec::new())?;
     Ok(())
 }
 

@@ -41,7 +41,8 @@ impl Process {
     }
 
     pub(super) fn start(command: &mut Command) -> Self {
-        let command = command.stdin(Stdio::null()).stdout(Stdio::piped());
+        // The server ends with its standard input, and so with us.
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let child = command.spawn().expect("the program runs");
         Self { child }
     }
