@@ -5,9 +5,9 @@ use tautline_core::units::{Bytes, Timestamp};
 
 use super::ledger::{Acknowledgement, Delivered, Losses};
 use super::loss::Hint;
-use super::mirror::{Effect, Heard};
+use super::mirror::Heard;
 use super::receive::Fate;
-use super::window::{Edge, Scale};
+use super::window::Scale;
 use super::{Arrival, Connection, Phase, Reason};
 use crate::segment::Segment;
 
@@ -70,12 +70,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
             Scale::Negotiated => self.windows.shift,
             Scale::None => 0,
         };
-        // What may be LAST-ACK cannot be closed again.
-        let edge = match self.effect() {
-            Effect::Certain => Edge::Segment,
-            Effect::Unsure => Edge::Strict,
-        };
-        let mut window = self.target(now, shift, edge);
+        let mut window = self.target(now, shift, self.edge());
         if advanced == 0 && segment.payload_bytes == 0 {
             window = self.without_retransmission(now, window, shift);
         }

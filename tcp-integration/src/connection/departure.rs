@@ -26,6 +26,10 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         }
         let kind = self.mirror.classify(now, self.effect(), segment);
         // smoltcp does not note what it announced in a probe.
+        self.sends_partial |= kind == Kind::Next
+            && self.mirror.flight() > 0
+            && 0 < segment.payload_bytes
+            && segment.payload_bytes < self.max_segment;
         let noted = !matches!(kind, Kind::KeepAlive | Kind::ZeroWindowProbe);
         if segment.flags.ack && noted {
             self.receive

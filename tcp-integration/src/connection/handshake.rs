@@ -103,6 +103,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
             next_number: PacketNumber::new(0),
             largest: Largest::default(),
             restart: None,
+            sends_partial: false,
             told: 0,
             finish: None,
             syn_sent: None,

@@ -4,7 +4,7 @@ use tautline_core::controller::Controller;
 use tautline_core::units::{Bytes, Timestamp};
 
 use super::ledger::State;
-use super::mirror::{DUPLICATES_TO_RETRANSMIT, Effect, Heard};
+use super::mirror::{DUPLICATES_TO_RETRANSMIT, Heard};
 use super::receive::scaled;
 use super::window::{Edge, floor};
 use super::{Connection, Gate, Origin, Phase, SIGN_OF_LIFE};
@@ -48,12 +48,16 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         }
         let shift = self.windows.shift;
         if self.gate() == Gate::Shut {
-            let target = self.target(now, shift, Edge::Strict);
+            let strict = match self.edge() {
+                Edge::Segment | Edge::Strict => Edge::Strict,
+                Edge::Below => Edge::Below,
+            };
+            let target = self.target(now, shift, strict);
             if target != self.told {
                 return Some(target);
             }
         } else {
-            let target = self.target(now, shift, Edge::Segment);
+            let target = self.target(now, shift, self.edge());
             if self.may_open(now, target) {
                 return Some(target);
             }
@@ -106,9 +110,14 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
     fn may_open(&mut self, now: Timestamp, target: u32) -> bool {
         let room = target.saturating_sub(self.mirror.flight());
         let gains = target >= self.told.saturating_add(self.max_segment);
-        let starved = self.mirror.room() < self.max_segment && room >= self.max_segment;
+        let starved = self.is_scant(self.mirror.room()) && !self.is_scant(room);
         let rested = self.mirror.is_quiet() && gains && self.opens_fully_at(now) <= now;
         now <= self.openings_until() && target > self.told && (starved || rested)
+    }
+
+    /// Less than a segment, to within a step.
+    fn is_scant(&self, room: u32) -> bool {
+        room.saturating_add(self.windows.step()) <= self.max_segment
     }
 
     /// Until when opening acknowledgements are made.
@@ -127,7 +136,6 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         let lost = front.state == State::Lost || self.probing.pending;
         lost && now >= self.patient_until
             && now >= self.patient_until
-            && self.effect() == Effect::Certain
             && front.start == self.mirror.una
             && self.mirror.flight() > 0
             && !self.mirror.is_retransmitting()
@@ -171,7 +179,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         let segment = Bytes::new(self.max_segment.into());
         let due = if free < segment || self.allowance(now) == Bytes::MAX {
             Timestamp::MAX
-        } else if self.mirror.room() < self.max_segment {
+        } else if self.is_scant(self.mirror.room()) {
             self.pacer.reaches(segment, self.pace())
         } else if self.mirror.is_quiet() {
             self.opens_fully_at(now)

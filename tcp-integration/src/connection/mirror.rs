@@ -25,6 +25,8 @@ pub(super) struct Mirror {
     /// They differ only where it may have ignored the last.
     window: u32,
     window_high: u32,
+    /// The last window it was given, whether it has looked at it or not.
+    given: u32,
     /// The last acknowledgement number it was given: `local_rx_last_ack`.
     heard: Option<TcpSeqNumber>,
     /// Duplicates of it: `local_rx_dup_acks`.
@@ -94,6 +96,7 @@ impl Mirror {
             max_sent: nxt,
             window: 0,
             window_high: 0,
+            given: 0,
             heard: None,
             duplicates: 0,
             fast: Fast::No,
@@ -213,9 +216,8 @@ impl Mirror {
 
     /// smoltcp gets an acknowledgement, whose news [`advance`](Self::advance) has told.
     pub(super) fn on_acknowledgement(&mut self, advanced: u32, heard: Heard) {
-        // What smoltcp compares with is the last window as it was, not what is left of it.
-        let same_window =
-            advanced == 0 && heard.window == self.window && heard.window == self.window_high;
+        let same_window = advanced == 0 && heard.window == self.given;
+        self.given = heard.window;
         let duplicate = heard.payload_bytes == 0
             && self.heard == Some(heard.acknowledgement)
             && heard.acknowledgement < self.nxt

@@ -37,7 +37,7 @@ use self::mirror::{Effect, Mirror};
 use self::pacing::{Pace, Pacer};
 use self::receive::Receive;
 use self::rtt::RoundTripTimes;
-use self::window::{Admission, Windows, admit};
+use self::window::{Admission, Edge, Windows, admit};
 mod arrival;
 mod departure;
 mod ecn;
@@ -92,6 +92,9 @@ pub(crate) struct Connection<C, const SEGMENTS: usize> {
     largest: Largest,
     /// Upper bound on the window after a retransmission timeout (RFC 5681 §3.1).
     restart: Option<Bytes>,
+    /// Partial segments leave while data is in flight: the application switched Nagle's algorithm
+    /// off, or has closed its end.
+    sends_partial: bool,
     /// The window that smoltcp was last told, in bytes beyond what is acknowledged.
     told: u32,
     /// The end of our FIN.
@@ -211,6 +214,15 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
             Effect::Unsure
         } else {
             Effect::Certain
+        }
+    }
+
+    /// Where the edges of windows fall. What may be LAST-ACK cannot be closed again.
+    fn edge(&self) -> Edge {
+        match self.effect() {
+            _ if self.sends_partial => Edge::Below,
+            Effect::Certain => Edge::Segment,
+            Effect::Unsure => Edge::Strict,
         }
     }
 

@@ -94,7 +94,6 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         let swallowed = self.mirror.is_retransmitting();
         let ready = self.phase == Phase::Established
             && self.origin != Origin::Adopted
-            && self.effect() == Effect::Certain
             && self.ledger.front().is_some()
             && self.mirror.flight() > 0
             && self.windows.peer > 0

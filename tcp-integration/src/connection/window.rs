@@ -54,7 +54,8 @@ impl Windows {
     /// admit a sliver of the next segment, which Nagle's algorithm (RFC 9293 §3.7.4) holds back
     /// where the application left it on; one below would withhold all of the last segment. So it
     /// is rounded up where the sliver fits too, or where one segment makes a difference: then the
-    /// gate guards the sliver, and shuts it out with a strict edge once the segments have left. The window is never closed altogether while the peer's is open,
+    /// gate guards the sliver, and shuts it out with a strict edge once the segments have left.
+    /// Without Nagle's algorithm every sliver would leave as a segment of its own. The window is never closed altogether while the peer's is open,
     /// because smoltcp does not retransmit into a closed one.
     pub(super) fn fit(self, flight: u32, admission: Admission, edge: Edge) -> u32 {
         let step = self.step();
@@ -69,9 +70,9 @@ impl Windows {
         let few = wanted <= max_segment.saturating_mul(FEW_SEGMENTS);
         let fits = wanted.saturating_add(sliver) <= most;
         let window = match edge {
-            _ if fits => up,
+            Edge::Segment | Edge::Strict if fits => up,
             Edge::Segment if wanted > 0 && few => up,
-            Edge::Segment | Edge::Strict => floor(exact, step),
+            Edge::Segment | Edge::Strict | Edge::Below => floor(exact, step),
         };
         let peer = floor(self.peer, step);
         if self.peer == 0 || (peer == 0 && flight == 0) {
@@ -92,8 +93,10 @@ impl Windows {
 pub(super) enum Edge {
     /// Rather beyond, so that the segment leaves whole.
     Segment,
-    /// Never beyond what may leave.
+    /// Beyond, but never beyond what may leave.
     Strict,
+    /// Before it: the stack would send the sliver by itself.
+    Below,
 }
 
 /// Whether the window of a segment is scaled: that of a SYN never is (RFC 7323 §2.2).
