@@ -4,7 +4,7 @@ use tautline_core::controller::Controller;
 use tautline_core::units::{Bytes, Timestamp};
 
 use super::ledger::State;
-use super::mirror::{DUPLICATES_TO_RETRANSMIT, Heard};
+use super::mirror::{DUPLICATES_TO_RETRANSMIT, Effect, Heard};
 use super::receive::scaled;
 use super::window::{Edge, floor};
 use super::{Connection, Gate, Origin, Phase, SIGN_OF_LIFE};
@@ -134,7 +134,10 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
             return false;
         };
         let lost = front.state == State::Lost || self.probing.pending;
-        lost && now >= self.patient_until
+        // In CLOSE-WAIT the gate makes no exception for it, and must not swallow it.
+        let passes = self.effect() == Effect::Certain || self.gate() == Gate::Open;
+        lost && passes
+            && now >= self.patient_until
             && now >= self.patient_until
             && front.start == self.mirror.una
             && self.mirror.flight() > 0

@@ -28,7 +28,7 @@ use core::time::Duration;
 
 use smoltcp::wire::TcpSeqNumber;
 use tautline_core::controller::{Controller, Decision};
-use tautline_core::units::{Bytes, PacketNumber, Timestamp};
+use tautline_core::units::{Bandwidth, Bytes, PacketNumber, Timestamp};
 
 use self::ecn::EcnState;
 use self::ledger::{Largest, Ledger};
@@ -149,6 +149,11 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         if self.phase != Phase::Established || retransmits {
             return Gate::Open;
         }
+        // Windows are told to within a step.
+        let most = self.burst_limit().saturating_add(self.windows.step());
+        if self.mirror.room_high() > most {
+            return Gate::Shut;
+        }
         let in_flight = self.ledger.bytes_in_flight();
         let next = self.mirror.room_high().min(self.max_segment);
         let with_next = in_flight.saturating_add(Bytes::new(next.into()));
@@ -237,10 +242,26 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         }
     }
 
-    /// Bytes that the pacer admits: all of them before the first sample of the round-trip time,
-    /// without which a rate says nothing, and in what may be LAST-ACK.
+    /// True if the pacer has a say: not before the first sample of the round-trip time, without
+    /// which a rate says nothing, and not in what may be LAST-ACK.
+    fn is_paced(&self) -> bool {
+        let told = self.effect() == Effect::Certain && self.origin != Origin::Adopted;
+        told && self.round_trips.smoothed().is_some()
+    }
+
+    /// The most that smoltcp may have leave to send at once: what a window admitted at another
+    /// pace is no excuse for.
+    fn burst_limit(&self) -> u32 {
+        let pace = self.pace();
+        if !self.is_paced() || pace.rate == Bandwidth::MAX {
+            return u32::MAX;
+        }
+        u32::try_from(pace.burst.as_u64()).unwrap_or(u32::MAX)
+    }
+
+    /// Bytes that the pacer admits.
     fn allowance(&mut self, now: Timestamp) -> Bytes {
-        if self.round_trips.smoothed().is_none() || self.effect() == Effect::Unsure {
+        if !self.is_paced() {
             return Bytes::MAX;
         }
         let pace = self.pace();
@@ -255,7 +276,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
             self.ledger.bytes_in_flight(),
             self.max_segment,
             allowance,
-            self.mirror.room(),
+            self.mirror.room().min(self.burst_limit()),
         );
         Admission {
             // What left now would only be repeated.

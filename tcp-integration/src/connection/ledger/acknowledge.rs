@@ -179,6 +179,10 @@ pub(in super::super) struct Largest([Option<(PacketNumber, Timestamp)>; PACKET_T
 
 impl Largest {
     fn insert(&mut self, number: PacketNumber, time_sent: Timestamp) {
+        // A packet that arrives in two pieces has arrived once.
+        if self.0.iter().flatten().any(|(known, _)| *known == number) {
+            return;
+        }
         let mut next = Some((number, time_sent));
         for place in &mut self.0 {
             if *place < next {
