@@ -7,7 +7,8 @@ use tautline_netsim::baseline::{self, BoxedController};
 use tautline_netsim::scenario::{EcnSpec, FlowSpec, Stack, TransportSpec};
 use tautline_netsim::sim::Carrier;
 use tautline_netsim::transport::Ecn;
-use tautline_quic_integration::sim::{Connection, QuinnController, QuinnFlow, connection};
+use tautline_quic_integration::sim::{self as quinn, QuinnController, QuinnFlow};
+use tautline_tcp_integration::sim::{self as smoltcp, SmoltcpController, SmoltcpFlow};
 
 use crate::model::{Certified, CertifiedArgs};
 
@@ -42,34 +43,60 @@ impl Controllers {
         seed: u64,
     ) -> anyhow::Result<Carrier<BoxedController>> {
         let name = flow.controller.as_str();
-        let mtu = transport.mtu_bytes;
+        check_stack(name, flow.stack)?;
         match flow.stack {
-            Stack::Model if QUINNS_OWN.contains(&name) => bail!(
-                "controller `{name}` is quinn's own: it needs flows with `stack = \"quinn\"`; \
-                 over the model there are `{}` and `{CERTIFIED}`",
-                baseline::NAMES.join("`, `")
-            ),
             Stack::Model => {
                 let controller = self.make(name, transport.max_datagram_size(), seed)?;
                 Ok(Carrier::Model(controller))
             }
-            Stack::Smoltcp => bail!("flows over smoltcp cannot be run yet"),
             Stack::Quinn => {
-                let payload = mtu.saturating_sub(IP_AND_UDP);
+                let payload = transport.mtu_bytes.saturating_sub(IP_AND_UDP);
                 let controller = self.in_quinn(name, Bytes::new(payload.into()), seed)?;
-                let quinn = QuinnFlow {
+                let over_quinn = QuinnFlow {
                     controller,
                     mtu: u16::try_from(payload).unwrap_or(u16::MAX),
                     ecn: ecn(flow),
                     ..QuinnFlow::default()
                 };
-                let Connection { sender, receiver } = connection(quinn, flow.start, seed)?;
-                Ok(Carrier::Real {
-                    sender: Box::new(sender),
-                    receiver: Box::new(receiver),
-                })
+                Ok(quinn::connection(over_quinn, flow.start, seed)?.into())
+            }
+            Stack::Smoltcp => {
+                let over_smoltcp = self.in_smoltcp(name, flow, transport, seed)?;
+                Ok(smoltcp::connection(over_smoltcp, flow.start, seed)?.into())
             }
         }
+    }
+
+    fn in_smoltcp(
+        &self,
+        name: &str,
+        flow: &FlowSpec,
+        transport: &TransportSpec,
+        seed: u64,
+    ) -> anyhow::Result<SmoltcpFlow> {
+        let mut over_smoltcp = SmoltcpFlow {
+            mtu: u16::try_from(transport.mtu_bytes).unwrap_or(u16::MAX),
+            // TCP has no feedback for ECT(1) here, so that those who want it do without.
+            ecn: match flow.ecn {
+                EcnSpec::Auto | EcnSpec::Off => Ecn::NotEct,
+                EcnSpec::Classic => Ecn::Ect0,
+                EcnSpec::L4s => Ecn::Ect1,
+            },
+            ..SmoltcpFlow::default()
+        };
+        // Sockets hold what is in flight, and the model's window is larger than any memory.
+        let window = usize::try_from(transport.receive_window.as_u64()).unwrap_or(usize::MAX);
+        over_smoltcp.receive_buffer = over_smoltcp.receive_buffer.min(window);
+        over_smoltcp.controller = match name {
+            "smoltcp-reno" => SmoltcpController::Reno,
+            "smoltcp-cubic" => SmoltcpController::Cubic,
+            "smoltcp-none" => SmoltcpController::None,
+            _ => {
+                let segment = over_smoltcp.max_segment();
+                SmoltcpController::Ours(Box::new(self.make(name, segment, seed)?))
+            }
+        };
+        Ok(over_smoltcp)
     }
 
     fn in_quinn(&self, name: &str, datagram: Bytes, seed: u64) -> anyhow::Result<QuinnController> {
@@ -103,6 +130,29 @@ impl Controllers {
     }
 }
 
+/// Refuses the controllers that come with another stack.
+fn check_stack(name: &str, stack: Stack) -> anyhow::Result<()> {
+    for (owner, theirs, own) in [
+        ("quinn", Stack::Quinn, QUINNS_OWN),
+        ("smoltcp", Stack::Smoltcp, SMOLTCPS_OWN),
+    ] {
+        if stack != theirs && own.contains(&name) {
+            let (over, also) = match stack {
+                Stack::Model => ("the model", None),
+                Stack::Quinn => ("quinn", Some(QUINNS_OWN)),
+                Stack::Smoltcp => ("smoltcp", Some(SMOLTCPS_OWN)),
+            };
+            let also = also.map_or_else(String::new, |names| format!("`{}`, ", names.join("`, `")));
+            bail!(
+                "controller `{name}` is {owner}'s own: it needs flows with `stack = \"{owner}\"`; \
+                 over {over} there are {also}`{}` and `{CERTIFIED}`",
+                baseline::NAMES.join("`, `")
+            );
+        }
+    }
+    Ok(())
+}
+
 /// quinn's marks where the scenario leaves them to the controller: as ours wants, and ECT(0), which
 /// quinn always sends, for its own.
 fn ecn(flow: &FlowSpec) -> Ecn {
@@ -117,5 +167,7 @@ fn ecn(flow: &FlowSpec) -> Ecn {
 
 /// Controllers that come with quinn, for flows that quinn carries.
 const QUINNS_OWN: [&str; 3] = ["quinn-cubic", "quinn-newreno", "quinn-bbr"];
+/// Controllers that come with smoltcp, for flows that smoltcp carries; the last is none at all.
+const SMOLTCPS_OWN: [&str; 3] = ["smoltcp-reno", "smoltcp-cubic", "smoltcp-none"];
 /// Bytes of the IPv4 and UDP headers.
 const IP_AND_UDP: u32 = 28;

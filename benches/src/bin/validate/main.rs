@@ -1,4 +1,5 @@
-//! The figures of docs/validation.md: the simulator against the kernel, ns-3 and quinn.
+//! The figures of docs/validation.md: the simulator against the kernel, ns-3 and quinn, and our
+//! controllers over smoltcp.
 //!
 //! Run it as `cargo xtask validate`. It ends with 1 where a figure leaves its limit, with 2 where
 //! something fails.
@@ -10,6 +11,8 @@ mod document;
 mod draws;
 mod mismatch;
 mod reference;
+mod shipped;
+mod smoltcp;
 mod speed;
 mod switches;
 mod table;
@@ -53,6 +56,8 @@ enum Part {
     Switches,
     /// The transport model beside quinn
     Mismatch,
+    /// Our controllers over smoltcp beside its own
+    Smoltcp,
     /// Packets per second of processor time, and memory
     Speed,
 }
@@ -122,6 +127,7 @@ fn section(part: Part, extent: Extent) -> anyhow::Result<Section> {
         Part::Bbr => bbr::section(),
         Part::Switches => switches::section(&references),
         Part::Mismatch => mismatch::section(extent),
+        Part::Smoltcp => smoltcp::section(),
         Part::Speed => speed::section(),
     }
 }

@@ -57,7 +57,8 @@ pub(crate) struct Args {
     #[arg(required = true, value_name = "FILE")]
     scenarios: Vec<PathBuf>,
     /// Controllers that every flow gets in turn: newreno, cubic, bbr, copa, vegas, prague,
-    /// fixed:BYTES, certified; in flows over quinn also quinn-cubic, quinn-newreno, quinn-bbr
+    /// fixed:BYTES, certified; in flows over quinn also quinn-cubic, quinn-newreno, quinn-bbr, in
+    /// those over smoltcp also smoltcp-reno, smoltcp-cubic, smoltcp-none
     #[arg(long, value_delimiter = ',', value_name = "A,B,…")]
     controllers: Vec<String>,
     /// Run each with the seeds 1 to N

@@ -233,6 +233,16 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
+/// The folder of the workspace.
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// The text of a shipped scenario.
+fn shipped(name: &str) -> String {
+    read(&root().join("scenarios").join(name))
+}
+
 fn has_extension(name: &str, extension: &str) -> bool {
     Path::new(name)
         .extension()
@@ -267,6 +277,11 @@ fn flags_that_make_no_sense_are_refused_with_what_to_do() {
             "`none` alone",
         ),
         (&["--controllers", "quinn-cubic"], "stack = \"quinn\""),
+        (
+            &["--controllers", "smoltcp-reno"],
+            "controller `smoltcp-reno` is smoltcp's own: it needs flows with `stack = \"smoltcp\"`; \
+             over the model there are `newreno`",
+        ),
         (&["--controllers", "reno"], "unknown controller `reno`"),
     ] {
         let args = ["sim", scenario].into_iter().chain(more.iter().copied());
@@ -312,6 +327,97 @@ fn quinn_and_the_model_share_a_bottleneck() {
         assert!(run["link"]["utilisation"].as_f64().unwrap() > 0.7, "{run}");
     }
     assert_eq!(results["runs"].as_array().unwrap().len(), 5);
+}
+
+#[test]
+fn tcp_quic_and_the_model_share_a_bottleneck() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = shipped("stacks.toml").replace("duration_s = 30", "duration_s = 12");
+    let scenario = file(&folder, "stacks.toml", scenario);
+    let out = folder.path().join("results");
+    let args = [
+        "sim",
+        text(&scenario),
+        "--pcap",
+        "--qlog",
+        "--plots",
+        "none",
+        "--out",
+        text(&out),
+    ];
+    run(args).exits(0);
+    let results = figures(&out);
+    let flows = results["runs"][0]["flows"].as_array().unwrap();
+    assert_eq!(flows.len(), 3);
+    for flow in flows {
+        assert!(flow["goodput_mbps"].as_f64().unwrap() > 0.5, "{flow}");
+    }
+    assert_eq!(std::fs::read_dir(out.join("qlog")).unwrap().count(), 3);
+}
+
+#[test]
+fn every_controller_of_smoltcp_and_of_ours_runs_over_smoltcp() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = shipped("smoltcp.toml").replace("duration_s = 30", "duration_s = 10");
+    let scenario = file(&folder, "smoltcp.toml", scenario);
+    let model = root().join("models/demo/model.tlm");
+    let certificate = root().join("models/demo/certificate.tlc");
+    let names = "smoltcp-reno,smoltcp-cubic,smoltcp-none,newreno,cubic,bbr,copa,vegas,prague,\
+                 fixed:40000,certified";
+    let args = [
+        "sim",
+        text(&scenario),
+        "--controllers",
+        names,
+        "--model",
+        text(&model),
+        "--certificate",
+        text(&certificate),
+        "--json",
+        "-",
+    ];
+    let results = run(args).exits(0).json();
+    let runs = results["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 11);
+    for run in runs {
+        assert_eq!(run["flows"][0]["failure"], Value::Null, "{run}");
+        let used = run["link"]["utilisation"].as_f64().unwrap();
+        // Without any control the queue overflows for good.
+        assert!(used > 0.3 || run["controller"] == "smoltcp-none", "{run}");
+    }
+}
+
+#[test]
+fn a_controller_that_does_not_fit_its_stack_is_refused_with_those_that_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let over = |stack: &str, more: &str| {
+        let flow = format!("[[flow]]\nstack = \"{stack}\"\n{more}");
+        file(&folder, "only.toml", SCENARIO.replace("[[flow]]", &flow))
+    };
+    for (stack, more, name, words) in [
+        (
+            "smoltcp",
+            "",
+            "quinn-bbr",
+            "controller `quinn-bbr` is quinn's own: it needs flows with `stack = \"quinn\"`; over \
+             smoltcp there are `smoltcp-reno`, `smoltcp-cubic`, `smoltcp-none`, `newreno`",
+        ),
+        (
+            "quinn",
+            "",
+            "smoltcp-cubic",
+            "controller `smoltcp-cubic` is smoltcp's own: it needs flows with `stack = \"smoltcp\"`; \
+             over quinn there are `quinn-cubic`, `quinn-newreno`, `quinn-bbr`, `newreno`",
+        ),
+        ("smoltcp", "", "reno", "unknown controller `reno`"),
+        ("smoltcp", "", "certified", "--model"),
+        ("smoltcp", "ecn = \"l4s\"", "prague", "ECT(0)"),
+        ("smoltcp", "ecn = \"classic\"", "smoltcp-reno", "no ECN"),
+    ] {
+        let scenario = over(stack, more);
+        let args = ["sim", text(&scenario), "--controllers", name];
+        run(args).exits(2).complains_of(&[words]);
+    }
 }
 
 #[test]

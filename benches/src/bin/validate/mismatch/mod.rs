@@ -4,25 +4,18 @@ mod cases;
 mod paced;
 
 use core::time::Duration;
-use std::fs;
-use std::sync::Arc;
 
-use anyhow::Context as _;
 use rayon::prelude::*;
-use tautline_certificates::claim::ClaimSet;
-use tautline_certificates::{CheckedCertificate, check};
-use tautline_core::controller::Learned;
-use tautline_core::policy::{self, Policy};
-use tautline_netsim::baseline::{BoxedController, by_name, flow_seed};
+use tautline_netsim::baseline::{BoxedController, flow_seed};
 use tautline_netsim::scenario::{FlowSpec, ValidScenario};
 use tautline_netsim::sim::{Carrier, RunOptions, run_carriers};
 use tautline_netsim::transport::Ecn;
-use tautline_quic_integration::SharedPolicy;
 use tautline_quic_integration::sim::{QuinnController, QuinnFlow, connection};
 
+use crate::Extent;
+use crate::shipped::Model;
 use crate::switches::QUIC;
 use crate::table::{Section, Table, Verdict};
-use crate::{Extent, root};
 use cases::{Case, Pacer};
 use paced::PacedAsQuinn;
 
@@ -104,21 +97,19 @@ impl Pair {
             model: Figures::default(),
             quinn: Figures::default(),
         };
+        let size = QUIC.max_datagram_size();
         for seed in 1..=case.runs {
             pair.model.add(case, seed, |flow| {
-                let controller = model.controller(&case.controller, flow_seed(seed, flow))?;
+                let controller = model.controller(&case.controller, size, flow_seed(seed, flow))?;
                 let controller = match case.pacer {
                     Pacer::Controller => controller,
-                    Pacer::Quinn => BoxedController::new(PacedAsQuinn::new(
-                        controller,
-                        QUIC.max_datagram_size(),
-                    )),
+                    Pacer::Quinn => BoxedController::new(PacedAsQuinn::new(controller, size)),
                 };
                 Ok(Carrier::Model(controller))
             })?;
             pair.quinn.add(case, seed, |flow| {
                 let seed = flow_seed(seed, flow);
-                let controller = model.controller(&case.controller, seed)?;
+                let controller = model.controller(&case.controller, size, seed)?;
                 let quinn = QuinnFlow {
                     controller: QuinnController::Ours(Box::new(controller)),
                     ecn: Ecn::NotEct,
@@ -199,47 +190,6 @@ impl Figures {
     }
 }
 
-/// The shipped model with its certificate, for the controller `certified`.
-struct Model {
-    policy: SharedPolicy,
-    certificate: CheckedCertificate,
-}
-
-impl Model {
-    fn read() -> anyhow::Result<Self> {
-        let read = |name: &str| {
-            let path = root().join(name);
-            fs::read(&path).with_context(|| path.display().to_string())
-        };
-        let bytes = read("models/demo/model.tlm")?;
-        let claims = fs::read_to_string(root().join(CLAIMS)).context(CLAIMS)?;
-        let claims = ClaimSet::from_toml(&claims, CLAIMS)?;
-        let certificate = check(&bytes, &read("models/demo/certificate.tlc")?, Some(&claims))?;
-        let (header, parameters) = policy::decode(&bytes)?;
-        let parameters: Arc<[i16]> = parameters.iter().collect();
-        let policy = Policy::new(header, parameters)?;
-        Ok(Self {
-            policy,
-            certificate,
-        })
-    }
-
-    fn controller(&self, name: &str, seed: u64) -> anyhow::Result<BoxedController> {
-        let size = QUIC.max_datagram_size();
-        if name != CERTIFIED {
-            return Ok(by_name(name, size, seed)?.into());
-        }
-        let (policy, certificate) = (self.policy.clone(), self.certificate.clone());
-        Ok(BoxedController::new(Learned::new(
-            policy,
-            certificate,
-            size,
-        )?))
-    }
-}
-
-const CERTIFIED: &str = "certified";
-const CLAIMS: &str = "claims/standard.toml";
 const MOST_GOODPUT: f64 = 0.02;
 const MOST_DELAY: f64 = 0.1;
 /// Scenarios that must be within both limits.
