@@ -59,6 +59,7 @@ struct Programs {
     learned: Artefact,
     tcp_plain: Artefact,
     tcp_gated: Artefact,
+    room: Artefact,
 }
 
 impl Programs {
@@ -75,6 +76,7 @@ impl Programs {
             learned: read("learned")?,
             tcp_plain: read("tcp_plain")?,
             tcp_gated: read("tcp_gated")?,
+            room: read("room")?,
         })
     }
 
@@ -89,10 +91,7 @@ impl Programs {
         program("smoltcp, one socket of 4 + 4 KiB", &self.tcp_plain)?;
         program("the same, gated, policy per connection", &self.tcp_gated)?;
         split(&self.tcp_gated)?;
-        say(format_args!(
-            "  GatedDevice with room for 4 connections of 64 segments: {} bytes of that RAM",
-            self.tcp_gated.static_of("tcp::DEVICE")
-        ))?;
+        self.gate()?;
         let flash = self.learned.flash();
         let memory = self.learned.memory + stack.load.max(stack.step);
         say(format_args!(
@@ -105,6 +104,27 @@ impl Programs {
             self.learned.memory, stack.load, stack.step
         ))?;
         Ok(broken_limits(target, flash, memory))
+    }
+}
+
+impl Programs {
+    /// What a gate takes of the RAM, by its two parameters.
+    fn gate(&self) -> Result<()> {
+        let whole = self.tcp_gated.static_of("tcp::DEVICE");
+        let one = self.room.static_of("ONE_CONNECTION");
+        let two = self.room.static_of("TWO_CONNECTIONS");
+        let twice = self.room.static_of("TWICE_THE_SEGMENTS");
+        if whole == 0 || one == 0 || two <= one || twice <= one {
+            bail!("the gate's statics were not found: {whole}, {one}, {two}, {twice}");
+        }
+        let segment = (twice - one) / 64;
+        let connection = two - one - 64 * segment;
+        say(format_args!(
+            "  GatedDevice for 4 connections of 64 segments: {whole} bytes of that RAM; in general \
+             {} + {connection} per connection + {segment} per segment of each",
+            2 * one - two
+        ))?;
+        Ok(())
     }
 }
 
