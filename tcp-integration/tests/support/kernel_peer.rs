@@ -3,14 +3,16 @@
 //!
 //! `kernel-peer serve ADDRESS:PORT` says `listening` and serves until its standard input ends, so that
 //! it does not outlive whoever started it;
-//! `kernel-peer fetch ADDRESS:PORT SEED BYTES PAUSE` downloads one file, with a pause of that many
-//! milliseconds after the first bytes, compares every byte, and says `complete BYTES MICROSECONDS`,
-//! counted from the start of the connection.
+//! `kernel-peer fetch ADDRESS:PORT SEED BYTES PAUSE CLOSING` downloads one file, with a pause of that
+//! many milliseconds after the first bytes, compares every byte, and says `complete BYTES
+//! MICROSECONDS`, counted from the start of the connection. It closes its direction `early`, after
+//! the request, or `late`.
 #![expect(clippy::print_stdout, reason = "standard output is how it reports")]
 
 use std::error::Error;
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 mod http;
@@ -22,13 +24,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         ["serve", address] => serve(address.parse()?),
-        ["fetch", address, seed, bytes, pause] => {
+        ["fetch", address, seed, bytes, pause, closing] => {
             let (seed, bytes) = (seed.parse()?, bytes.parse()?);
-            let pause = Duration::from_millis(pause.parse()?);
-            fetch(address.parse()?, File { seed, bytes }, pause)
+            let manner = Manner {
+                pause: Duration::from_millis(pause.parse()?),
+                closing: closing.parse()?,
+            };
+            fetch(address.parse()?, File { seed, bytes }, manner)
         }
         _ => Err(
-            "usage: kernel-peer (serve ADDRESS:PORT | fetch ADDRESS:PORT SEED BYTES PAUSE)".into(),
+            "usage: kernel-peer serve ADDRESS:PORT | fetch ADDRESS:PORT SEED BYTES PAUSE \
+             (early|late)"
+                .into(),
         ),
     }
 }
@@ -67,22 +74,54 @@ fn reply(mut stream: TcpStream) -> Result<(), Box<dyn Error>> {
         let length = reply.fill(&mut buffer);
         stream.write_all(buffer.get(..length).unwrap_or_default())?;
     }
-    stream.shutdown(std::net::Shutdown::Write)?;
+    stream.shutdown(Shutdown::Write)?;
     // The client closes when it has everything; what it still sends is of no interest.
     while stream.read(&mut buffer)? > 0 {}
     Ok(())
 }
 
+/// How a client behaves.
+#[derive(Clone, Copy, Debug)]
+struct Manner {
+    /// How long it stops reading after the first bytes.
+    pause: Duration,
+    closing: Closing,
+}
+
+/// When a client closes its direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Closing {
+    /// After the request.
+    Early,
+    /// After the response.
+    Late,
+}
+
+impl FromStr for Closing {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        match word {
+            "early" => Ok(Self::Early),
+            "late" => Ok(Self::Late),
+            _ => Err(format!("a client closes `early` or `late`, not `{word}`")),
+        }
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "a real download takes real time")]
-fn fetch(address: SocketAddr, file: File, pause: Duration) -> Result<(), Box<dyn Error>> {
+fn fetch(address: SocketAddr, file: File, manner: Manner) -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(&file.request(&address.ip().to_string()))?;
+    if manner.closing == Closing::Early {
+        stream.shutdown(Shutdown::Write)?;
+    }
     let mut buffer = vec![0; 65_536];
     let mut response = Response::expecting(file);
     let mut completed = None;
-    let mut pause = Some(pause);
+    let mut pause = Some(manner.pause);
     loop {
         let length = stream.read(&mut buffer)?;
         if length == 0 {
@@ -103,4 +142,4 @@ fn fetch(address: SocketAddr, file: File, pause: Duration) -> Result<(), Box<dyn
 }
 
 /// Longest wait for anything of the other side.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);

@@ -12,7 +12,7 @@ use super::gated::{Gated, certified};
 use super::host::{HTTP, Middle, SMOLTCP_V4};
 use super::http::File;
 use super::namespace::{KERNEL_V4, KERNEL_V6};
-use super::process::Process;
+use super::process::{Manner, Process};
 use super::{Laboratory, Wire, laboratory, plain};
 
 /// A laboratory with the certified controller at the gate, or none.
@@ -138,12 +138,35 @@ fn a_reader_that_stops_reading_closes_the_window_and_gets_everything_in_the_end(
         return;
     };
     laboratory.namespace.set("tcp_rmem", "4096 16384 32768");
-    let pause = Duration::from_millis(1500);
-    let took = laboratory.kernel_fetches_after(pause, SMOLTCP_V4, FILE);
+    let slow = Manner {
+        pause_millis: 1500,
+        ..Manner::default()
+    };
+    let took = laboratory.kernel_fetches_as(slow, SMOLTCP_V4, FILE);
     tell("certified, slow reader", took, FILE, &mut laboratory);
     settle(&laboratory);
     let (_, arriving) = laboratory.host.middle.path().figures();
     assert!(arriving.zero_windows > 0);
+}
+
+#[test]
+fn a_client_that_closes_its_direction_first_gets_everything_in_spite_of_losses() {
+    let wire = Wire::symmetric(11).with_loss(0.01);
+    let Some(mut laboratory) = gated(&wire, Settings::default()) else {
+        return;
+    };
+    let hasty = Manner {
+        closes_early: true,
+        ..Manner::default()
+    };
+    let took = laboratory.kernel_fetches_as(hasty, SMOLTCP_V4, FILE);
+    tell(
+        "certified, half-closed, 1 % loss",
+        took,
+        FILE,
+        &mut laboratory,
+    );
+    settle(&laboratory);
 }
 
 #[test]

@@ -257,7 +257,7 @@ pub(super) const HTTP: u16 = 80;
 const BUFFER_BYTES: usize = 256 * 1024;
 
 /// How long a transfer may take; generous, since nobody knows how busy the machine is.
-const PATIENCE: smoltcp::time::Duration = smoltcp::time::Duration::from_secs(60);
+const PATIENCE: smoltcp::time::Duration = smoltcp::time::Duration::from_secs(120);
 
 /// smoltcp's wait counts in these.
 const TICK: Duration = Duration::from_millis(1);

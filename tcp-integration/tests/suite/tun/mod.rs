@@ -27,7 +27,7 @@ use host::{Host, Middle};
 use http::File;
 use namespace::Namespace;
 use path::Path;
-use process::Process;
+use process::{Manner, Process};
 
 /// Both sides of a wire. The host goes before the namespace that holds its device's far end.
 struct Laboratory<M> {
@@ -129,12 +129,12 @@ fn laboratory<M: Middle>(
 impl<M: Middle> Laboratory<M> {
     /// The kernel downloads `file` from smoltcp at `address`.
     fn kernel_fetches(&mut self, address: &str, file: File) -> Duration {
-        self.kernel_fetches_after(Duration::ZERO, address, file)
+        self.kernel_fetches_as(Manner::default(), address, file)
     }
 
-    /// The same, by a client that reads the first bytes and then nothing for a while.
-    fn kernel_fetches_after(&mut self, pause: Duration, address: &str, file: File) -> Duration {
-        let mut client = Process::client(&self.namespace, address, file, pause);
+    /// The same, by a client of a certain kind.
+    fn kernel_fetches_as(&mut self, manner: Manner, address: &str, file: File) -> Duration {
+        let mut client = Process::client(&self.namespace, address, file, manner);
         self.host.serve(|| client.is_running());
         client.download_time(file)
     }

@@ -8,6 +8,15 @@ use super::host::HTTP;
 use super::http::File;
 use super::namespace::Namespace;
 
+/// How a client behaves; as most do by default.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Manner {
+    /// How long it stops reading after the first bytes.
+    pub(super) pause_millis: u64,
+    /// Whether it closes its direction after the request.
+    pub(super) closes_early: bool,
+}
+
 /// A process in a namespace, killed with the test.
 #[derive(Debug)]
 pub(super) struct Process {
@@ -26,18 +35,13 @@ impl Process {
         process
     }
 
-    /// A client that fetches `file` from `address` (in brackets for IPv6), with a pause after the
-    /// first bytes.
-    pub(super) fn client(
-        namespace: &Namespace,
-        address: &str,
-        file: File,
-        pause: Duration,
-    ) -> Self {
+    /// A client that fetches `file` from `address` (in brackets for IPv6).
+    pub(super) fn client(namespace: &Namespace, address: &str, file: File, manner: Manner) -> Self {
         let (seed, bytes) = (file.seed.to_string(), file.bytes.to_string());
-        let (address, pause) = (format!("{address}:{HTTP}"), pause.as_millis().to_string());
+        let (address, pause) = (format!("{address}:{HTTP}"), manner.pause_millis.to_string());
+        let closing = if manner.closes_early { "early" } else { "late" };
         let mut command = namespace.command(PEER);
-        Self::start(command.args(["fetch", &address, &seed, &bytes, &pause]))
+        Self::start(command.args(["fetch", &address, &seed, &bytes, &pause, closing]))
     }
 
     pub(super) fn start(command: &mut Command) -> Self {

@@ -156,9 +156,19 @@ fn table(title: &str, wire: impl Fn(u64) -> Wire) {
 #[ignore = "prints a table of real transfers, which takes minutes"]
 fn senders_side_by_side() {
     table("10 Mbit/s", Wire::symmetric);
+}
+
+#[test]
+#[ignore = "prints a table of real transfers, which takes minutes"]
+fn senders_side_by_side_with_loss() {
     table("10 Mbit/s, 1 % random loss in each direction", |seed| {
         Wire::symmetric(seed).with_loss(0.01)
     });
+}
+
+#[test]
+#[ignore = "prints a table of real transfers, which takes minutes"]
+fn senders_side_by_side_with_loss_at_a_higher_rate() {
     table("50 Mbit/s, 0.5 % random loss in each direction", |seed| {
         Wire::with_rate(50, seed).with_loss(0.005)
     });
