@@ -303,7 +303,8 @@ impl Cable {
         let server = self.hosts[1].listen(remote);
         let endpoint = IpEndpoint::new(self.hosts[1].address, remote);
         let client = self.hosts[0].connect(local, endpoint);
-        self.run(Duration::from_secs(60), |hosts, _| {
+        // The stack's timer doubles up to a minute for each SYN that is lost.
+        self.run(Duration::from_secs(1200), |hosts, _| {
             hosts[0].tcp(client).may_send() && hosts[1].tcp(server).may_send()
         });
         [client, server]

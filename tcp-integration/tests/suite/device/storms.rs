@@ -109,11 +109,12 @@ struct Weather {
     /// Frames that fit into either card.
     room: usize,
     medium: Medium,
+    family: Family,
 }
 
 /// Runs all streams to their end and checks what arrived.
 fn storm(weather: Weather, plans: &[Plan]) {
-    let mut cable = Cable::new(weather.medium, Family::V4);
+    let mut cable = Cable::new(weather.medium, weather.family);
     for host in &mut cable.hosts {
         host.device.inner_mut().room = weather.room;
     }
@@ -162,6 +163,7 @@ fn a_loss_after_both_sides_closed_is_repaired() {
         loss_percent: [0, 1],
         room: 4096,
         medium: Medium::Ip,
+        family: Family::V4,
     };
     let plan = Plan {
         bytes: [0, 99_869],
@@ -202,7 +204,8 @@ proptest! {
         plans in proptest::collection::vec(plan(), 1..=CONNECTIONS),
         room in prop_oneof![Just(4096_usize), 1_usize..8],
         medium in prop_oneof![Just(Medium::Ip), Just(Medium::Ethernet)],
+        family in prop_oneof![Just(Family::V4), Just(Family::V6)],
     ) {
-        storm(Weather { seed, loss_percent, room, medium }, &plans);
+        storm(Weather { seed, loss_percent, room, medium, family }, &plans);
     }
 }
