@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     no_install: bool,
     /// Sequences per controller and source of events
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
     seeds: u32,
 }
 
