@@ -34,13 +34,18 @@ use unmodified::Gated;
 /// Records of segments per connection, on both sides.
 const SEGMENTS: usize = 128;
 
+/// The row in `rows` whose processor time is the unit.
+const REFERENCE: usize = 1;
+/// Virtual seconds of a run that is timed.
+const TIMED_SECONDS: i64 = 10;
+
 struct Scenario {
     name: &'static str,
     shape: Shape,
     seeds: u64,
 }
 
-/// A stack with a controller, and what it did in each repetition and for each seed.
+/// A stack with a controller.
 struct Row {
     name: String,
     run: Box<dyn Fn(Shape, i64, u64) -> Result<Outcome>>,
@@ -49,11 +54,14 @@ struct Row {
 fn main() -> Result<()> {
     let (seconds, repetitions) = arguments()?;
     let rows = rows()?;
-    println!("{seconds} s of virtual time per run; processor time: least of {repetitions} runs\n");
+    println!(
+        "{seconds} s of virtual time per run; time per segment: of the sender's polls, least of \
+         {repetitions} runs of {TIMED_SECONDS} s, unmodified smoltcp with Reno is 1\n"
+    );
     for scenario in scenarios() {
         println!("{} ({} seeds)\n", scenario.name, scenario.seeds);
         println!(
-            "| stack and controller | goodput Mbit/s | mean queue ms | dropped | lost | repeated % | ns per segment | polls per segment |"
+            "| stack and controller | goodput Mbit/s | mean queue ms | dropped | lost | repeated % | time per segment | polls per segment |"
         );
         println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
         for line in measure(&rows, &scenario, seconds, repetitions)? {
@@ -77,7 +85,7 @@ fn arguments() -> Result<(i64, usize)> {
             .with_context(|| format!("{name} must be a positive number, not {text:?}")),
     };
     let seconds = number("SECONDS", 60)?;
-    let repetitions = number("REPETITIONS", 5)?;
+    let repetitions = number("REPETITIONS", 25)?;
     ensure!(
         arguments.next().is_none(),
         "give SECONDS and REPETITIONS only"
@@ -200,47 +208,51 @@ fn demo_model() -> Result<CertifiedSource> {
     Ok(CertifiedSource::from_model(&model, checked)?)
 }
 
-/// Runs everything in turns, so that a busy moment of the machine does not hit one stack alone.
+/// Every row of a scenario's table.
 fn measure(
     rows: &[Row],
     scenario: &Scenario,
     seconds: i64,
     repetitions: usize,
 ) -> Result<Vec<String>> {
-    let mut least = vec![f64::INFINITY; rows.len()];
-    let mut outcomes = vec![Vec::<Outcome>::new(); rows.len()];
-    for _repetition in 0..repetitions {
-        for (row, (least, outcomes)) in rows.iter().zip(least.iter_mut().zip(&mut outcomes)) {
-            let mut nanos = 0.0;
-            for seed in 1..=scenario.seeds {
-                let outcome = (row.run)(scenario.shape, seconds, seed)?;
-                nanos += outcome.nanos_per_segment();
-                match outcomes.get(seed as usize - 1) {
-                    None => outcomes.push(outcome),
-                    Some(first) => ensure!(
-                        first.same_as(&outcome),
-                        "{} with seed {seed} did something else the second time",
-                        row.name
-                    ),
-                }
-            }
-            *least = least.min(nanos / scenario.seeds as f64);
-        }
-    }
-    Ok(rows
-        .iter()
-        .zip(&outcomes)
-        .zip(least)
-        .map(|((row, outcomes), nanos)| line(&row.name, outcomes, nanos))
-        .collect())
+    let times = processor_times(rows, scenario.shape, repetitions)?;
+    let reference = times.get(REFERENCE).copied().unwrap_or(f64::NAN);
+    rows.iter()
+        .zip(times)
+        .map(|(row, time)| {
+            let outcomes = (1..=scenario.seeds)
+                .map(|seed| (row.run)(scenario.shape, seconds, seed))
+                .collect::<Result<Vec<_>>>()?;
+            Ok(line(&row.name, &outcomes, time / reference))
+        })
+        .collect()
 }
 
-fn line(name: &str, outcomes: &[Outcome], nanos: f64) -> String {
+/// Nanoseconds per segment of every row: the least of many short runs, made in turns, so that a
+/// busy moment of the machine neither counts nor hits one stack alone.
+fn processor_times(rows: &[Row], shape: Shape, repetitions: usize) -> Result<Vec<f64>> {
+    let mut least = vec![f64::INFINITY; rows.len()];
+    let mut firsts: Vec<Option<Outcome>> = vec![None; rows.len()];
+    for _repetition in 0..repetitions {
+        for (row, (least, first)) in rows.iter().zip(least.iter_mut().zip(&mut firsts)) {
+            let outcome = (row.run)(shape, TIMED_SECONDS, 1)?;
+            *least = least.min(outcome.nanos_per_segment());
+            ensure!(
+                first.get_or_insert(outcome).same_as(&outcome),
+                "{} did something else the second time",
+                row.name
+            );
+        }
+    }
+    Ok(least)
+}
+
+fn line(name: &str, outcomes: &[Outcome], time: f64) -> String {
     let mean = |value: fn(&Outcome) -> f64| {
         outcomes.iter().map(value).sum::<f64>() / outcomes.len().max(1) as f64
     };
     format!(
-        "| {name} | {:.2} | {:.1} | {:.0} | {:.0} | {:.1} | {nanos:.0} | {:.2} |",
+        "| {name} | {:.2} | {:.1} | {:.0} | {:.0} | {:.1} | {time:.1} | {:.2} |",
         mean(Outcome::goodput_mbit),
         mean(Outcome::mean_queue_ms),
         mean(|outcome| outcome.link.dropped as f64),
