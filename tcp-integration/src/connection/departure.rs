@@ -95,7 +95,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         }
         let number = self.next_number;
         self.next_number = number.next();
-        self.ledger.on_departure(Departure {
+        let counted = self.ledger.on_departure(Departure {
             start: segment.sequence,
             bytes: segment.payload_bytes,
             number,
@@ -108,14 +108,16 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         }
         self.pacer.spend(bytes);
         self.probing.since = now;
-        self.controller.on_packet_sent(
-            now,
-            SentPacket {
-                number,
-                bytes,
-                bytes_in_flight: self.ledger.bytes_in_flight(),
-            },
-        );
+        if counted > 0 {
+            self.controller.on_packet_sent(
+                now,
+                SentPacket {
+                    number,
+                    bytes: Bytes::new(counted.into()),
+                    bytes_in_flight: self.ledger.bytes_in_flight(),
+                },
+            );
+        }
     }
 
     /// RFC 3168 §6.1: new data is capable, and the first of it says that the window was reduced;

@@ -122,29 +122,54 @@ impl<const SEGMENTS: usize> Ledger<SEGMENTS> {
         self.tail.saturating_sub(self.head)
     }
 
-    /// Data leaves.
-    pub(super) fn on_departure(&mut self, departure: Departure) {
-        let Departure {
-            start,
-            bytes,
-            number,
-            time_sent,
-            repeated,
-        } = departure;
-        if bytes == 0 {
-            return;
+    /// Data leaves; returns the bytes of it that are in flight with it.
+    ///
+    /// What the peer has already, as it said by SACK, stays acknowledged though it is sent again
+    /// (RFC 6675 §4 does not count it either).
+    pub(super) fn on_departure(&mut self, departure: Departure) -> u32 {
+        let end = after(departure.start, departure.bytes);
+        let mut start = departure.start;
+        let mut counted = 0_u32;
+        while start < end {
+            let sacked = self.next_sacked(start, end);
+            let (stop, next) = sacked.map_or((end, end), |known| (known.start, known.end()));
+            let bytes = distance(start, stop);
+            if bytes > 0 {
+                self.fly(&departure, start, bytes);
+                counted = counted.saturating_add(bytes);
+            }
+            start = next;
         }
+        counted
+    }
+
+    /// The first SACKed record that overlaps `start..end`.
+    fn next_sacked(&self, start: TcpSeqNumber, end: TcpSeqNumber) -> Option<Record> {
+        let last = self.live().last()?;
+        if last.end() <= start {
+            return None;
+        }
+        let from = self.live().partition_point(|record| record.end() <= start);
+        let overlapping = self.live().iter().skip(from);
+        overlapping
+            .take_while(|record| record.start < end)
+            .find(|record| record.state == State::Sacked)
+            .copied()
+    }
+
+    /// Of a departure, `bytes` from `start` on are in flight.
+    fn fly(&mut self, departure: &Departure, start: TcpSeqNumber, bytes: u32) {
         self.make_room();
         let record = Record {
             start,
             bytes,
-            number,
-            time_sent,
+            number: departure.number,
+            time_sent: departure.time_sent,
             state: State::Outstanding,
-            repeated,
+            repeated: departure.repeated,
             partial: false,
         };
-        self.disordered |= repeated;
+        self.disordered |= record.repeated;
         self.outstanding = self.outstanding.saturating_add(bytes.into());
         if self.live().last().is_none_or(|last| last.end() <= start) {
             self.place(self.tail, record);
@@ -154,7 +179,7 @@ impl<const SEGMENTS: usize> Ledger<SEGMENTS> {
         let end = record.end();
         let from = self.live().partition_point(|old| old.end() <= start);
         let to = self.live().partition_point(|old| old.start < end);
-        let repeated = repeated || from < to;
+        let repeated = record.repeated || from < to;
         self.disordered = true;
         self.replace(from, to, Record { repeated, ..record });
     }

@@ -172,7 +172,9 @@ impl Naive {
                 repeated: index < self.bytes.len(),
             };
             if index < self.bytes.len() {
-                self.bytes[index] = byte;
+                if self.bytes[index].state != State::Sacked {
+                    self.bytes[index] = byte;
+                }
             } else {
                 self.bytes.push(byte);
             }
