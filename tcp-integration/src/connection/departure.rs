@@ -35,7 +35,8 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
             self.receive
                 .on_departure(segment.acknowledgement, segment.window);
         }
-        if kind == Kind::Rewind {
+        let went_back = segment.sequence < self.mirror.nxt;
+        if kind == Kind::Rewind || (kind == Kind::ZeroWindowProbe && went_back) {
             self.on_stack_timeout(now);
         }
         let sent_before = self.mirror.max_sent;

@@ -15,6 +15,9 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
     pub(crate) fn next_made(&mut self, now: Timestamp) -> Option<PureAck> {
         let made = self.plan(now).and_then(|window| {
             let sequence = self.receive.acceptable()?;
+            if window == 0 && self.has_third_duplicate() {
+                self.probing.pending = false;
+            }
             self.told = window;
             self.mirror.on_acknowledgement(
                 0,
@@ -40,11 +43,15 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
     fn plan(&mut self, now: Timestamp) -> Option<u32> {
         let can = self.phase == Phase::Established
             && self.origin != Origin::Adopted
-            && self.receive.acceptable().is_some()
-            // A closed window is the peer's word: probes of smoltcp's own follow.
-            && self.windows.peer > 0;
+            && self.receive.acceptable().is_some();
         if !can {
             return None;
+        }
+        if self.told == 0 {
+            // A closed window is the peer's word. Three duplicates make smoltcp retransmit all the
+            // same; another one, where its timer has expired and rests, starts its probes.
+            let probes = self.probing.pending && self.mirror.flight() > 0;
+            return (probes && !self.mirror.is_retransmitting()).then_some(0);
         }
         let shift = self.windows.shift;
         if self.gate() == Gate::Shut {
@@ -68,7 +75,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         // What the SYN-ACK brought may be no multiple of a step.
         let step = self.windows.step();
         let same = floor(self.told, step).max(step);
-        if self.mirror.duplicates() < DUPLICATES_TO_RETRANSMIT {
+        if !self.has_third_duplicate() {
             return Some(same);
         }
         // The counter has passed three: another window starts it anew.
@@ -113,6 +120,10 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         let starved = self.is_scant(self.mirror.room()) && !self.is_scant(room);
         let rested = self.mirror.is_quiet() && gains && self.opens_fully_at(now) <= now;
         now <= self.openings_until() && target > self.told && (starved || rested)
+    }
+
+    fn has_third_duplicate(&self) -> bool {
+        self.mirror.duplicates() >= DUPLICATES_TO_RETRANSMIT
     }
 
     /// Less than a segment, to within a step.
@@ -175,7 +186,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
 
     /// When the pacer will let an opening acknowledgement be made.
     fn opens_at(&mut self, now: Timestamp) -> Timestamp {
-        if self.origin == Origin::Adopted || self.windows.peer == 0 {
+        if self.origin == Origin::Adopted || self.told == 0 {
             return Timestamp::MAX;
         }
         let free = self.window().saturating_sub(self.ledger.bytes_in_flight());

@@ -145,6 +145,10 @@ impl Mirror {
                 Kind::Rewind
             };
         }
+        // The probe says from where it would go on: it has gone back.
+        if single && self.window_high == 0 && self.fast != Fast::Due {
+            return Kind::ZeroWindowProbe;
+        }
         let before_timeout = now < self.timer_since.saturating_add(LEAST_TIMEOUT);
         let fast = match self.fast {
             Fast::No => false,
@@ -163,7 +167,7 @@ impl Mirror {
         let (start, end) = (segment.sequence, segment.end());
         match kind {
             Kind::KeepAlive => return,
-            Kind::ZeroWindowProbe => {}
+            Kind::ZeroWindowProbe => self.nxt = start,
             Kind::PureAck => {
                 if self.una <= start && start <= self.max_sent {
                     self.nxt = start;

@@ -14,11 +14,12 @@ use super::{Connection, Gate, Origin, Phase};
 impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
     /// Time has passed.
     pub(crate) fn on_time(&mut self, now: Timestamp) {
-        if self.stuck_until() <= now {
+        let due = |at: Timestamp| at < Timestamp::MAX && at <= now;
+        if due(self.stuck_until()) {
             self.stuck_since = None;
             self.on_stack_timeout(now);
         }
-        if self.probe_at() <= now {
+        if due(self.probe_at()) {
             self.on_probe_timeout(now);
         }
         self.schedule(now);
@@ -89,15 +90,14 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
 
     /// When a probe is due.
     pub(super) fn probe_at(&self) -> Timestamp {
-        // Where smoltcp was to retransmit and did not, no timer of its own may run any more, so
-        // asking again never ends.
-        let swallowed = self.mirror.is_retransmitting();
+        // Where smoltcp was to retransmit and did not, or its timeout met a closed window, no timer
+        // of its own may run any more, so asking again never ends.
+        let endless = self.mirror.is_retransmitting() || self.told == 0;
         let ready = self.phase == Phase::Established
             && self.origin != Origin::Adopted
             && self.ledger.front().is_some()
             && self.mirror.flight() > 0
-            && self.windows.peer > 0
-            && (swallowed || self.probing.probes < MAX_PROBES);
+            && (endless || self.probing.probes < MAX_PROBES);
         let delay = if self.mirror.flight() <= self.max_segment {
             LONE_ACKNOWLEDGEMENT_DELAY
         } else {

@@ -75,7 +75,7 @@ impl Windows {
             Edge::Segment | Edge::Strict | Edge::Below => floor(exact, step),
         };
         let peer = floor(self.peer, step);
-        if self.peer == 0 || (peer == 0 && flight == 0) {
+        if peer == 0 {
             return 0;
         }
         window.min(peer).clamp(step, scaled(u16::MAX, self.shift))

@@ -1,3 +1,4 @@
 //! The connection as a whole.
 
+mod events;
 mod stacks;
