@@ -189,7 +189,7 @@ fn packets_are_counted_as_they_are_on_the_wire() {
         assert!(packets.random_lost > 0, "{name}");
     }
     // A full packet is 1500 bytes of which 1460 are payload, and nothing more is counted.
-    let outcome = outcome(&scenario(link(), 1, 12), &["smoltcp-cubic"], 1);
+    let outcome = outcome(&scenario(link(), 1, 12), &["certified"], 1);
     let link = &outcome.link;
     assert!(
         link.utilisation > 0.97 && link.utilisation < 1.001,
