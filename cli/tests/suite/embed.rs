@@ -1,6 +1,10 @@
 //! `tautline embed`.
 
 #[path = "../../../models/demo/policy.rs"]
+#[expect(
+    unreachable_pub,
+    reason = "a module of the program that it is written for"
+)]
 mod demo_policy;
 
 use std::path::{Path, PathBuf};
