@@ -26,10 +26,12 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         }
         let kind = self.mirror.classify(now, self.effect(), segment);
         // smoltcp does not note what it announced in a probe.
+        // Nagle's algorithm holds back what the window cuts, but not what the end of the stack's
+        // ring buffer cuts.
         self.sends_partial |= kind == Kind::Next
             && self.mirror.flight() > 0
             && 0 < segment.payload_bytes
-            && segment.payload_bytes < self.max_segment;
+            && self.mirror.room_high() < self.max_segment;
         let noted = !matches!(kind, Kind::KeepAlive | Kind::ZeroWindowProbe);
         if segment.flags.ack && noted {
             self.receive

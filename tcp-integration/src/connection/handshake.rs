@@ -33,13 +33,11 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         let mut connection = Self::new(now, Origin::Passive, synack, controller, settings);
         // Without the offer: an unscaled peer, and as much per segment as everybody takes. Both
         // are safe. Whether it sends SACK blocks stands in our answer.
-        connection.take_options(&offer.map_or(
-            Options {
-                sack_permitted: synack.options.sack_permitted,
-                ..Options::default()
-            },
-            |offer| offer.options,
-        ));
+        let unknown = Options {
+            sack_permitted: synack.options.sack_permitted,
+            ..Options::default()
+        };
+        connection.take_options(&offer.map_or(unknown, |offer| offer.options));
         if let Some(offer) = offer {
             connection.ecn.on_offer(offer.flags);
         }

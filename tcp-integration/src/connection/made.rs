@@ -149,7 +149,6 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         let passes = self.effect() == Effect::Certain || self.gate() == Gate::Open;
         lost && passes
             && now >= self.patient_until
-            && now >= self.patient_until
             && front.start == self.mirror.una
             && self.mirror.flight() > 0
             && !self.mirror.is_retransmitting()
@@ -171,7 +170,6 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
             self.poll_at = Timestamp::MAX;
             return;
         }
-        self.update_patience();
         self.update_patience();
         let planned = self.plan(now).is_some();
         self.note_stuck(now, !planned);

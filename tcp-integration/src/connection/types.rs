@@ -89,7 +89,6 @@ impl Default for Settings {
 }
 
 /// What a departing segment gets on its way.
-#[expect(clippy::struct_excessive_bools, reason = "they are independent marks")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Marks {
     /// The ECN field of the IP header.
