@@ -167,13 +167,12 @@ pub fn connection(flow: SmoltcpFlow, start: Timestamp, seed: u64) -> Result<Conn
     let max_segment = flow.max_segment();
     let built_in = flow.controller.built_in();
     let ours = flow.controller.into_ours();
-    let (echo, ecn) = match flow.ecn {
-        Ecn::NotEct => (None, EcnSupport::Off),
-        _ => {
-            let controller = Box::new(NewReno::new(max_segment));
-            let echo = SmoltcpController::Ours(controller).into_ours();
-            (echo, EcnSupport::On)
-        }
+    let (echo, ecn) = if flow.ecn == Ecn::NotEct {
+        (None, EcnSupport::Off)
+    } else {
+        let controller = Box::new(NewReno::new(max_segment));
+        let echo = SmoltcpController::Ours(controller).into_ours();
+        (echo, EcnSupport::On)
     };
     let settings = Settings::default()
         .with_window_scale(WINDOW_SCALE)

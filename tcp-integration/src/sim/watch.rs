@@ -125,7 +125,10 @@ impl Watch {
         self.una = Some(ack);
         let mut newest = None;
         let mut again = false;
-        while let Some(sent) = self.outstanding.pop_front_if(|sent| sent.end <= ack) {
+        while let Some(&sent) = self.outstanding.front()
+            && sent.end <= ack
+        {
+            self.outstanding.pop_front();
             again |= sent.again;
             newest = Some(sent.at);
         }
