@@ -142,4 +142,4 @@ fn fetch(address: SocketAddr, file: File, manner: Manner) -> Result<(), Box<dyn 
 }
 
 /// Longest wait for anything of the other side.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(50);
