@@ -109,6 +109,8 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         if repeated {
             count(&mut self.status.segments_retransmitted);
         }
+        // What was earned until now counts before it is spent.
+        self.allowance(now);
         self.pacer.spend(bytes);
         self.probing.since = now;
         if counted > 0 {

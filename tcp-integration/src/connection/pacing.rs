@@ -7,6 +7,8 @@ use tautline_core::units::{Bandwidth, Bytes, Timestamp};
 pub(super) struct Pacer {
     tokens: Bytes,
     refilled: Timestamp,
+    /// The rate since then: the time before a change counts at the old one.
+    rate: Bandwidth,
 }
 
 /// How to pace.
@@ -24,6 +26,7 @@ impl Pacer {
         Self {
             tokens: Bytes::MAX,
             refilled: now,
+            rate: Bandwidth::MAX,
         }
     }
 
@@ -32,9 +35,11 @@ impl Pacer {
         if pace.rate == Bandwidth::MAX {
             self.tokens = pace.burst;
             self.refilled = now;
+            self.rate = pace.rate;
             return Bytes::MAX;
         }
-        let earned = pace.rate.bytes_in(now.saturating_since(self.refilled));
+        let earned = self.rate.bytes_in(now.saturating_since(self.refilled));
+        self.rate = pace.rate;
         // Where less than a byte was earned, the time counts for the next one.
         if earned > Bytes::ZERO {
             self.tokens = self.tokens.saturating_add(earned);
@@ -96,6 +101,7 @@ mod tests {
             rate: Bandwidth::ZERO,
             ..PACE
         };
+        let _ = pacer.allowance(at(0), stopped);
         pacer.spend(Bytes::MAX);
         assert_eq!(pacer.allowance(at(1_000_000), stopped), Bytes::ZERO);
         assert_eq!(pacer.reaches(Bytes::new(1), stopped), Timestamp::MAX);
@@ -104,6 +110,19 @@ mod tests {
             ..PACE
         };
         assert_eq!(pacer.allowance(at(0), free), Bytes::MAX);
+    }
+
+    #[test]
+    fn time_before_a_change_counts_at_the_old_rate() {
+        let mut pacer = Pacer::new(at(0));
+        let _ = pacer.allowance(at(0), PACE);
+        pacer.spend(Bytes::new(3000));
+        let faster = Pace {
+            rate: Bandwidth::from_bytes_per_sec(3_000_000),
+            ..PACE
+        };
+        assert_eq!(pacer.allowance(at(500), faster), Bytes::new(500));
+        assert_eq!(pacer.allowance(at(1000), faster), Bytes::new(2000));
     }
 
     proptest! {
@@ -118,6 +137,7 @@ mod tests {
                 burst: Bytes::new(100_000),
             };
             let mut pacer = Pacer::new(at(0));
+            let _ = pacer.allowance(at(0), pace);
             pacer.spend(Bytes::MAX);
             let _ = pacer.allowance(at(early), pace);
             let due = pacer.reaches(Bytes::new(wanted), pace);
