@@ -38,7 +38,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         if acknowledges && segment.acknowledgement > self.mirror.max_sent {
             return Arrival::Drop(Reason::AckOfUnsent);
         }
-        match self.receive.on_arrival(segment) {
+        match self.receive.fate_of(segment) {
             Fate::Ignored => untouched,
             Fate::Reset => {
                 self.phase = Phase::Closed;

@@ -31,6 +31,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         self.sends_partial |= kind == Kind::Next
             && self.mirror.flight() > 0
             && 0 < segment.payload_bytes
+            && segment.payload_bytes >= self.mirror.room()
             && self.mirror.room_high() < self.max_segment;
         let noted = !matches!(kind, Kind::KeepAlive | Kind::ZeroWindowProbe);
         if segment.flags.ack && noted {

@@ -190,7 +190,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
     }
 
     fn on_completion(&mut self, now: Timestamp, segment: &Segment, answers: bool) -> Arrival {
-        match self.receive.on_arrival(segment) {
+        match self.receive.fate_of(segment) {
             Fate::Reset => self.phase = Phase::Closed,
             Fate::Taken if answers => {
                 self.establish(now);

@@ -298,3 +298,134 @@ pub(super) const DUPLICATES_TO_RETRANSMIT: u8 = 3;
 const LEAST_TIMEOUT: Duration = Duration::from_secs(1);
 /// More than any window: 65 535 · 2¹⁴ rounded up (RFC 7323 §2.3).
 const ANY_WINDOW: u32 = 1 << 30;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::{Ecn, Flags, Layout, Options, Tuple};
+    use smoltcp::wire::{IpAddress, IpEndpoint};
+
+    /// The wrap lies in the middle of what is sent.
+    const INITIAL: TcpSeqNumber = TcpSeqNumber(i32::MAX - 1500);
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_nanos(millis * 1_000_000)
+    }
+
+    fn data(start: u32, payload_bytes: u32) -> Segment {
+        let end = IpEndpoint::new(IpAddress::v4(10, 0, 0, 1), 80);
+        Segment {
+            tuple: Tuple {
+                local: end,
+                remote: end,
+            },
+            flags: Flags {
+                ack: true,
+                ..Flags::default()
+            },
+            sequence: after(INITIAL, start),
+            acknowledgement: TcpSeqNumber(0),
+            window: 0,
+            payload_bytes,
+            wire_bytes: 0,
+            options: Options::default(),
+            ecn: Ecn::NotEct,
+            layout: Layout::default(),
+        }
+    }
+
+    fn depart(mirror: &mut Mirror, millis: u64, start: u32, bytes: u32) -> Kind {
+        let segment = data(start, bytes);
+        let kind = mirror.classify(at(millis), Effect::Certain, &segment);
+        mirror.on_departure(at(millis), kind, &segment);
+        kind
+    }
+
+    fn hear(mirror: &mut Mirror, millis: u64, offset: u32, window: u32) {
+        let acknowledgement = after(INITIAL, offset);
+        let advanced = mirror.advance(at(millis), acknowledgement);
+        let heard = Heard {
+            acknowledgement,
+            window,
+            payload_bytes: 0,
+            effect: Effect::Certain,
+        };
+        mirror.on_acknowledgement(advanced, heard);
+    }
+
+    /// Three segments of 1000 bytes in flight, in a window of 5000.
+    fn sending() -> Mirror {
+        let mut mirror = Mirror::new(at(0), INITIAL);
+        hear(&mut mirror, 10, 1, 5000);
+        for start in [1, 1001, 2001] {
+            assert_eq!(depart(&mut mirror, 10, start, 1000), Kind::Next);
+        }
+        mirror
+    }
+
+    #[test]
+    fn only_three_equal_duplicates_make_a_fast_retransmission() {
+        let mut mirror = sending();
+        hear(&mut mirror, 50, 1, 5000);
+        hear(&mut mirror, 51, 1, 5000);
+        hear(&mut mirror, 52, 1, 4000);
+        assert_eq!(mirror.duplicates(), 0, "another window");
+        for millis in 53..56 {
+            assert!(!mirror.is_retransmitting());
+            hear(&mut mirror, millis, 1, 4000);
+        }
+        assert!(mirror.is_retransmitting());
+        assert_eq!(depart(&mut mirror, 56, 1, 1000), Kind::FastRetransmission);
+        assert!(!mirror.is_retransmitting());
+        assert_eq!((mirror.flight(), mirror.room()), (3000, 1000));
+        hear(&mut mirror, 57, 1, 4000);
+        assert!(!mirror.is_retransmitting(), "the fourth triggers nothing");
+    }
+
+    #[test]
+    fn a_timeout_goes_back_and_what_follows_comes_next() {
+        let mut mirror = sending();
+        assert_eq!(depart(&mut mirror, 1100, 1, 1000), Kind::Rewind);
+        assert_eq!((mirror.flight(), mirror.room()), (1000, 4000));
+        assert_eq!(mirror.unacknowledged(), 3000);
+        assert_eq!(depart(&mut mirror, 1101, 1001, 1000), Kind::Next);
+        hear(&mut mirror, 1150, 3001, 5000);
+        assert!(mirror.is_quiet());
+        assert_eq!(depart(&mut mirror, 1150, 3001, 10), Kind::Next);
+    }
+
+    #[test]
+    fn a_pure_acknowledgement_shows_a_timeout_that_sent_nothing() {
+        let mut mirror = sending();
+        assert_eq!(depart(&mut mirror, 20, 3001, 0), Kind::PureAck);
+        assert_eq!(depart(&mut mirror, 1100, 1, 0), Kind::Rewind);
+        assert_eq!(mirror.flight(), 0);
+    }
+
+    #[test]
+    fn keep_alives_and_window_probes_move_nothing() {
+        let mut mirror = sending();
+        hear(&mut mirror, 50, 3001, 0);
+        assert_eq!(depart(&mut mirror, 60, 3000, 1), Kind::KeepAlive);
+        assert_eq!(depart(&mut mirror, 70, 3001, 1), Kind::ZeroWindowProbe);
+        assert_eq!(mirror.flight(), 0);
+        assert_eq!(mirror.unacknowledged(), 1, "the peer may take the byte");
+        hear(&mut mirror, 80, 3002, 1000);
+        assert_eq!(depart(&mut mirror, 90, 3002, 1000), Kind::Next);
+    }
+
+    #[test]
+    fn where_it_may_have_ignored_a_window_both_are_believed() {
+        let mut mirror = sending();
+        let heard = Heard {
+            acknowledgement: mirror.una,
+            window: 3000,
+            payload_bytes: 0,
+            effect: Effect::Unsure,
+        };
+        mirror.on_acknowledgement(0, heard);
+        assert_eq!((mirror.room(), mirror.room_high()), (0, 2000));
+        hear(&mut mirror, 60, 1001, 3000);
+        assert_eq!((mirror.room(), mirror.room_high()), (1000, 1000));
+    }
+}

@@ -64,8 +64,8 @@ impl Receive {
         self.edge = after(acknowledgement, scaled(window, self.shift));
     }
 
-    /// A segment arrives.
-    pub(super) fn on_arrival(&mut self, segment: &Segment) -> Fate {
+    /// What the stack does with a segment that arrives.
+    pub(super) fn fate_of(&self, segment: &Segment) -> Fate {
         if !self.accepts(segment.sequence, segment.payload_bytes) {
             return Fate::Ignored;
         }
@@ -144,4 +144,87 @@ pub(super) const fn scaled(window: u16, shift: u8) -> u32 {
     let units = window as u32;
     let shift = if shift > 14 { 14 } else { shift };
     units << shift
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::{Ecn, Flags, Layout, Options, Tuple};
+    use smoltcp::wire::{IpAddress, IpEndpoint};
+
+    const START: TcpSeqNumber = TcpSeqNumber(i32::MAX - 50);
+
+    fn segment(offset: i32, payload_bytes: u32) -> Segment {
+        let end = IpEndpoint::new(IpAddress::v4(10, 0, 0, 1), 80);
+        Segment {
+            tuple: Tuple {
+                local: end,
+                remote: end,
+            },
+            flags: Flags {
+                ack: true,
+                ..Flags::default()
+            },
+            sequence: TcpSeqNumber(START.0.wrapping_add(offset)),
+            acknowledgement: TcpSeqNumber(0),
+            window: 0,
+            payload_bytes,
+            wire_bytes: 0,
+            options: Options::default(),
+            ecn: Ecn::NotEct,
+            layout: Layout::default(),
+        }
+    }
+
+    #[test]
+    fn segments_are_taken_as_smoltcp_takes_them() {
+        let receive = Receive::new(START, 50, 1);
+        let taken = |offset, bytes| receive.fate_of(&segment(offset, bytes)) == Fate::Taken;
+        assert!(taken(0, 0) && taken(99, 0) && !taken(100, 0));
+        assert!(!taken(-1, 0), "a keep-alive");
+        assert!(
+            taken(-5, 6) && !taken(-5, 5),
+            "only what reaches the window"
+        );
+        assert!(taken(99, 500), "the rest is cut off");
+        assert!(!taken(100, 1));
+        let closed = Receive::new(START, 0, 1);
+        let taken = |offset, bytes| closed.fate_of(&segment(offset, bytes)) == Fate::Taken;
+        assert!(taken(0, 0) && !taken(0, 1) && !taken(1, 0));
+    }
+
+    #[test]
+    fn made_acknowledgements_are_acceptable_while_delayed_ones_wait() {
+        let mut receive = Receive::new(START, 50, 1);
+        for bytes in [10, 89, 1] {
+            let sequence = receive.acceptable().unwrap();
+            assert!(receive.accepts(sequence, 0));
+            let offset = i32::try_from(distance(START, receive.next)).unwrap();
+            receive.advance(&segment(offset, bytes));
+        }
+        let sequence = receive.acceptable().unwrap();
+        assert!(receive.accepts(sequence, 0), "also in a full window");
+        let mut last = segment(100, 0);
+        last.flags.fin = true;
+        receive.advance(&last);
+        assert_eq!(
+            receive.acceptable(),
+            None,
+            "beyond a FIN there is no window"
+        );
+        assert!(receive.is_finished() && !receive.is_finish_acknowledged());
+        receive.on_departure(after(START, 101), 50);
+        assert!(receive.is_finish_acknowledged());
+        assert!(receive.acceptable().is_some());
+    }
+
+    #[test]
+    fn a_fin_behind_a_hole_is_disregarded() {
+        let mut receive = Receive::new(START, 50, 0);
+        let mut last = segment(10, 5);
+        last.flags.fin = true;
+        assert_eq!(receive.fate_of(&last), Fate::Taken);
+        receive.advance(&last);
+        assert!(!receive.is_finished());
+    }
 }

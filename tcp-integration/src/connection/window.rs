@@ -156,3 +156,74 @@ fn narrow(bytes: Bytes) -> u32 {
 const FEW_SEGMENTS: u32 = 3;
 /// The largest window of TCP, and less than half of the sequence space (RFC 7323 §2.3).
 const LARGEST: u64 = 1 << 30;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const WINDOWS: Windows = Windows {
+        shift: 5,
+        peer_shift: 0,
+        peer: 1 << 20,
+    };
+
+    fn fit(window: u64, in_flight: u64, flight: u32, edge: Edge) -> u32 {
+        let bytes = Bytes::new;
+        let admission = admit(bytes(window), bytes(in_flight), 1460, Bytes::MAX, 0);
+        WINDOWS.fit(flight, admission, edge)
+    }
+
+    #[test]
+    fn a_few_whole_segments_are_admitted_and_slivers_only_where_they_fit() {
+        // 2 · 1460 = 91 · 32 + 8.
+        assert_eq!(fit(2921, 0, 0, Edge::Segment), 92 * 32);
+        assert_eq!(fit(2921, 0, 0, Edge::Strict), 91 * 32);
+        assert_eq!(fit(2921, 2920, 2920, Edge::Strict), 91 * 32, "closed");
+        assert_eq!(fit(3000, 0, 0, Edge::Strict), 92 * 32);
+        assert_eq!(fit(3000, 0, 0, Edge::Below), 91 * 32);
+    }
+
+    #[test]
+    fn one_segment_is_admitted_with_nothing_in_flight_whatever_the_window() {
+        assert_eq!(fit(0, 0, 0, Edge::Segment), 46 * 32);
+        assert_eq!(fit(0, 1, 1460, Edge::Segment), 45 * 32);
+        let slow = admit(Bytes::new(9000), Bytes::ZERO, 1460, Bytes::ZERO, 0);
+        assert_eq!((slow.most, slow.wanted), (9000, 1460));
+    }
+
+    #[test]
+    fn the_peers_window_is_never_exceeded_and_a_closed_one_stays_closed() {
+        let admission = admit(Bytes::new(9000), Bytes::ZERO, 1460, Bytes::MAX, 0);
+        for (peer, told) in [(0, 0), (31, 0), (33, 32), (1000, 992)] {
+            let windows = Windows { peer, ..WINDOWS };
+            assert_eq!(windows.fit(0, admission, Edge::Segment), told);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_strict_window_admits_no_byte_more_than_may_leave(
+            window in 0u64..1 << 31,
+            in_flight in 0u64..1 << 31,
+            max_segment in 48u32..9000,
+            allowance in 0u64..1 << 31,
+            admitted in 0u32..1 << 21,
+            flight in 32u32..1 << 20,
+            shift in 0u8..=7,
+        ) {
+            let bytes = Bytes::new;
+            let (window, in_flight) = (bytes(window), bytes(in_flight));
+            let admission = admit(window, in_flight, max_segment, bytes(allowance), admitted);
+            prop_assert!(admission.wanted <= admission.most);
+            let windows = Windows { shift, peer: 1 << 30, ..WINDOWS };
+            for edge in [Edge::Strict, Edge::Below] {
+                let told = windows.fit(flight, admission, edge);
+                prop_assert_eq!(told % windows.step(), 0);
+                let most = flight.saturating_add(admission.most).max(windows.step());
+                prop_assert!(told <= most, "{told} {admission:?}");
+                prop_assert_eq!(scaled(windows.field(told), shift), told);
+            }
+        }
+    }
+}
