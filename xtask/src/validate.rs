@@ -91,6 +91,6 @@ mod tests {
                 assert_eq!(text.matches(&marker).count(), 1, "{marker}");
             }
         }
-        assert!(text.lines().count() <= 320);
+        assert!(text.lines().count() <= 350);
     }
 }
