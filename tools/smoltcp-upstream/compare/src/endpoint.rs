@@ -193,7 +193,7 @@ pub fn run<D: Driver>(
         }
         let started = wall_clock();
         driver.poll(now, &mut sender.interface, &mut sender.sockets);
-        outcome.sender_time += started.elapsed();
+        outcome.add_poll(started.elapsed());
         for frame in driver.port().sent.drain(..) {
             let payload = payload_bytes(&frame);
             forth.push(now_us, frame, payload);

@@ -112,7 +112,7 @@ impl<const N: usize> Ledger<N> {
     ) {
         self.split(end);
         self.update(|record| {
-            let within = start <= record.start && record.end <= end;
+            let within = start <= record.start && record.start < end;
             if within && record.state != State::Sacked {
                 record.state = State::Outstanding;
                 record.number = number;
@@ -122,8 +122,8 @@ impl<const N: usize> Ledger<N> {
         });
     }
 
-    /// Makes two records of the one around `at`, if there is room; otherwise a part of it that is
-    /// sent again is not counted as outstanding.
+    /// Makes two records of the one around `at`, if there is room; otherwise all of it counts as
+    /// sent again when its head is.
     fn split(&mut self, at: TcpSeqNumber) {
         let around = self
             .records()
