@@ -113,6 +113,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
                 since: now,
             },
             patient_until: Timestamp::ZERO,
+            impatient_until: None,
             stuck_since: None,
             last_arrival: now,
             flight_start: now,

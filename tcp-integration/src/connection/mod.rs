@@ -106,6 +106,8 @@ pub(crate) struct Connection<C, const SEGMENTS: usize> {
     probing: Probing,
     /// Until then smoltcp's timeout is waited for instead of repairing loss by loss.
     patient_until: Timestamp,
+    /// The timeout did not come in time: up to here, loss by loss.
+    impatient_until: Option<TcpSeqNumber>,
     /// Since when the gate has been shut and smoltcp cannot be told.
     stuck_since: Option<Timestamp>,
     last_arrival: Timestamp,

@@ -33,6 +33,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
             return;
         }
         count(&mut self.status.timeouts);
+        self.impatient_until = None;
         self.mirror.give_up_retransmission();
         self.duplicates.on_timeout();
         self.probing.pending = false;
@@ -80,6 +81,10 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
     /// Nothing was acknowledged for long: the first segment shall be sent once more, as a probe
     /// (RFC 8985 §7, RFC 9002 §6.2), without waiting for smoltcp's timeout of a second and more.
     fn on_probe_timeout(&mut self, now: Timestamp) {
+        if self.patient_until > Timestamp::ZERO {
+            // smoltcp has backed its timeout off.
+            self.impatient_until = Some(self.mirror.max_sent);
+        }
         count(&mut self.status.probes);
         self.probing.probes = self.probing.probes.saturating_add(1);
         self.probing.pending = true;
@@ -120,7 +125,10 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
     /// so many losses take longer one by one than the timeout that sends everything again. The
     /// timeout runs from the last progress on; where it does not, patience has its end.
     pub(super) fn update_patience(&mut self) {
-        let hopeless = self.effect() == Effect::Certain
+        let una = self.mirror.una;
+        self.impatient_until = self.impatient_until.filter(|end| una < *end);
+        let hopeless = self.impatient_until.is_none()
+            && self.effect() == Effect::Certain
             && self
                 .ledger
                 .front()
