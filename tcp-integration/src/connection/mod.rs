@@ -18,6 +18,12 @@
 //! segment with nothing else in flight. After every event the gate is shut if the window that
 //! smoltcp may believe would admit one.
 //!
+//! # Repair
+//! smoltcp retransmits only its first segment out of turn, and forgets even that where the device
+//! has no room: the gate lets it through, and it is asked for again where it does not come. One by
+//! one, losses are repaired at one in a round-trip time; where they are many, smoltcp's timeout,
+//! which sends everything again, is waited for instead, once per recovery.
+//!
 //! # LAST-ACK
 //! Once the peer has sent its FIN, smoltcp may be in LAST-ACK, where it ignores every
 //! acknowledgement of nothing new, made ones among them, and no segment shows it while data is
