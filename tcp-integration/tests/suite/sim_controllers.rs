@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tautline_core::units::Timestamp;
-use tautline_netsim::baseline::BoxedController;
+use tautline_netsim::baseline::{BoxedController, flow_seed};
 use tautline_netsim::scenario::{Buffer, FlowSpec, LinkSpec, QueueSpec, ValidScenario};
 use tautline_netsim::sim::{RunOptions, run_carriers};
 use tautline_netsim::transport::Ecn;
@@ -89,4 +89,38 @@ fn marks_of_a_queue_reach_a_controller_behind_the_gate() {
     assert!(dropped.link.loss > 0.0, "{:?}", dropped.link);
     assert!(marked.link.queue_delay_mean_ms < 15.0, "{:?}", marked.link);
     assert!(marked.link.goodput_mbps > 8.0, "{:?}", marked.link);
+}
+
+#[test]
+fn connections_that_share_a_link_all_get_on() {
+    const SEEDS: u64 = 5;
+    for name in ["newreno", "certified"] {
+        for seed in 1..=SEEDS {
+            let starts = [0, flow_seed(seed, 1) % 1_000_000_000].map(Timestamp::from_nanos);
+            let flows = starts.map(|start| FlowSpec::new(name).starting_at(start));
+            let duration = Duration::from_mins(1);
+            let scenario = ValidScenario::new(link(), flows.to_vec(), duration)
+                .and_then(|scenario| scenario.with_warmup(Duration::from_secs(10)))
+                .unwrap();
+            let carriers = starts.iter().zip(0..).map(|(&start, flow)| {
+                let setup = SmoltcpFlow {
+                    controller: controller(name),
+                    ..SmoltcpFlow::default()
+                };
+                let made = connection(setup, start, flow_seed(seed, flow));
+                made.unwrap().into()
+            });
+            let outcome = run_carriers::<BoxedController>(
+                &scenario,
+                seed,
+                carriers.collect(),
+                &RunOptions::default(),
+                None,
+            )
+            .unwrap();
+            let goodputs = [0, 1].map(|flow| outcome.flows[flow].goodput_mbps);
+            let least = goodputs[0].min(goodputs[1]);
+            assert!(least > 1.0, "{name}, seed {seed}: {goodputs:?} Mbit/s");
+        }
+    }
 }

@@ -381,9 +381,9 @@ fn every_controller_of_smoltcp_and_of_ours_runs_over_smoltcp() {
     assert_eq!(runs.len(), 11);
     for run in runs {
         assert_eq!(run["flows"][0]["failure"], Value::Null, "{run}");
-        let used = run["link"]["utilisation"].as_f64().unwrap();
-        // Without any control the queue overflows for good.
-        assert!(used > 0.3 || run["controller"] == "smoltcp-none", "{run}");
+        let application = &run["flows"][0]["application"];
+        let delivered = application["delivered_bytes"].as_u64().unwrap();
+        assert!(delivered > 0, "{run}");
     }
 }
 
