@@ -59,6 +59,11 @@ impl App {
         self.done_at.is_some() || self.failed_at.is_some()
     }
 
+    /// Nobody ever connected.
+    pub(crate) const fn is_waiting(&self) -> bool {
+        !self.was_open && self.failed_at.is_none()
+    }
+
     /// When it wants to go on reading.
     pub(crate) fn wakes_at(&self, now: i64) -> Option<i64> {
         let ends = self.task.pauses.iter().map(|&(_, to)| to);
@@ -80,7 +85,7 @@ impl App {
         }
         if everything && socket.send_queue() == 0 && self.was_open {
             self.done_at = self.done_at.or(Some(now));
-        } else if self.was_open && socket.state() == State::Closed {
+        } else if socket.state() == State::Closed {
             self.failed_at = self.failed_at.or(Some(now));
         }
         moved
@@ -98,7 +103,7 @@ impl App {
             let read = socket.recv(|bytes| {
                 let mut expected = content(stream, offset);
                 let wrong = bytes.iter().position(|got| expected.next() != Some(*got));
-                self.wrong_at = self.wrong_at.or(wrong.map(|at| offset + at as u64));
+                self.wrong_at = self.wrong_at.or_else(|| wrong.map(|at| offset + at as u64));
                 (bytes.len(), bytes.len())
             });
             self.received += read.unwrap() as u64;

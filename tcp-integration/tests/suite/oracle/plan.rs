@@ -118,6 +118,8 @@ pub(crate) struct Report {
     pub(crate) digests: [u64; 2],
     /// When sockets gave up.
     pub(crate) failures: Vec<i64>,
+    /// Sockets that nobody connected to.
+    pub(crate) waiting: usize,
     /// Where contents were wrong.
     pub(crate) wrong: Vec<u64>,
     /// When the last application was done.
@@ -259,6 +261,7 @@ pub(crate) fn report<A: Tap, B: Tap>(
     let state = state(&world);
     let apps = || world.a.apps.iter().chain(&world.b.apps);
     let failures = apps().filter_map(|app| app.failed_at).collect();
+    let waiting = apps().filter(|app| app.is_waiting()).count();
     let wrong = apps().filter_map(|app| app.wrong_at).collect();
     let done_at = apps().filter_map(|app| app.done_at).max().unwrap_or(0);
     let (near, far) = (&mut world.a.device, &mut world.b.device);
@@ -269,6 +272,7 @@ pub(crate) fn report<A: Tap, B: Tap>(
         verdicts: [near.verdict(), far.verdict()],
         digests: [near.digest(), far.digest()],
         failures,
+        waiting,
         wrong,
         done_at,
         blocked: world.blocked,

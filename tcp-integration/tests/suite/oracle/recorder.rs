@@ -78,10 +78,9 @@ struct Record {
     /// The decision that a departure was made under, until the judge has seen that departure.
     before_departure: Option<Decision>,
     /// What the controller decided on hearing of that departure.
-    after_departure: Option<(Timestamp, Decision)>,
-    /// Decisions and when they came into force, for the judge's token bucket.
-    changes: Vec<(Timestamp, Decision)>,
-    timeouts: u64,
+    after_departure: Option<Decision>,
+    /// Decisions since the last departure, for the judge's meter of paces.
+    changes: Vec<Decision>,
     /// The decision never changes, and departures are not reported.
     constant: bool,
 }
@@ -94,7 +93,7 @@ impl Feed {
         {
             let mut record = feed.lock();
             record.current = Some(decision);
-            record.changes.push((Timestamp::ZERO, decision));
+            record.changes.push(decision);
             record.constant = true;
         }
         feed
@@ -117,11 +116,6 @@ impl Feed {
         Some(InForce { decision, changes })
     }
 
-    /// Timeouts that the controller was told.
-    pub(crate) fn timeouts(&self) -> u64 {
-        self.lock().timeouts
-    }
-
     fn lock(&self) -> MutexGuard<'_, Record> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -132,8 +126,8 @@ impl Feed {
 pub(crate) struct InForce {
     /// The decision.
     pub(crate) decision: Decision,
-    /// Decisions since the last departure and when they came into force, oldest first.
-    pub(crate) changes: Vec<(Timestamp, Decision)>,
+    /// Decisions since the last departure, oldest first.
+    pub(crate) changes: Vec<Decision>,
 }
 
 /// Feeds of one device, in the order of the connections.
@@ -161,7 +155,7 @@ impl Recorder {
         {
             let mut record = feed.lock();
             record.current = Some(decision);
-            record.changes.push((Timestamp::ZERO, decision));
+            record.changes.push(decision);
         }
         let mut all = feeds.lock().unwrap_or_else(PoisonError::into_inner);
         all.push(feed.clone());
@@ -172,14 +166,14 @@ impl Recorder {
         }
     }
 
-    fn update(&self, now: Timestamp) {
+    fn update(&self) {
         let decision = told(self.inner.decision(), self.divisor);
         let mut record = self.feed.lock();
         let after = record.after_departure.take();
         record.changes.extend(after);
         if record.current != Some(decision) {
             record.current = Some(decision);
-            record.changes.push((now, decision));
+            record.changes.push(decision);
         }
     }
 }
@@ -193,34 +187,33 @@ impl Controller for Recorder {
         let earlier = record.after_departure.take();
         record.changes.extend(earlier);
         record.before_departure = Some(before);
-        record.after_departure = (after != before).then_some((now, after));
+        record.after_departure = (after != before).then_some(after);
         record.current = Some(after);
     }
 
     fn on_packet_acked(&mut self, now: Timestamp, packet: AckedPacket) {
         self.inner.on_packet_acked(now, packet);
-        self.update(now);
+        self.update();
     }
 
     fn on_ack_end(&mut self, now: Timestamp, batch: AckBatch) {
         self.inner.on_ack_end(now, batch);
-        self.update(now);
+        self.update();
     }
 
     fn on_congestion_event(&mut self, now: Timestamp, event: CongestionEvent) {
         self.inner.on_congestion_event(now, event);
-        self.update(now);
+        self.update();
     }
 
     fn on_timeout(&mut self, now: Timestamp, timeout: Timeout) {
-        self.feed.lock().timeouts += 1;
         self.inner.on_timeout(now, timeout);
-        self.update(now);
+        self.update();
     }
 
     fn on_mtu_update(&mut self, now: Timestamp, max_datagram_size: Bytes) {
         self.inner.on_mtu_update(now, max_datagram_size);
-        self.update(now);
+        self.update();
     }
 
     fn decision(&self) -> Decision {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use super::bucket::Bucket;
-use super::ledger::{Departure, Kind, Ledger};
+use super::ledger::{Content, Departure, Kind, Ledger};
 use super::recorder::{Feed, Feeds, InForce};
 use super::trace::Trace;
 use super::wire::{self, Seen};
@@ -29,10 +29,14 @@ pub(crate) struct Verdict {
     pub(crate) beyond_peer: u64,
     /// Segments that left earlier than burst and rate allow.
     pub(crate) hasty: u64,
+    /// The same with nothing else outstanding.
+    pub(crate) hasty_lone: u64,
     /// The most bytes by which one was above the window, or ahead of its pace.
     pub(crate) most: (i64, i64),
     /// Data segments that the controller did not hear of.
     pub(crate) untold: u64,
+    /// Segments that repeat only what was reported by SACK.
+    pub(crate) needless: u64,
     /// Times a sender went back to the start of its window.
     pub(crate) timeouts: u64,
     /// Acknowledgements of what was never sent.
@@ -53,9 +57,11 @@ impl Verdict {
         self.lone += other.lone;
         self.beyond_peer += other.beyond_peer;
         self.hasty += other.hasty;
+        self.hasty_lone += other.hasty_lone;
         self.most.0 = self.most.0.max(other.most.0);
         self.most.1 = self.most.1.max(other.most.1);
         self.untold += other.untold;
+        self.needless += other.needless;
         self.timeouts += other.timeouts;
         self.forged += other.forged;
         let room = MAX_COMPLAINTS.saturating_sub(self.complaints.len());
@@ -187,7 +193,13 @@ impl Sniffer {
         let ledger = &mut conversation.ledger;
         if seen.syn {
             ledger.set_peer(now, seen.scale.unwrap_or(0), seen.window);
-        } else if !ledger.on_acknowledgement(now, acknowledgement, seen.window, &seen.sack) {
+            return;
+        }
+        let content = Content {
+            sack: &seen.sack,
+            payload: seen.payload,
+        };
+        if !ledger.on_acknowledgement(now, acknowledgement, seen.window, content) {
             self.verdict.forged += 1;
         }
     }
@@ -253,17 +265,24 @@ fn judge(conversation: &mut Conversation, now: i64, departure: &Departure, verdi
         return;
     };
     let Some(InForce { decision, changes }) = feed.in_force() else {
+        if departure.after == departure.before && departure.kind == Kind::Repeated {
+            // All of it was reported by SACK: it does not count towards bytes in flight.
+            verdict.needless += 1;
+            return;
+        }
         verdict.untold += 1;
         complain(verdict, now, departure, "the controller was not told");
         return;
     };
-    for (at, change) in changes {
+    for change in changes {
         let max_segment = conversation.max_segment;
-        conversation.bucket.change(at, &change, max_segment);
+        conversation.bucket.change(&change, max_segment);
     }
     if !exempt {
         let early = conversation.bucket.take(now, departure.payload);
-        if early > 0 {
+        if early > 0 && departure.before == 0 {
+            verdict.hasty_lone += 1;
+        } else if early > 0 {
             verdict.hasty += 1;
             verdict.most.1 = verdict.most.1.max(early);
             if verdict.hasty <= MAX_HASTY_COMPLAINTS {

@@ -1,7 +1,7 @@
 //! Two interfaces over a path, in virtual time.
 
 use smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketSet};
-use smoltcp::phy::Medium;
+use smoltcp::phy::{Device, Medium};
 use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{
@@ -78,6 +78,29 @@ impl SocketPlan {
     }
 }
 
+/// The interface of `side` with `device`.
+pub(crate) fn interface(
+    device: &mut impl Device,
+    side: u8,
+    family: Family,
+    seed: u64,
+) -> Interface {
+    let hardware = match device.capabilities().medium {
+        Medium::Ethernet => HardwareAddress::Ethernet(EthernetAddress([2, 0, 0, 0, 0, side + 1])),
+        Medium::Ip => HardwareAddress::Ip,
+    };
+    let mut config = Config::new(hardware);
+    config.random_seed = seed ^ (u64::from(side) << 32);
+    let mut interface = Interface::new(config, device, Instant::ZERO);
+    let prefix = if family == Family::V4 { 24 } else { 64 };
+    interface.update_ip_addrs(|addresses| {
+        addresses
+            .push(IpCidr::new(family.address(side), prefix))
+            .unwrap();
+    });
+    interface
+}
+
 /// One side.
 pub(crate) struct Host<D> {
     pub(crate) interface: Interface,
@@ -91,21 +114,7 @@ pub(crate) struct Host<D> {
 impl<D: Tap> Host<D> {
     /// The host of `side` (0 or 1) with `device`.
     pub(crate) fn new(side: u8, family: Family, seed: u64, mut device: D) -> Self {
-        let hardware = match device.capabilities().medium {
-            Medium::Ethernet => {
-                HardwareAddress::Ethernet(EthernetAddress([2, 0, 0, 0, 0, side + 1]))
-            }
-            Medium::Ip => HardwareAddress::Ip,
-        };
-        let mut config = Config::new(hardware);
-        config.random_seed = seed ^ (u64::from(side) << 32);
-        let mut interface = Interface::new(config, &mut device, Instant::ZERO);
-        let prefix = if family == Family::V4 { 24 } else { 64 };
-        interface.update_ip_addrs(|addresses| {
-            addresses
-                .push(IpCidr::new(family.address(side), prefix))
-                .unwrap();
-        });
+        let interface = interface(&mut device, side, family, seed);
         Self {
             interface,
             sockets: SocketSet::new(Vec::new()),
