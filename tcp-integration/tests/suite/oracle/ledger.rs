@@ -322,7 +322,7 @@ impl Ledger {
             return if alive { Kind::KeepAlive } else { Kind::Stale };
         }
         let waited = now - self.progress_at >= LEAST_TIMEOUT_MICROS;
-        let closed = self.edge - start < WINDOW_STEP || (waited && start >= self.max);
+        let closed = waited && (self.edge - start < WINDOW_STEP || start >= self.max);
         if end - start == 1 && (start == self.next || start == self.una) && closed {
             return Kind::ZeroWindowProbe;
         }
@@ -510,9 +510,9 @@ mod tests {
         let mut ledger = with_segments(9, 2);
         let end = at(&ledger, 2);
         assert!(ledger.on_acknowledgement(1, end, 0, pure(&[])));
-        let probe = ledger.on_departure(2, end, 1);
+        let probe = ledger.on_departure(1_000_001, end, 1);
         assert_eq!((probe.kind, probe.after), (Kind::ZeroWindowProbe, 0));
-        let alive = ledger.on_departure(3, end.wrapping_sub(1), 1);
+        let alive = ledger.on_departure(1_000_002, end.wrapping_sub(1), 1);
         assert_eq!((alive.kind, alive.after), (Kind::KeepAlive, 0));
     }
 }
