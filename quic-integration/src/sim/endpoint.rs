@@ -12,12 +12,14 @@ use quinn_proto::{
 };
 use tautline_core::controller::{Controller as _, Counters};
 use tautline_core::units::{self, Timestamp};
-use tautline_netsim::endpoint::{Datagram, Endpoint, Request, StackEndpoint, StackStatus};
+use tautline_netsim::endpoint::{
+    Datagram, Endpoint, Request, RequestReader, StackEndpoint, StackStatus,
+};
 use tautline_netsim::transport::Ecn;
 
 use super::bulk::{Download, Upload};
 use super::controller::SharedController;
-use super::requests::{RequestReader, RequestWriter};
+use super::requests::{self, RequestStream};
 use super::virtual_time::{instant, timestamp};
 use super::watch::Watch;
 
@@ -43,7 +45,7 @@ pub struct QuinnEndpoint {
 #[derive(Debug)]
 enum Application {
     Sending(Upload, RequestReader),
-    Receiving(Download, RequestWriter),
+    Receiving(Download, RequestStream),
 }
 
 impl QuinnEndpoint {
@@ -78,7 +80,7 @@ impl QuinnEndpoint {
         Self {
             host: QuicHost::new(Arc::new(host), Some(Arc::new(config)), false, None),
             connection: None,
-            application: Application::Receiving(Download::default(), RequestWriter::default()),
+            application: Application::Receiving(Download::default(), RequestStream::default()),
             to_connect: None,
             answers: VecDeque::new(),
             ecn,
@@ -149,7 +151,7 @@ impl QuinnEndpoint {
 impl Application {
     fn on_readable(&mut self, connection: &mut Connection) {
         match self {
-            Self::Sending(_, requests) => requests.read(connection),
+            Self::Sending(_, reader) => requests::read(reader, connection),
             Self::Receiving(download, _) => download.read(connection),
         }
     }

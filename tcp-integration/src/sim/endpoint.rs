@@ -5,12 +5,14 @@ use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer, State};
 use smoltcp::time::Instant;
 use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, IpEndpoint};
 use tautline_core::units::Timestamp;
-use tautline_netsim::endpoint::{Datagram, Endpoint, Layer, Request, StackEndpoint, StackStatus};
+use tautline_netsim::endpoint::{
+    Datagram, Endpoint, Layer, Request, RequestReader, RequestWriter, StackEndpoint, StackStatus,
+};
 use tautline_netsim::transport::Ecn;
 
 use super::content::{Download, Upload};
 use super::line::Line;
-use super::requests::{RequestReader, RequestWriter};
+use super::requests;
 use super::watch::Watch;
 use crate::connection::Status;
 use crate::device::Tally;
@@ -132,7 +134,7 @@ impl SmoltcpEndpoint {
     fn read(&mut self) {
         let socket = self.sockets.get_mut::<Socket<'_>>(self.handle);
         match &mut self.application {
-            Application::Sending(_, requests) => requests.read(socket),
+            Application::Sending(_, reader) => requests::read(reader, socket),
             Application::Receiving(download, _) => {
                 download.read(socket);
                 if let (Some(at), None) = (download.damaged(), &self.failure) {
@@ -152,7 +154,7 @@ impl SmoltcpEndpoint {
                     upload.write(socket, most);
                 }
             }
-            Application::Receiving(_, requests) => requests.write(socket),
+            Application::Receiving(_, writer) => requests::write(writer, socket),
         }
     }
 

@@ -7,6 +7,10 @@ use tautline_core::units::{Bytes, Timestamp};
 
 use crate::transport::Ecn;
 
+mod requests;
+
+pub use requests::{RequestReader, RequestWriter};
+
 /// One side of a connection, without input or output of its own.
 ///
 /// The simulator calls [`Endpoint::receive`] or [`Endpoint::wake`] and then
