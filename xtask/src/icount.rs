@@ -12,31 +12,23 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use crate::no_std;
-use crate::prerequisites::{self, Installing};
+use crate::prerequisites::{self, InstallArguments};
 use crate::steps::{check, say, shown};
 use crate::workspace::Workspace;
 
 /// What is asked for.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Do not install valgrind where it is missing: say so, and leave the counts out
-    #[arg(long)]
-    no_install: bool,
+    #[command(flatten)]
+    install: InstallArguments,
     /// Sequences per controller and source of events
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
     seeds: u32,
 }
 
-/// Prints the tables.
+/// Prints the tables; an error where there is no valgrind.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
-    let installing = if arguments.no_install {
-        Installing::Refused
-    } else {
-        Installing::Allowed
-    };
-    if !prerequisites::valgrind(installing)? {
-        return Ok(());
-    }
+    prerequisites::valgrind(arguments.install.installing())?;
     let folder = no_std::built(workspace);
     for (profile, what) in PROFILES {
         let mut build = no_std::tool(workspace, "build");

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::examples::Expected;
-use crate::prerequisites::Installing;
+use crate::prerequisites::{InstallArguments, Installing};
 use crate::size::Targets;
 use crate::steps::Steps;
 use crate::workspace::Workspace;
@@ -40,11 +40,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Task {
     /// Everything that must hold before a change is merged; stops at the first failing step
-    Test {
-        /// Do not install a missing prerequisite: name the command that would, and stop
-        #[arg(long)]
-        no_install: bool,
-    },
+    Test(InstallArguments),
     /// Run every example and compare its output with examples/expected/NAME.txt where that exists
     Examples {
         /// Rewrite the expected outputs that exist instead of comparing with them
@@ -59,10 +55,10 @@ enum Task {
     Fuzz(fuzz::Arguments),
     /// Prove that the controller core and its gate for smoltcp link without std and without an
     /// allocator
-    NoStd,
+    NoStd(InstallArguments),
     /// Code, constants and RAM of policy, controller and guard on a microcontroller; fails beyond
     /// the limits
-    Size,
+    Size(InstallArguments),
     /// Instructions per acknowledgement and per decision, by callgrind
     Icount(icount::Arguments),
     /// Fetch z3 into target/z3 and ask it for its opinion on the prover's small nets
@@ -81,14 +77,7 @@ fn main() -> ExitCode {
 fn run(task: &Task) -> anyhow::Result<()> {
     let workspace = Workspace::find()?;
     match task {
-        Task::Test { no_install } => {
-            let installing = if *no_install {
-                Installing::Refused
-            } else {
-                Installing::Allowed
-            };
-            ci::test(&workspace, installing)
-        }
+        Task::Test(install) => ci::test(&workspace, install.installing()),
         Task::Examples { bless } => {
             let expected = if *bless {
                 Expected::Rewrite
@@ -105,11 +94,11 @@ fn run(task: &Task) -> anyhow::Result<()> {
             solver::second_opinions(&workspace, Installing::Allowed)
         }),
         Task::Fuzz(arguments) => Steps::new(1).run("fuzz", || fuzz::run(&workspace, arguments)),
-        Task::NoStd => Steps::new(1).run("no-std proof", || {
-            no_std::prove(&workspace, Installing::Allowed)
+        Task::NoStd(install) => Steps::new(1).run("no-std proof", || {
+            no_std::prove(&workspace, install.installing())
         }),
-        Task::Size => Steps::new(1).run("size", || {
-            size::run(&workspace, Targets::All, Installing::Allowed)
+        Task::Size(install) => Steps::new(1).run("size", || {
+            size::run(&workspace, Targets::All, install.installing())
         }),
         Task::Icount(arguments) => {
             Steps::new(1).run("instruction counts", || icount::run(&workspace, arguments))
@@ -128,6 +117,21 @@ mod tests {
         arguments
             .map(|arguments| arguments.task)
             .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn whatever_may_install_can_be_asked_not_to() {
+        let installing = |words: &[&str]| match parsed(words).unwrap() {
+            Task::Test(install) | Task::NoStd(install) | Task::Size(install) => {
+                install.installing()
+            }
+            other => panic!("{other:?}"),
+        };
+        for task in ["test", "no-std", "size"] {
+            assert_eq!(installing(&[task]), Installing::Allowed);
+            assert_eq!(installing(&[task, "--no-install"]), Installing::Refused);
+        }
+        assert!(parsed(&["icount", "--no-install", "--seeds", "2"]).is_ok());
     }
 
     #[test]

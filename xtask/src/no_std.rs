@@ -67,7 +67,8 @@ pub(crate) fn microcontroller(installing: Installing) -> Result<bool> {
         }
     }
     say(format_args!(
-        "{THUMB} is not here (`{add}` would fetch it): only this machine's own target is built"
+        "SKIPPED: {THUMB} is not here (`{add}` would fetch it); only this machine's own target is \
+         built"
     ))?;
     Ok(false)
 }

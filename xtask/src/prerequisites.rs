@@ -22,6 +22,25 @@ pub(crate) enum Installing {
     Refused,
 }
 
+/// The flag of every task that may install or fetch something.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct InstallArguments {
+    /// Do not install or fetch what is missing: name the command that would
+    #[arg(long)]
+    no_install: bool,
+}
+
+impl InstallArguments {
+    /// What the flag permits.
+    pub(crate) const fn installing(self) -> Installing {
+        if self.no_install {
+            Installing::Refused
+        } else {
+            Installing::Allowed
+        }
+    }
+}
+
 /// Checks every prerequisite and installs what is missing where that is possible and allowed.
 pub(crate) fn ensure(workspace: &Workspace, installing: Installing) -> Result<()> {
     for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
@@ -63,27 +82,34 @@ fn ensure_c_compiler(compiler: &OsString, installing: Installing) -> Result<()> 
     )
 }
 
-/// True if valgrind is here; installs it where that is possible and allowed, and otherwise says
-/// that what needs it is left out.
-pub(crate) fn valgrind(installing: Installing) -> Result<bool> {
-    let here = || succeeds(Command::new("valgrind").arg("--version"));
+/// Checks that valgrind is here, and installs it where that is possible and allowed: nothing can be
+/// counted without it.
+pub(crate) fn valgrind(installing: Installing) -> Result<()> {
+    ensure_valgrind("valgrind", installing)
+}
+
+fn ensure_valgrind(program: &str, installing: Installing) -> Result<()> {
+    let here = || succeeds(Command::new(program).arg("--version"));
     if here() {
-        return Ok(true);
+        return Ok(());
     }
     let command = "apt-get install valgrind";
-    let apt = || succeeds(Command::new("apt-get").arg("--version"));
-    if installing == Installing::Allowed && apt() {
-        say(format_args!(
-            "valgrind is missing; installing it with `{command}`"
-        ))?;
-        if install(&["valgrind"]).is_ok() && here() {
-            return Ok(true);
-        }
+    let skipped = "SKIPPED, nothing was counted: valgrind is missing";
+    if installing == Installing::Refused {
+        bail!("{skipped}. Nothing was installed, as asked; please run `{command}` and try again");
+    }
+    if !succeeds(Command::new("apt-get").arg("--version")) {
+        bail!("{skipped}, and there is no apt-get here; please install it");
     }
     say(format_args!(
-        "valgrind is not here (`{command}` would install it): no instructions are counted"
+        "valgrind is missing; installing it with `{command}`"
     ))?;
-    Ok(false)
+    install(&["valgrind"])
+        .with_context(|| format!("{skipped}: `{command}` did not work; please run it yourself"))?;
+    if here() {
+        return Ok(());
+    }
+    bail!("{skipped}: it was installed, but `{program} --version` still does not run")
 }
 
 fn install(packages: &[&str]) -> Result<()> {
@@ -141,6 +167,16 @@ mod tests {
             error.contains("please run `apt-get install gcc libc6-dev`"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn counting_without_valgrind_is_an_error_that_says_that_nothing_was_counted() {
+        let error = ensure_valgrind("no-such-valgrind", Installing::Refused)
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with("SKIPPED, nothing was counted"), "{error}");
+        assert!(error.contains("Nothing was installed, as asked"), "{error}");
+        assert!(error.contains("`apt-get install valgrind`"), "{error}");
     }
 
     #[test]
