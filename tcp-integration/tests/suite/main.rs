@@ -23,6 +23,8 @@ mod segment;
 #[cfg(test)]
 mod sim_controllers;
 #[cfg(test)]
+mod sim_embedded;
+#[cfg(test)]
 mod sim_replay;
 #[cfg(test)]
 mod sim_setup;

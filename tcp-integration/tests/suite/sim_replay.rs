@@ -1,11 +1,12 @@
-//! The same events lead to the same decisions, behind the gate or anywhere else.
+//! The same events lead to the same decisions: what a controller was told in a connection is
+//! recorded with what it decided, and told again to one that has no connection.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tautline_core::controller::{
-    AckBatch, AckedPacket, CongestionEvent, Controller, Counters, Decision, Event, SentPacket,
-    Timeout,
+    AckBatch, AckedPacket, CongestionEvent, Controller, Counters, Decision, Event, NewReno,
+    SentPacket, Timeout,
 };
 use tautline_core::units::{Bytes, Timestamp};
 use tautline_netsim::baseline::{BoxedController, by_name};
@@ -20,10 +21,10 @@ use crate::sim_setup::{SEGMENT, carrier, certified, link, lossy};
 
 /// One event and the decision right after it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Record {
+pub(crate) struct Record {
     at: Timestamp,
     event: Event,
-    decision: Decision,
+    pub(crate) decision: Decision,
 }
 
 /// Writes down what another controller is told and decides.
@@ -77,15 +78,24 @@ impl<C: Controller> Controller for Recorder<C> {
     }
 }
 
-/// Ten seconds over `link` under a recorded `controller`.
+/// Ten seconds of a smoltcp connection over `link` under a recorded `controller`.
 fn record(controller: impl Controller + Send + 'static, link: LinkSpec) -> Vec<Record> {
+    record_over_smoltcp(controller, link, TEN_SECONDS)
+}
+
+/// A smoltcp connection over `link` under a recorded `controller`.
+pub(crate) fn record_over_smoltcp(
+    controller: impl Controller + Send + 'static,
+    link: LinkSpec,
+    duration: Duration,
+) -> Vec<Record> {
     let log = Arc::default();
     let recorder = Recorder {
         inner: controller,
         log: Arc::clone(&log),
     };
     let flow = FlowSpec::new("recorded");
-    let scenario = ValidScenario::new(link, vec![flow], Duration::from_secs(10)).unwrap();
+    let scenario = ValidScenario::new(link, vec![flow], duration).unwrap();
     let carriers = vec![carrier(SmoltcpController::Ours(Box::new(recorder)), 1)];
     let options = RunOptions::default();
     let outcome = run_carriers(&scenario, 1, carriers, &options, None).unwrap();
@@ -94,7 +104,41 @@ fn record(controller: impl Controller + Send + 'static, link: LinkSpec) -> Vec<R
     log.lock().unwrap().clone()
 }
 
-fn assert_replays(what: &str, records: &[Record], fresh: &mut impl Controller) {
+/// The simulator's own transport over `link` under a recorded `controller`.
+pub(crate) fn record_in_model(
+    controller: impl Controller,
+    link: LinkSpec,
+    duration: Duration,
+) -> Vec<Record> {
+    let log = Arc::default();
+    let recorder = Recorder {
+        inner: controller,
+        log: Arc::clone(&log),
+    };
+    // A full packet carries what one of smoltcp does, and a TCP timestamp.
+    let transport = TransportSpec {
+        mtu_bytes: 1500,
+        overhead_bytes: 52,
+        header_bytes: 40,
+        ..TransportSpec::default()
+    };
+    assert_eq!(transport.max_datagram_size(), SEGMENT);
+    let scenario = ValidScenario::new(link, vec![FlowSpec::new("recorded")], duration)
+        .and_then(|scenario| scenario.with_transport(transport))
+        .unwrap();
+    let options = RunOptions::default().with_log(0);
+    let outcome = run(&scenario, 1, vec![recorder], &options).unwrap();
+    let records = log.lock().unwrap().clone();
+    let told: Vec<_> = records.iter().map(|it| (it.at, it.event)).collect();
+    assert!(
+        outcome.log.unwrap() == told,
+        "what the simulator writes down is what its controller was told"
+    );
+    records
+}
+
+/// Tells `fresh` everything again, and compares every single decision.
+pub(crate) fn assert_replays(what: &str, records: &[Record], fresh: &mut impl Controller) {
     for (index, record) in records.iter().enumerate() {
         record.event.replay(record.at, fresh);
         assert_eq!(
@@ -105,13 +149,13 @@ fn assert_replays(what: &str, records: &[Record], fresh: &mut impl Controller) {
     }
 }
 
-fn count(records: &[Record], kind: impl Fn(&Event) -> bool) -> usize {
+pub(crate) fn count(records: &[Record], kind: impl Fn(&Event) -> bool) -> usize {
     let events = records.iter().map(|record| &record.event);
     events.filter(|event| kind(event)).count()
 }
 
 /// Losses of both kinds, jitter, and half a second in which nothing passes.
-fn links() -> [(&'static str, LinkSpec); 3] {
+pub(crate) fn links() -> [(&'static str, LinkSpec); 3] {
     let outage = LinkSpec {
         blackouts: vec![Blackout {
             at: Timestamp::from_nanos(4_000_000_000),
@@ -170,39 +214,19 @@ fn the_certified_controller_decides_the_same_from_its_log_with_the_same_counters
 }
 
 #[test]
-fn a_log_of_the_transport_model_and_one_of_smoltcp_drive_the_same_code() {
-    // netsim's own log has the same type of event: each replays into the kind of controller that
-    // the other recorded, whatever stack it came from.
-    let flow = FlowSpec::new("newreno");
-    let transport = TransportSpec {
-        overhead_bytes: 40,
-        header_bytes: 39,
-        ..TransportSpec::default()
-    };
-    let scenario = ValidScenario::new(lossy(), vec![flow], Duration::from_secs(10))
-        .and_then(|scenario| scenario.with_transport(transport))
-        .unwrap();
-    let controllers: Vec<BoxedController> = vec![by_name("newreno", SEGMENT, 1).unwrap().into()];
-    let options = RunOptions::default().with_log(0);
-    let outcome = run(&scenario, 1, controllers, &options).unwrap();
-    let log = outcome.log.unwrap();
-    let [mut behind_gate, mut in_model] =
-        [1, 1].map(|seed| BoxedController::from(by_name("newreno", SEGMENT, seed).unwrap()));
-    for (at, event) in &log {
-        event.replay(*at, &mut behind_gate);
+fn what_newreno_decided_in_the_model_or_over_smoltcp_it_decides_again_outside_of_both() {
+    for (path, link) in links() {
+        let newreno = || BoxedController::from(by_name("newreno", SEGMENT, 1).unwrap());
+        let in_model = record_in_model(newreno(), link.clone(), TEN_SECONDS);
+        let over_smoltcp = record(newreno(), link);
+        for (stack, records) in [("the model", in_model), ("smoltcp", over_smoltcp)] {
+            assert_replays(
+                &format!("newreno, {stack}, {path}"),
+                &records,
+                &mut NewReno::new(SEGMENT),
+            );
+        }
     }
-    assert_eq!(
-        behind_gate.decision(),
-        outcome.controllers[0].decision(),
-        "{} events of the model",
-        log.len()
-    );
-    let records = record(
-        BoxedController::from(by_name("newreno", SEGMENT, 1).unwrap()),
-        lossy(),
-    );
-    for record in &records {
-        record.event.replay(record.at, &mut in_model);
-    }
-    assert_eq!(in_model.decision(), records.last().unwrap().decision);
 }
+
+const TEN_SECONDS: Duration = Duration::from_secs(10);
