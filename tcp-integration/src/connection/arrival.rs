@@ -8,16 +8,23 @@ use super::loss::Hint;
 use super::mirror::Heard;
 use super::receive::Fate;
 use super::window::Scale;
-use super::{Arrival, Connection, Phase, Reason};
+use super::{Arrival, Connection, Origin, Phase, Reason};
 use crate::segment::Segment;
 
 impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
     /// A segment arrives.
     pub(crate) fn on_arrival(&mut self, now: Timestamp, segment: &Segment) -> Arrival {
-        self.idle_since = now;
+        if self.phase != Phase::Handshake {
+            self.idle_since = now;
+        }
         let arrival = match self.phase {
             Phase::Handshake => self.on_handshake_arrival(now, segment),
-            Phase::Established => self.on_synchronized_arrival(now, segment),
+            Phase::Established => match self.on_synchronized_arrival(now, segment) {
+                Arrival::Deliver { .. } if self.origin == Origin::Adopted => Arrival::Deliver {
+                    window: self.windows.scales().rescale(segment.window),
+                },
+                arrival => arrival,
+            },
             Phase::Closed => Arrival::Deliver {
                 window: segment.window,
             },
@@ -61,7 +68,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         let same_window = self.windows.peer == old_peer_window;
         self.acknowledge(now, segment, advanced, same_window);
         self.close_if_finished();
-        if self.origin == super::Origin::Adopted {
+        if self.origin == Origin::Adopted {
             return Arrival::Deliver {
                 window: segment.window,
             };

@@ -12,12 +12,14 @@ use crate::segment::{Ecn, Segment};
 impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
     /// A segment leaves that smoltcp has committed to.
     pub(crate) fn on_departure(&mut self, now: Timestamp, segment: &Segment) -> Marks {
-        self.idle_since = now;
         if segment.flags.rst {
-            self.phase = Phase::Closed;
-            self.schedule(now);
+            if self.is_final(segment) {
+                self.phase = Phase::Closed;
+                self.schedule(now);
+            }
             return Marks::default();
         }
+        self.idle_since = now;
         if segment.flags.syn {
             return self.on_syn_departure(now, segment);
         }
@@ -68,6 +70,17 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         self.close_if_finished();
         self.schedule(now);
         marks
+    }
+
+    /// Whether a departing RST ends the connection.
+    ///
+    /// To an unacceptable acknowledgement in SYN-SENT and SYN-RECEIVED smoltcp replies with a RST
+    /// that carries its number, without the ACK bit, and stays (RFC 9293 §3.10.7). A RST of its own
+    /// carries the socket's next number, or that of its SYN where it went back. In other states
+    /// only a socket that is gone resets.
+    fn is_final(&self, reset: &Segment) -> bool {
+        let went_back = reset.flags.ack && reset.sequence == self.mirror.una;
+        self.phase != Phase::Handshake || reset.sequence == self.mirror.nxt || went_back
     }
 
     fn on_data_departure(

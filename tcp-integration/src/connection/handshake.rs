@@ -10,7 +10,7 @@ use super::mirror::Mirror;
 use super::pacing::Pacer;
 use super::receive::{Fate, Receive};
 use super::rtt::RoundTripTimes;
-use super::window::{Scale, Windows};
+use super::window::{Scale, Scales, Windows};
 use super::{Arrival, Connection, Marks, Origin, Phase, Probing, Settings, Status};
 use crate::segment::{Options, Segment};
 
@@ -31,29 +31,39 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         settings: Settings,
     ) -> Self {
         let mut connection = Self::new(now, Origin::Passive, synack, controller, settings);
-        // Without the offer: an unscaled peer, and as much per segment as everybody takes. Both
-        // are safe. Whether it sends SACK blocks stands in our answer.
-        let unknown = Options {
+        // Without the offer: as much per segment as everybody takes, and the smallest windows that
+        // the peer can mean. What smoltcp took from the offer stands in its answer: whether the
+        // peer sends SACK blocks, and whether smoltcp scales its windows, then always by our shift
+        // count.
+        let offered = offer.map(|offer| offer.options).unwrap_or_default();
+        let peer_shift = offered.window_scale.unwrap_or(0);
+        connection.take_options(&Options {
             sack_permitted: synack.options.sack_permitted,
-            ..Options::default()
-        };
-        connection.take_options(&offer.map_or(unknown, |offer| offer.options));
+            window_scale: synack.options.window_scale.map(|_| peer_shift),
+            ..offered
+        });
         if let Some(offer) = offer {
             connection.ecn.on_offer(offer.flags);
         }
         connection
     }
 
-    /// A connection first seen when `segment` departs, which follows.
+    /// A connection first seen when `segment` departs, which follows, or seen before, with
+    /// `scales`. Without them smoltcp is taken to read the peer's windows right.
     pub(crate) fn adopted(
         now: Timestamp,
         segment: &Segment,
+        scales: Option<Scales>,
         controller: C,
         settings: Settings,
     ) -> Self {
         let mut connection = Self::new(now, Origin::Adopted, segment, controller, settings);
         connection.phase = Phase::Established;
         connection.mirror = Mirror::adopted(now, segment.sequence);
+        if let Some(scales) = scales {
+            connection.windows.shift = scales.stack;
+            connection.windows.peer_shift = scales.peer;
+        }
         // Its blocks show whether the peer selects.
         connection.sack = true;
         // A receive window as large as any: what smoltcp refuses is then not noticed.

@@ -62,6 +62,8 @@ mod timers;
 mod types;
 mod window;
 
+pub(crate) use window::Scales;
+
 pub(crate) use types::{Arrival, Gate, Marks, Phase, Reason};
 pub use types::{ControllerSource, EcnSupport, Settings, Status};
 
@@ -183,9 +185,19 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         self.phase
     }
 
-    /// When the last segment left or arrived.
+    /// Since when nothing of ours has left, and since the handshake nothing has arrived.
     pub(crate) const fn idle_since(&self) -> Timestamp {
         self.idle_since
+    }
+
+    /// True if the peer began.
+    pub(crate) fn is_passive(&self) -> bool {
+        self.origin == Origin::Passive
+    }
+
+    /// How smoltcp reads the peer's windows, if that is settled and known.
+    pub(crate) fn scales(&self) -> Option<Scales> {
+        (self.phase == Phase::Established || self.is_passive()).then(|| self.windows.scales())
     }
 
     /// Bytes in flight: sent, and neither acknowledged in any way nor lost (RFC 6675's pipe).

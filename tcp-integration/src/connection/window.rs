@@ -15,6 +15,25 @@ pub(super) struct Windows {
     pub(super) peer: u32,
 }
 
+/// The shift counts of a connection's windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Scales {
+    /// With which smoltcp reads windows.
+    pub(crate) stack: u8,
+    /// With which the peer writes them.
+    pub(crate) peer: u8,
+}
+
+impl Scales {
+    /// The peer's `window` as smoltcp must read it, rounded down.
+    pub(crate) fn rescale(self, window: u16) -> u16 {
+        let units = scaled(window, self.peer)
+            .checked_shr(self.stack.into())
+            .unwrap_or(0);
+        u16::try_from(units).unwrap_or(u16::MAX)
+    }
+}
+
 /// What may leave next, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Admission {
@@ -79,6 +98,14 @@ impl Windows {
             return 0;
         }
         window.min(peer).clamp(step, scaled(u16::MAX, self.shift))
+    }
+
+    /// Both shift counts.
+    pub(super) const fn scales(self) -> Scales {
+        Scales {
+            stack: self.shift,
+            peer: self.peer_shift,
+        }
     }
 
     /// A window in bytes as the field says it.
@@ -199,6 +226,16 @@ mod tests {
             let windows = Windows { peer, ..WINDOWS };
             assert_eq!(windows.fit(0, admission, Edge::Segment), told);
         }
+    }
+
+    #[test]
+    fn a_window_is_rescaled_to_what_the_peer_meant_or_less() {
+        let rescaled = |stack, peer, window| Scales { stack, peer }.rescale(window);
+        assert_eq!(rescaled(0, 0, 4000), 4000);
+        assert_eq!(rescaled(5, 0, 4000), 125);
+        assert_eq!(rescaled(5, 7, 4000), 16_000);
+        assert_eq!(rescaled(5, 14, 4000), u16::MAX);
+        assert_eq!(rescaled(5, 0, 31), 0);
     }
 
     proptest! {

@@ -22,12 +22,12 @@ impl<const CAPACITY: usize> HalfOpen<CAPACITY> {
         }
     }
 
-    /// Remembers an arriving SYN; a repeated one takes the place of the first.
+    /// Remembers an arriving SYN; a repeated one takes the place of the first. One with another
+    /// number does not: it may be anybody's, and the stack answers the one that came first.
     pub(super) fn remember(&mut self, syn: &Segment) {
-        let known = self
-            .syns
-            .iter_mut()
-            .find(|known| known.is_some_and(|known| known.tuple == syn.tuple));
+        let known = self.syns.iter_mut().find(|known| {
+            known.is_some_and(|known| known.tuple == syn.tuple && known.sequence == syn.sequence)
+        });
         if let Some(known) = known {
             *known = Some(*syn);
             return;
@@ -43,10 +43,13 @@ impl<const CAPACITY: usize> HalfOpen<CAPACITY> {
 
     /// Forgets the SYN that `answer`, our SYN-ACK, acknowledges, and returns it.
     pub(super) fn take(&mut self, tuple: Tuple, answer: TcpSeqNumber) -> Option<Segment> {
-        let place = self
-            .syns
-            .iter_mut()
-            .find(|known| known.is_some_and(|syn| syn.tuple == tuple && syn.end() == answer))?;
+        // Data in a SYN is not taken with it.
+        let place = self.syns.iter_mut().find(|known| {
+            known.is_some_and(|syn| {
+                let next = TcpSeqNumber(syn.sequence.0.wrapping_add(1));
+                syn.tuple == tuple && next == answer
+            })
+        })?;
         place.take()
     }
 }
@@ -113,13 +116,33 @@ mod tests {
     fn a_repeated_syn_takes_one_place_and_counts_as_it_came_last() {
         let mut half_open = HalfOpen::<2>::new();
         half_open.remember(&syn(4001, 1));
-        for sequence in [i32::MAX, 5, 5] {
-            half_open.remember(&syn(4000, sequence));
+        let mut last = syn(4000, 5);
+        for window in [1, 2, 3] {
+            last.window = window;
+            half_open.remember(&last);
         }
-        let last = syn(4000, 5);
         assert_eq!(half_open.take(last.tuple, last.end()), Some(last));
         let other = syn(4001, 1);
         assert_eq!(half_open.take(other.tuple, other.end()), Some(other));
+    }
+
+    #[test]
+    fn a_syn_with_another_number_does_not_replace_the_one_that_is_answered() {
+        let mut half_open = HalfOpen::<2>::new();
+        let first = syn(4000, i32::MAX);
+        half_open.remember(&first);
+        half_open.remember(&syn(4000, 5));
+        assert_eq!(half_open.take(first.tuple, first.end()), Some(first));
+    }
+
+    #[test]
+    fn data_in_a_syn_is_not_what_the_answer_acknowledges() {
+        let mut half_open = HalfOpen::<2>::new();
+        let mut first = syn(4000, 17);
+        first.payload_bytes = 3;
+        half_open.remember(&first);
+        assert_eq!(half_open.take(first.tuple, first.end()), None);
+        assert_eq!(half_open.take(first.tuple, TcpSeqNumber(18)), Some(first));
     }
 
     #[test]

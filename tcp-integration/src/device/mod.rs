@@ -10,6 +10,8 @@ use tautline_core::units::Bytes;
 
 mod clock;
 mod half_open;
+mod released;
+mod station;
 mod table;
 mod tally;
 mod tokens;

@@ -8,6 +8,8 @@ use tautline_core::controller::{Controller, Decision};
 use tautline_core::units::{Bytes, Timestamp};
 
 use super::half_open::HalfOpen;
+use super::released::Released;
+use super::station::Station;
 use super::tally::{Tally, count};
 use crate::connection::{
     Arrival, Connection, ControllerSource, Gate, Marks, Phase, Settings, Status,
@@ -20,6 +22,8 @@ use crate::segment::{
 pub(super) struct Table<S: ControllerSource, const CONNECTIONS: usize, const SEGMENTS: usize> {
     slots: [Option<Slot<S::Controller, SEGMENTS>>; CONNECTIONS],
     half_open: HalfOpen<CONNECTIONS>,
+    released: Released<CONNECTIONS>,
+    station: Station,
     source: S,
     settings: Settings,
     wire: Wire,
@@ -38,7 +42,7 @@ struct Slot<C, const SEGMENTS: usize> {
     tuple: Tuple,
     /// Our initial sequence number; none where the handshake was not seen.
     initial: Option<TcpSeqNumber>,
-    /// From the last frame of the connection, for those made for it.
+    /// Of the last frame that left, turned round: for those made for it.
     link: LinkAddresses,
     connection: Connection<C, SEGMENTS>,
 }
@@ -100,6 +104,8 @@ impl<S: ControllerSource, const CONNECTIONS: usize, const SEGMENTS: usize>
         Self {
             slots: [const { None }; CONNECTIONS],
             half_open: HalfOpen::new(),
+            released: Released::new(),
+            station: Station::default(),
             source,
             settings,
             wire,
@@ -119,6 +125,9 @@ impl<S: ControllerSource, const CONNECTIONS: usize, const SEGMENTS: usize>
         editable_bytes: usize,
     ) -> Verdict {
         count(&mut self.tally.frames_arrived);
+        if self.station.is_for_another(self.wire.medium, frame) {
+            return Verdict::Pass;
+        }
         let direction = Direction::Arriving;
         let segment = match parse(self.wire.medium, direction, &self.wire.checksums, frame) {
             Parsed::Tcp(segment) => segment,
@@ -128,7 +137,7 @@ impl<S: ControllerSource, const CONNECTIONS: usize, const SEGMENTS: usize>
                 return Verdict::Drop;
             }
         };
-        let verdict = self.on_segment(now, &segment, LinkAddresses::of(self.wire.medium, frame));
+        let verdict = self.on_segment(now, &segment);
         if !matches!(verdict, Verdict::Pass | Verdict::Drop) && frame.len() > editable_bytes {
             count(&mut self.tally.drops.oversized);
             return Verdict::Drop;
@@ -136,7 +145,7 @@ impl<S: ControllerSource, const CONNECTIONS: usize, const SEGMENTS: usize>
         verdict
     }
 
-    fn on_segment(&mut self, now: Timestamp, segment: &Segment, link: LinkAddresses) -> Verdict {
+    fn on_segment(&mut self, now: Timestamp, segment: &Segment) -> Verdict {
         // A window is never scaled in a segment with a SYN, and the option only counts there.
         let window_scale = segment.flags.syn.then_some(self.settings.window_scale());
         if segment.flags.syn && !segment.flags.ack {
@@ -147,18 +156,10 @@ impl<S: ControllerSource, const CONNECTIONS: usize, const SEGMENTS: usize>
             self.half_open.remember(segment);
         }
         let Some(slot) = self.find(segment.tuple) else {
-            let edits = Edits {
-                window: None,
-                window_scale,
-            };
-            return match window_scale {
-                Some(_) => Verdict::Edit(*segment, edits),
-                None => Verdict::Pass,
-            };
+            return self.on_untracked(segment);
         };
         match slot.connection.on_arrival(now, segment) {
             Arrival::Deliver { window } => {
-                slot.link = link;
                 self.sweep(segment.tuple);
                 let edits = Edits {
                     window: Some(window),
@@ -173,15 +174,37 @@ impl<S: ControllerSource, const CONNECTIONS: usize, const SEGMENTS: usize>
         }
     }
 
+    /// A segment of no tracked connection. The shift count is only replaced where an answer will
+    /// find a slot, so that smoltcp never reads a window with a shift count that nobody remembers.
+    fn on_untracked(&self, segment: &Segment) -> Verdict {
+        let edits = if segment.flags.syn && segment.flags.ack {
+            return Verdict::Pass;
+        } else if segment.flags.syn {
+            Edits {
+                window: None,
+                window_scale: Some(self.settings.window_scale()),
+            }
+        } else if let Some(scales) = self.released.find(segment.tuple) {
+            Edits {
+                window: Some(scales.rescale(segment.window)),
+                window_scale: None,
+            }
+        } else {
+            return Verdict::Pass;
+        };
+        Verdict::Edit(*segment, edits)
+    }
+
     /// Follows a departing frame and marks it for explicit congestion notification.
     pub(super) fn on_departure(&mut self, now: Timestamp, frame: &mut [u8]) -> Fate {
+        let link = LinkAddresses::of(self.wire.medium, frame);
+        self.station.on_departure(link);
         let direction = Direction::Departing;
         let parsed = parse(self.wire.medium, direction, &self.wire.checksums, frame);
         let Parsed::Tcp(segment) = parsed else {
             return Fate::Send;
         };
-        let link = LinkAddresses::of(self.wire.medium, frame).reversed();
-        match self.follow(now, &segment, link) {
+        match self.follow(now, &segment, link.reversed()) {
             Some(marks) if marks.withheld => {
                 count(&mut self.tally.drops.keep_alives);
                 Fate::Drop
@@ -201,7 +224,7 @@ impl<S: ControllerSource, const CONNECTIONS: usize, const SEGMENTS: usize>
                 .find(segment.tuple)
                 .is_some_and(|slot| slot.initial != Some(segment.sequence));
         if reused {
-            self.release(segment.tuple);
+            self.forget(segment.tuple);
             count(&mut self.tally.replaced);
         }
         if self.find(segment.tuple).is_none() {
@@ -219,10 +242,9 @@ impl<S: ControllerSource, const CONNECTIONS: usize, const SEGMENTS: usize>
                 return None;
             }
         }
-        let marks = self
-            .find(segment.tuple)?
-            .connection
-            .on_departure(now, segment);
+        let slot = self.find(segment.tuple)?;
+        slot.link = link;
+        let marks = slot.connection.on_departure(now, segment);
         self.sweep(segment.tuple);
         Some(marks)
     }
@@ -235,6 +257,8 @@ impl<S: ControllerSource, const CONNECTIONS: usize, const SEGMENTS: usize>
         if self.slots.iter().all(Option::is_some) {
             self.evict(now);
         }
+        let scales = self.released.find(segment.tuple);
+        self.released.forget(segment.tuple);
         let settings = self.settings;
         let controller = self.source.controller(max_segment(segment));
         let connection = if segment.flags.syn && segment.flags.ack {
@@ -244,7 +268,7 @@ impl<S: ControllerSource, const CONNECTIONS: usize, const SEGMENTS: usize>
             Connection::active(now, segment, controller, settings)
         } else {
             count(&mut self.tally.adopted);
-            Connection::adopted(now, segment, controller, settings)
+            Connection::adopted(now, segment, scales, controller, settings)
         };
         let slot = Slot {
             tuple: segment.tuple,
@@ -267,15 +291,15 @@ impl<S: ControllerSource, const CONNECTIONS: usize, const SEGMENTS: usize>
             .any(|place| place.as_ref().is_none_or(|slot| slot.may_go(now)))
     }
 
-    /// Forgets the connection that has been idle for longest, of those that may go.
+    /// Forgets the handshake without progress for longest, of those that may go.
     fn evict(&mut self, now: Timestamp) {
         let oldest = self
             .slots
             .iter_mut()
             .filter(|place| place.as_ref().is_some_and(|slot| slot.may_go(now)))
             .min_by_key(|place| place.as_ref().map(|slot| slot.connection.idle_since()));
-        if let Some(place) = oldest {
-            *place = None;
+        if let Some(slot) = oldest.and_then(Option::take) {
+            self.remember(&slot);
             count(&mut self.tally.evicted);
         }
     }
@@ -284,17 +308,33 @@ impl<S: ControllerSource, const CONNECTIONS: usize, const SEGMENTS: usize>
     fn sweep(&mut self, tuple: Tuple) {
         let over = |slot: &mut Slot<_, SEGMENTS>| slot.connection.phase() == Phase::Closed;
         if self.find(tuple).is_some_and(over) {
-            self.release(tuple);
+            self.forget(tuple);
         }
     }
 
-    /// Forgets a connection; true if it was tracked.
+    /// Forgets a connection that smoltcp may still use; true if it was tracked.
     pub(super) fn release(&mut self, tuple: Tuple) -> bool {
+        let slot = self.forget(tuple);
+        if let Some(slot) = &slot {
+            self.remember(slot);
+        }
+        slot.is_some()
+    }
+
+    /// Forgets a connection, and that it was.
+    fn forget(&mut self, tuple: Tuple) -> Option<Slot<S::Controller, SEGMENTS>> {
         let place = self
             .slots
             .iter_mut()
             .find(|place| place.as_ref().is_some_and(|slot| slot.tuple == tuple));
-        place.is_some_and(|place| place.take().is_some())
+        place?.take()
+    }
+
+    /// Remembers how smoltcp reads the windows of a connection that is not tracked any more.
+    fn remember(&mut self, slot: &Slot<S::Controller, SEGMENTS>) {
+        if let Some(scales) = slot.connection.scales() {
+            self.released.remember(slot.tuple, scales);
+        }
     }
 
     /// The next acknowledgement that the stack must see, timers that are due first.
@@ -375,11 +415,16 @@ impl<S: ControllerSource, const CONNECTIONS: usize, const SEGMENTS: usize>
 }
 
 impl<C: Controller, const SEGMENTS: usize> Slot<C, SEGMENTS> {
-    /// True if another connection may have the slot: nothing is outstanding, and for long nothing
-    /// happened.
+    /// True if another connection may have the slot: the handshake is not complete, and for long
+    /// our side of it was not repeated. Once it is complete, smoltcp may use it whenever it likes.
     fn may_go(&self, now: Timestamp) -> bool {
-        self.connection.outstanding() == Bytes::ZERO
-            && now.saturating_since(self.connection.idle_since()) >= IDLE_BEFORE_EVICTION
+        let patience = match self.connection.phase() {
+            Phase::Established => return false,
+            Phase::Handshake if self.connection.is_passive() => PASSIVE_PATIENCE,
+            Phase::Handshake => ACTIVE_PATIENCE,
+            Phase::Closed => Duration::ZERO,
+        };
+        now.saturating_since(self.connection.idle_since()) >= patience
     }
 }
 
@@ -409,8 +454,10 @@ fn mark(frame: &mut [u8], segment: &Segment, marks: Marks) {
     }
 }
 
-/// A connection without data in flight that nobody has heard of for longer than the cap of the
-/// retransmission timeout (RFC 6298 §2.5) gives way when the table is full.
-const IDLE_BEFORE_EVICTION: Duration = Duration::from_mins(1);
+/// What a peer is waited for that does not complete a handshake of its own while others wait for the
+/// slot: beyond the first two SYN-ACKs. Anybody can begin one.
+const PASSIVE_PATIENCE: Duration = Duration::from_secs(3);
+/// smoltcp repeats the SYN of a socket that connects at least every minute.
+const ACTIVE_PATIENCE: Duration = Duration::from_mins(2);
 /// RFC 9293 §3.7.1, for IPv4.
 const LEAST_MAX_SEGMENT: u16 = 536;
