@@ -1,8 +1,10 @@
 //! The other side of the tests with real packets: a small HTTP server and client over the kernel's
 //! TCP, run inside a network namespace of their own.
 //!
-//! `kernel-peer serve ADDRESS:PORT` says `listening` and serves until its standard input ends, so that
-//! it does not outlive whoever started it;
+//! Either ends when its standard input does, so that it does not outlive whoever started it, however
+//! that ended.
+//!
+//! `kernel-peer serve ADDRESS:PORT` says `listening` and serves;
 //! `kernel-peer fetch ADDRESS:PORT SEED BYTES PAUSE CLOSING` downloads one file, with a pause of that
 //! many milliseconds after the first bytes, compares every byte, and says `complete BYTES
 //! MICROSECONDS`, counted from the start of the connection. It closes its direction `early`, after
@@ -13,6 +15,7 @@ use std::error::Error;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::str::FromStr;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 mod http;
@@ -30,7 +33,8 @@ fn main() -> Result<(), Box<dyn Error>> {
                 pause: Duration::from_millis(pause.parse()?),
                 closing: closing.parse()?,
             };
-            fetch(address.parse()?, File { seed, bytes }, manner)
+            let (address, file) = (address.parse()?, File { seed, bytes });
+            until_standard_input_ends(move || fetch(address, file, manner))
         }
         _ => Err(
             "usage: kernel-peer serve ADDRESS:PORT | fetch ADDRESS:PORT SEED BYTES PAUSE \
@@ -107,6 +111,22 @@ impl FromStr for Closing {
             _ => Err(format!("a client closes `early` or `late`, not `{word}`")),
         }
     }
+}
+
+/// What `work` says, or an error once standard input ends before it does.
+fn until_standard_input_ends(
+    work: impl FnOnce() -> Result<(), Box<dyn Error>> + Send + 'static,
+) -> Result<(), Box<dyn Error>> {
+    let (worker, first) = mpsc::channel();
+    let watcher = worker.clone();
+    // Whoever comes second has nobody to tell.
+    std::thread::spawn(move || drop(worker.send(work().map_err(|error| error.to_string()))));
+    std::thread::spawn(move || {
+        let ended = std::io::stdin().read_to_end(&mut Vec::new());
+        let ended = format!("standard input ended ({ended:?}) before the download did");
+        drop(watcher.send(Err(ended)));
+    });
+    Ok(first.recv()??)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a real download takes real time")]

@@ -145,6 +145,9 @@ fn ip(words: &[&str]) -> Result<(), Unavailable> {
     match output {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => Err(Unavailable::because(&what, complaint(&output))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(Unavailable("`ip` (iproute2) is not installed".to_owned()))
+        }
         Err(error) => Err(Unavailable::because(&what, error)),
     }
 }

@@ -45,7 +45,7 @@ impl Process {
     }
 
     pub(super) fn start(command: &mut Command) -> Self {
-        // The server ends with its standard input, and so with us.
+        // Both kinds of peer end with their standard input, and so with us.
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let child = command.spawn().expect("the program runs");
         Self { child }
@@ -57,6 +57,8 @@ impl Process {
 
     /// What it said, after it ended well.
     pub(super) fn report(mut self) -> String {
+        // Waiting would close it, and a client that is still busy would give up.
+        let _input = self.child.stdin.take();
         assert!(self.child.wait().unwrap().success());
         let output = self.child.stdout.take().expect("it is piped");
         std::io::read_to_string(output).unwrap()
