@@ -61,23 +61,26 @@ pub fn event<C: Controller>(controller: &mut C, unknown: u64) -> Decision {
             );
         }
         7 => controller.on_mtu_update(now, bytes),
-        other => {
-            let trigger = match other {
-                3 => CongestionTrigger::Loss {
-                    packets: black_box(unknown),
-                    bytes,
-                },
-                4 => CongestionTrigger::EcnCe,
-                _ => CongestionTrigger::Persistent,
-            };
-            let event = CongestionEvent {
-                trigger,
-                number,
-                time_sent,
-                bytes_in_flight: bytes,
-            };
-            controller.on_congestion_event(now, event);
-        }
+        other => controller.on_congestion_event(now, congestion(other, unknown)),
     }
     controller.decision()
+}
+
+/// A loss, a mark or persistent congestion, as `kind` is 3, 4 or another.
+fn congestion(kind: u64, unknown: u64) -> CongestionEvent {
+    let bytes = Bytes::new(black_box(unknown));
+    let trigger = match kind {
+        3 => CongestionTrigger::Loss {
+            packets: black_box(unknown),
+            bytes,
+        },
+        4 => CongestionTrigger::EcnCe,
+        _ => CongestionTrigger::Persistent,
+    };
+    CongestionEvent {
+        trigger,
+        number: PacketNumber::new(black_box(unknown)),
+        time_sent: Timestamp::from_nanos(black_box(unknown)),
+        bytes_in_flight: bytes,
+    }
 }

@@ -116,6 +116,32 @@ impl<S: ControllerSource, const N: usize> InStack<S, N> {
 
     fn acknowledged(&mut self, now: Timestamp, ack: &AckInfo) {
         self.in_flight = ack.in_flight;
+        let packets = self.newly_acknowledged(ack);
+        if packets.is_empty() {
+            return;
+        }
+        for (record, round_trip) in packets {
+            self.packet_acknowledged(now, record, round_trip);
+        }
+        self.timeouts = 0;
+        self.probe = Probe {
+            since: (self.ledger.pipe() > 0).then_some(now),
+            ..Probe::default()
+        };
+        let batch = AckBatch {
+            bytes_in_flight: self.pipe(),
+            ecn_ce_count: 0,
+        };
+        self.controller.on_ack_end(now, batch);
+        let largest_acked = self.largest_acked;
+        // RFC 9002 §6.1.1.
+        self.lose(now, |record| {
+            record.number.as_u64() + PACKET_THRESHOLD <= largest_acked
+        });
+    }
+
+    /// What `ack` is the first to acknowledge, in the order of numbers.
+    fn newly_acknowledged(&mut self, ack: &AckInfo) -> Vec<(Record, RoundTrip)> {
         let mut acked = Vec::with_capacity(8);
         let mut ambiguous = false;
         while let Some(record) = self.ledger.pop_before(ack.ack_number) {
@@ -134,9 +160,6 @@ impl<S: ControllerSource, const N: usize> InStack<S, N> {
                 }
             });
         }
-        if acked.is_empty() {
-            return;
-        }
         // Karn's algorithm (RFC 6298 §3): no sample from what was sent twice, nor from what a
         // repeated segment held back.
         let mut packets: Vec<(Record, RoundTrip)> = acked
@@ -150,42 +173,29 @@ impl<S: ControllerSource, const N: usize> InStack<S, N> {
             )
             .collect();
         packets.sort_unstable_by_key(|(record, _)| record.number);
-        for &(record, round_trip) in &packets {
-            let packet = AckedPacket {
-                number: record.number,
-                bytes: Bytes::new(record.bytes()),
-                time_sent: record.time_sent,
-                round_trip,
-            };
-            if let Some(sample) = packet.round_trip_time(now) {
-                self.sample(sample);
-            }
-            // RFC 8985 §6.2: too early to be the answer to a repetition, it is one to the original.
-            let age = now.saturating_since(record.time_sent).as_nanos() as u64;
-            if !record.repeated || self.rtt.is_some_and(|rtt| age >= rtt.least) {
-                self.largest_acked = self.largest_acked.max(record.number.as_u64());
-            }
-            self.restart_window = match self.restart_window.checked_add(record.bytes()) {
-                Some(window) if window < self.decision().congestion_window.as_u64() => window,
-                _ => u64::MAX,
-            };
-            self.controller.on_packet_acked(now, packet);
+        packets
+    }
+
+    fn packet_acknowledged(&mut self, now: Timestamp, record: Record, round_trip: RoundTrip) {
+        let packet = AckedPacket {
+            number: record.number,
+            bytes: Bytes::new(record.bytes()),
+            time_sent: record.time_sent,
+            round_trip,
+        };
+        if let Some(sample) = packet.round_trip_time(now) {
+            self.sample(sample);
         }
-        self.timeouts = 0;
-        self.probe = Probe {
-            since: (self.ledger.pipe() > 0).then_some(now),
-            ..Probe::default()
+        // RFC 8985 §6.2: too early to be the answer to a repetition, it is one to the original.
+        let age = now.saturating_since(record.time_sent).as_nanos() as u64;
+        if !record.repeated || self.rtt.is_some_and(|rtt| age >= rtt.least) {
+            self.largest_acked = self.largest_acked.max(record.number.as_u64());
+        }
+        self.restart_window = match self.restart_window.checked_add(record.bytes()) {
+            Some(window) if window < self.decision().congestion_window.as_u64() => window,
+            _ => u64::MAX,
         };
-        let batch = AckBatch {
-            bytes_in_flight: self.pipe(),
-            ecn_ce_count: 0,
-        };
-        self.controller.on_ack_end(now, batch);
-        let largest_acked = self.largest_acked;
-        // RFC 9002 §6.1.1.
-        self.lose(now, |record| {
-            record.number.as_u64() + PACKET_THRESHOLD <= largest_acked
-        });
+        self.controller.on_packet_acked(now, packet);
     }
 
     /// Declares the outstanding records lost that `is_lost` picks, and tells the controller once.

@@ -142,48 +142,85 @@ pub fn socket() -> Socket<'static> {
 
 /// Sends as much as the path takes for `seconds` of virtual time.
 pub fn run<D: Driver>(
-    mut driver: D,
+    driver: D,
     sending: Socket<'static>,
     shape: Shape,
     seconds: i64,
     seed: u64,
 ) -> Outcome {
-    let mut receiver_port = Port::default();
-    let mut sender = Host::new(driver.device(), 1, sending);
-    let mut receiver = Host::new(&mut receiver_port, 2, socket());
-    receiver
-        .socket()
-        .listen(PORT)
-        .expect("the socket is closed");
-    let context = sender.interface.context();
-    let socket = sender.sockets.get_mut::<Socket>(sender.handle);
-    socket
-        .connect(context, (IpAddress::v4(10, 0, 0, 2), PORT), 49_152)
-        .expect("the socket is closed");
-
-    let mut forth = Link::new(shape, seed);
-    let mut back = Link::new(
-        Shape {
-            buffer_bytes: usize::MAX,
-            loss_ppm: 0,
-            ..shape
-        },
-        seed,
-    );
+    let mut transfer = Transfer::start(driver, sending, shape, seed);
     let end = seconds * 1_000_000;
     let mut now_us = 0;
     let mut outcome = Outcome::default();
     while now_us < end {
-        let now = Instant::from_micros(now_us);
-        driver
-            .port()
-            .received
-            .extend(std::iter::from_fn(|| back.pop(now_us)));
-        receiver_port
-            .received
-            .extend(std::iter::from_fn(|| forth.pop(now_us)));
+        transfer.deliver(now_us);
+        transfer.send(now_us, &mut outcome);
+        transfer.receive(now_us, &mut outcome);
+        let Some(next) = transfer.next_us(now_us) else {
+            break;
+        };
+        outcome.polls += 1;
+        // "Now" would not get on: everything that can be done now was done.
+        now_us = next.max(now_us + 1);
+    }
+    outcome.seconds = seconds as f64;
+    outcome.link = transfer.forth.tally;
+    outcome
+}
 
-        let socket = sender.socket();
+/// Both hosts and what lies between them.
+struct Transfer<D> {
+    driver: D,
+    sender: Host,
+    receiver_port: Port,
+    receiver: Host,
+    forth: Link,
+    back: Link,
+}
+
+impl<D: Driver> Transfer<D> {
+    /// The receiver listens, the sender is told to connect.
+    fn start(mut driver: D, sending: Socket<'static>, shape: Shape, seed: u64) -> Self {
+        let mut receiver_port = Port::default();
+        let mut sender = Host::new(driver.device(), 1, sending);
+        let mut receiver = Host::new(&mut receiver_port, 2, socket());
+        receiver
+            .socket()
+            .listen(PORT)
+            .expect("the socket is closed");
+        let context = sender.interface.context();
+        let socket = sender.sockets.get_mut::<Socket>(sender.handle);
+        socket
+            .connect(context, (IpAddress::v4(10, 0, 0, 2), PORT), 49_152)
+            .expect("the socket is closed");
+        let clean = Shape {
+            buffer_bytes: usize::MAX,
+            loss_ppm: 0,
+            ..shape
+        };
+        Self {
+            driver,
+            sender,
+            receiver_port,
+            receiver,
+            forth: Link::new(shape, seed),
+            back: Link::new(clean, seed),
+        }
+    }
+
+    /// Gives both ports what has arrived.
+    fn deliver(&mut self, now_us: i64) {
+        let (forth, back) = (&mut self.forth, &mut self.back);
+        let acks = std::iter::from_fn(|| back.pop(now_us));
+        self.driver.port().received.extend(acks);
+        let data = std::iter::from_fn(|| forth.pop(now_us));
+        self.receiver_port.received.extend(data);
+    }
+
+    /// Fills the sender's buffer and polls it.
+    fn send(&mut self, now_us: i64, outcome: &mut Outcome) {
+        let now = Instant::from_micros(now_us);
+        let socket = self.sender.socket();
         while socket.can_send() {
             let queued = socket.send(|space| (space.len(), space.len()));
             if queued != Ok(0) {
@@ -192,48 +229,50 @@ pub fn run<D: Driver>(
             break;
         }
         let started = wall_clock();
-        driver.poll(now, &mut sender.interface, &mut sender.sockets);
+        let sender = &mut self.sender;
+        self.driver
+            .poll(now, &mut sender.interface, &mut sender.sockets);
         outcome.add_poll(started.elapsed());
-        for frame in driver.port().sent.drain(..) {
+        for frame in self.driver.port().sent.drain(..) {
             let payload = payload_bytes(&frame);
-            forth.push(now_us, frame, payload);
+            self.forth.push(now_us, frame, payload);
         }
+    }
 
-        receiver
-            .interface
-            .poll(now, &mut receiver_port, &mut receiver.sockets);
+    /// Polls the receiver and empties its buffer.
+    fn receive(&mut self, now_us: i64, outcome: &mut Outcome) {
+        let now = Instant::from_micros(now_us);
+        let (receiver, port) = (&mut self.receiver, &mut self.receiver_port);
+        receiver.interface.poll(now, port, &mut receiver.sockets);
         let socket = receiver.socket();
         while socket.can_recv() {
             let received = socket.recv(|data| (data.len(), data.len()));
             outcome.received_bytes += received.unwrap_or(0) as u64;
         }
         // What was read may have opened the window.
-        receiver
-            .interface
-            .poll(now, &mut receiver_port, &mut receiver.sockets);
-        for frame in receiver_port.sent.drain(..) {
-            back.push(now_us, frame, 0);
+        receiver.interface.poll(now, port, &mut receiver.sockets);
+        for frame in port.sent.drain(..) {
+            self.back.push(now_us, frame, 0);
         }
+    }
 
+    /// When something is due; none if nothing ever is.
+    fn next_us(&mut self, now_us: i64) -> Option<i64> {
+        let now = Instant::from_micros(now_us);
+        let (sender, receiver) = (&mut self.sender, &mut self.receiver);
         let polls = [
-            driver.next(now, &mut sender.interface, &sender.sockets),
+            self.driver
+                .next(now, &mut sender.interface, &sender.sockets),
             receiver.interface.poll_at(now, &receiver.sockets),
         ];
-        let next = polls
+        polls
             .into_iter()
             .flatten()
             .map(|at| at.total_micros())
-            .chain(forth.next_arrival_us())
-            .chain(back.next_arrival_us())
-            .min();
-        let Some(next) = next else { break };
-        outcome.polls += 1;
-        // "Now" would not get on: everything that can be done now was done.
-        now_us = next.max(now_us + 1);
+            .chain(self.forth.next_arrival_us())
+            .chain(self.back.next_arrival_us())
+            .min()
     }
-    outcome.seconds = seconds as f64;
-    outcome.link = forth.tally;
-    outcome
 }
 
 /// Bytes of data in an IPv4 packet with a TCP segment.
