@@ -49,7 +49,8 @@ enum Task {
     },
     /// Run the quick demo in target/demo and check what it found: proofs, tampering, figures
     Demo,
-    /// Compare the simulator with the kernel, ns-3 and quinn, and print the tables
+    /// Compare the simulator with the kernel, ns-3 and quinn, and our controllers over smoltcp with
+    /// its own; print the tables
     Validate(validate::Arguments),
     /// Fuzz the certificate decoder and checker for a bounded time each; needs a C++ compiler
     Fuzz(fuzz::Arguments),
