@@ -18,6 +18,8 @@ mod never_more;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
+mod raw;
+#[cfg(test)]
 #[path = "../../../fuzz/src/segment.rs"]
 mod segment;
 #[cfg(test)]
