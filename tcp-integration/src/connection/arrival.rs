@@ -9,7 +9,7 @@ use super::mirror::Heard;
 use super::receive::Fate;
 use super::window::Scale;
 use super::{Arrival, Connection, Origin, Phase, Reason};
-use crate::segment::Segment;
+use crate::segment::{Flags, Segment};
 
 impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
     /// A segment arrives.
@@ -99,12 +99,6 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
     /// The controller learns what the segment acknowledges, in the order that it demands: packets,
     /// the end of them, then what was lost or marked.
     fn acknowledge(&mut self, now: Timestamp, segment: &Segment, advanced: u32, same_window: bool) {
-        let marked = self.ecn.on_arrival(
-            segment.flags,
-            segment.ecn,
-            segment.acknowledgement,
-            self.mirror.max_sent,
-        );
         let controller = &mut self.controller;
         let delivered = self.ledger.acknowledge(
             Acknowledgement {
@@ -114,6 +108,19 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
                 least_round_trip: self.round_trips.least(),
             },
             |packet| controller.on_packet_acked(now, packet),
+        );
+        self.largest.merge(&delivered.largest);
+        let newest = self.largest.first();
+        // A mark is told of as an event about a packet: before one has arrived there is none.
+        let flags = Flags {
+            ece: segment.flags.ece && newest.is_some(),
+            ..segment.flags
+        };
+        let marked = self.ecn.on_arrival(
+            flags,
+            segment.ecn,
+            segment.acknowledgement,
+            self.mirror.max_sent,
         );
         if delivered.bytes > Bytes::ZERO || marked {
             self.controller.on_ack_end(
@@ -130,7 +137,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
             self.on_loss(now, &losses);
         }
         self.update_patience();
-        if marked && let Some((number, time_sent)) = self.largest.first() {
+        if marked && let Some((number, time_sent)) = newest {
             self.controller.on_congestion_event(
                 now,
                 CongestionEvent {
@@ -152,8 +159,8 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
     ) {
         if let Some(sample) = delivered.round_trip_time {
             self.round_trips.sample(sample);
+            self.probing.backoff = 0;
         }
-        self.largest.merge(&delivered.largest);
         if let Some(latest_sent) = delivered.latest_sent {
             self.loss_span.on_delivery(latest_sent);
         }
@@ -181,15 +188,19 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
             let third = self.largest.third()?;
             return self.ledger.lose_before(third, self.max_segment);
         }
+        // Duplicates do not outlive the flight that they are about.
+        let hint = if advanced > 0 {
+            self.duplicates.on_progress(segment.acknowledgement)
+        } else {
+            Hint::None
+        };
         let in_order = self.ledger.front()?.start;
         let duplicate =
             advanced == 0 && segment.payload_bytes == 0 && same_window && !segment.flags.fin;
-        let hint = if advanced > 0 {
-            self.duplicates.on_progress(segment.acknowledgement)
-        } else if duplicate && segment.acknowledgement <= in_order {
+        let hint = if duplicate && segment.acknowledgement <= in_order {
             self.duplicates.on_duplicate(self.mirror.max_sent)
         } else {
-            Hint::None
+            hint
         };
         match hint {
             Hint::FrontLost => self.ledger.lose_front(self.max_segment),

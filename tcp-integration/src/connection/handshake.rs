@@ -119,6 +119,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
             probing: Probing {
                 pending: false,
                 probes: 0,
+                backoff: 0,
                 timeouts: 0,
                 since: now,
             },

@@ -144,6 +144,10 @@ struct Probing {
     pending: bool,
     /// Probes since the last progress.
     probes: u32,
+    /// Probes since the last round-trip time that was measured, not only guessed at: where the
+    /// timeout is too short for the path, every segment is repeated before its acknowledgement
+    /// arrives, which then measures nothing (RFC 6298 §5, last paragraph; Karn and Partridge 1987).
+    backoff: u32,
     /// Timeouts of either kind since the last progress.
     timeouts: u32,
     /// When data last left or was acknowledged.

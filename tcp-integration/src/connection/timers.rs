@@ -87,6 +87,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         }
         count(&mut self.status.probes);
         self.probing.probes = self.probing.probes.saturating_add(1);
+        self.probing.backoff = self.probing.backoff.saturating_add(1);
         self.probing.pending = true;
         self.mirror.give_up_retransmission();
         self.probing.since = now;
@@ -113,7 +114,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         }
         let timeout = self.round_trips.probe_timeout(delay);
         let timeout = timeout.unwrap_or(UNKNOWN_TIMEOUT);
-        let wait = backed_off(timeout, self.probing.probes, self.decision().retry);
+        let wait = backed_off(timeout, self.probing.backoff, self.decision().retry);
         self.probing
             .since
             .saturating_add(wait)

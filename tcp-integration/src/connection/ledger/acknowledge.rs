@@ -70,6 +70,9 @@ impl<const SEGMENTS: usize> Ledger<SEGMENTS> {
         let touched = self.covered(reach);
         let mut delivered = Delivered::default();
         let mut tell = |index: usize, record: &Record| {
+            if record.owed == 0 {
+                return;
+            }
             let packet = acked_packet(record, ambiguous && index < covered);
             delivered.count(&ack, record, packet);
             report(packet);
@@ -233,7 +236,7 @@ fn acked_packet(record: &Record, ambiguous: bool) -> AckedPacket {
     let unclear = ambiguous || record.repeated || record.partial;
     AckedPacket {
         number: record.number,
-        bytes: Bytes::new(record.bytes.into()),
+        bytes: Bytes::new(record.owed.into()),
         time_sent: record.time_sent,
         round_trip: if unclear {
             RoundTrip::Ambiguous

@@ -55,6 +55,7 @@ impl<const SEGMENTS: usize> Ledger<SEGMENTS> {
 
     fn lose(&mut self, max_segment: u32, which: impl Fn(&Record) -> bool) -> Option<Losses> {
         let mut losses: Option<Losses> = None;
+        let mut gone = 0_u64;
         let mut disordered = false;
         for record in self.live_mut() {
             disordered |= record.repeated || record.state == State::Sacked;
@@ -62,9 +63,13 @@ impl<const SEGMENTS: usize> Ledger<SEGMENTS> {
                 continue;
             }
             record.state = State::Lost;
+            gone = gone.saturating_add(record.bytes.into());
+            if record.owed == 0 {
+                continue;
+            }
             let (number, time_sent) = (record.number, record.time_sent);
-            let packets = u64::from(record.bytes.div_ceil(max_segment.max(1)).max(1));
-            let bytes = Bytes::new(record.bytes.into());
+            let packets = u64::from(record.owed.div_ceil(max_segment.max(1)).max(1));
+            let bytes = Bytes::new(record.owed.into());
             let total = losses.get_or_insert(Losses {
                 packets: 0,
                 bytes: Bytes::ZERO,
@@ -79,8 +84,7 @@ impl<const SEGMENTS: usize> Ledger<SEGMENTS> {
             total.first_sent = total.first_sent.min(time_sent);
         }
         self.disordered = disordered;
-        let lost = losses.map_or(0, |losses| losses.bytes.as_u64());
-        self.outstanding = self.outstanding.saturating_sub(lost);
+        self.outstanding = self.outstanding.saturating_sub(gone);
         losses
     }
 }

@@ -29,6 +29,9 @@ pub(super) struct Record {
     pub(super) repeated: bool,
     /// The front of a burst: its own time of departure is not known.
     pub(super) partial: bool,
+    /// Bytes of it that were not reported yet, as acknowledged or lost: all of them, except where
+    /// records ran out.
+    pub(super) owed: u32,
 }
 
 /// Data at the moment it leaves.
@@ -68,6 +71,7 @@ impl Record {
         state: State::Lost,
         repeated: false,
         partial: false,
+        owed: 0,
     };
 }
 
@@ -168,6 +172,7 @@ impl<const SEGMENTS: usize> Ledger<SEGMENTS> {
             state: State::Outstanding,
             repeated: departure.repeated,
             partial: false,
+            owed: bytes,
         };
         self.disordered |= record.repeated;
         self.outstanding = self.outstanding.saturating_add(bytes.into());
@@ -197,22 +202,19 @@ impl<const SEGMENTS: usize> Ledger<SEGMENTS> {
         let covered = self.live().get(from..to).unwrap_or_default();
         let before: u64 = covered.iter().map(outstanding).sum();
         let mut kept = 0;
+        let (mut owner, mut owed) = (None, 0);
         if let Some(first) = covered.first().filter(|first| first.start < record.start) {
-            let front = Record {
-                bytes: distance(first.start, record.start),
-                partial: true,
-                ..*first
-            };
+            let (front, rest) = first.cut(record.start);
+            (owner, owed) = (Some(first.start), rest.owed);
             kept = outstanding(&front);
             push(front);
         }
         push(record);
         if let Some(last) = covered.last().filter(|last| record.end() < last.end()) {
-            let back = Record {
-                start: record.end(),
-                bytes: distance(record.end(), last.end()),
-                ..*last
-            };
+            let (_, mut back) = last.cut(record.end());
+            if owner == Some(last.start) {
+                back.owed = owed.min(back.bytes);
+            }
             kept = kept.saturating_add(outstanding(&back));
             push(back);
         }
@@ -251,16 +253,7 @@ impl<const SEGMENTS: usize> Ledger<SEGMENTS> {
         if at <= whole.start {
             return;
         }
-        let front = Record {
-            bytes: distance(whole.start, at),
-            partial: true,
-            ..whole
-        };
-        let back = Record {
-            start: at,
-            bytes: distance(at, whole.end()),
-            ..whole
-        };
+        let (front, back) = whole.cut(at);
         self.splice(index, index.saturating_add(1), &[front, back]);
     }
 
@@ -308,7 +301,8 @@ impl<const SEGMENTS: usize> Ledger<SEGMENTS> {
     }
 
     /// The last resort of a pattern without neighbours of one kind: the last two records count as
-    /// in flight together, so that bytes in flight are never too few.
+    /// in flight together, so that bytes in flight are never too few. What was reported of them
+    /// stays so.
     fn force(&mut self) {
         let (Some(right), Some(left)) = (
             self.live().iter().next_back().copied(),
@@ -321,6 +315,7 @@ impl<const SEGMENTS: usize> Ledger<SEGMENTS> {
             state: State::Outstanding,
             repeated: true,
             partial: true,
+            owed: unreported(&left).saturating_add(unreported(&right)),
             ..left.joined(&right)
         };
         let before = outstanding(&left).saturating_add(outstanding(&right));
@@ -334,6 +329,26 @@ impl<const SEGMENTS: usize> Ledger<SEGMENTS> {
 }
 
 impl Record {
+    /// Itself before `at`, which lies inside it, and from there on; its last byte keeps number
+    /// and time.
+    fn cut(&self, at: TcpSeqNumber) -> (Self, Self) {
+        let bytes = distance(self.start, at);
+        let owed = self.owed.min(bytes);
+        let front = Self {
+            bytes,
+            owed,
+            partial: true,
+            ..*self
+        };
+        let back = Self {
+            start: at,
+            bytes: distance(at, self.end()),
+            owed: self.owed.saturating_sub(owed),
+            ..*self
+        };
+        (front, back)
+    }
+
     fn joins(&self, right: &Self) -> bool {
         let alike = self.state == right.state
             && self.state != State::Fresh
@@ -352,9 +367,18 @@ impl Record {
         Self {
             start: self.start,
             bytes: self.bytes.saturating_add(right.bytes),
+            owed: self.owed.saturating_add(right.owed),
             repeated: self.repeated || right.repeated,
             ..*last
         }
+    }
+}
+
+/// Its bytes that acknowledgements and losses still have to report.
+const fn unreported(record: &Record) -> u32 {
+    match record.state {
+        State::Outstanding | State::Fresh => record.owed,
+        State::Sacked | State::Lost => 0,
     }
 }
 

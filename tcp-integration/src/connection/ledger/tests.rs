@@ -17,14 +17,14 @@ fn at(tick: u64) -> Timestamp {
     Timestamp::from_nanos(tick * 1_000_000)
 }
 
-fn send<const N: usize>(ledger: &mut Ledger<N>, tick: u64, start: u32, bytes: u32) {
+fn send<const N: usize>(ledger: &mut Ledger<N>, tick: u64, start: u32, bytes: u32) -> u32 {
     ledger.on_departure(Departure {
         start: after(BASE, start),
         bytes,
         number: PacketNumber::new(tick),
         time_sent: at(tick),
         repeated: false,
-    });
+    })
 }
 
 /// Acknowledges, and returns the reported packets as (number, bytes, measured).
@@ -242,19 +242,22 @@ fn play<const N: usize>(
     let mut ledger = Ledger::<N>::new();
     let mut naive = Naive::default();
     let scaled = |share: u32, span: usize| share as usize * span / 1000;
+    // Bytes that left, and of them those that were reported.
+    let (mut departed, mut reported) = (0_u64, 0_u64);
+    let total = |losses: Option<Losses>| losses.map_or(0, |losses| losses.bytes.as_u64());
     for (number, step) in (0u64..).zip(steps) {
         let (mut told, mut expected) = (Vec::new(), Vec::new());
         let sent = naive.bytes.len();
         let span = sent - naive.una;
         match *step {
             Step::Send(bytes) => {
-                send(&mut ledger, number, sent as u32, bytes);
+                departed += u64::from(send(&mut ledger, number, sent as u32, bytes));
                 naive.send(number, sent, bytes as usize);
             }
             Step::Resend(share, bytes) => {
                 let start = naive.una + scaled(share, span);
                 let bytes = (bytes as usize).min(sent - start);
-                send(&mut ledger, number, start as u32, bytes as u32);
+                departed += u64::from(send(&mut ledger, number, start as u32, bytes as u32));
                 naive.send(number, start, bytes);
             }
             Step::Ack(share) => {
@@ -272,15 +275,17 @@ fn play<const N: usize>(
             }
             Step::LoseBefore(age) => {
                 let largest = number.saturating_sub(age);
-                ledger.lose_before(PacketNumber::new(largest), 100);
+                reported += total(ledger.lose_before(PacketNumber::new(largest), 100));
                 naive.lose(|byte| byte.number < largest);
             }
             Step::LoseAll => {
-                ledger.lose_all(100);
+                reported += total(ledger.lose_all(100));
                 naive.lose(|_| true);
             }
         }
         prop_assert!(told.is_sorted_by_key(|(number, _)| *number));
+        reported += told.iter().map(|(_, bytes)| bytes).sum::<u64>();
+        prop_assert!(reported <= departed, "{reported} bytes told of {departed}");
         check(&ledger, &naive, &told, &expected)?;
     }
     Ok(())
