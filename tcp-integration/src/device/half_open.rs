@@ -7,7 +7,7 @@ use crate::segment::{Segment, Tuple};
 /// The last `CAPACITY` offers, the oldest overwritten first.
 ///
 /// Anybody can send SYNs, so this forgets rather than grows; a connection whose offer was
-/// forgotten starts from what is safe to assume of every peer.
+/// forgotten starts from what is safe to assume of every peer, and of smoltcp by its answer.
 #[derive(Debug)]
 pub(super) struct HalfOpen<const CAPACITY: usize> {
     syns: [Option<Segment>; CAPACITY],

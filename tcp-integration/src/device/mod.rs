@@ -4,6 +4,7 @@ use core::cell::RefCell;
 
 use smoltcp::iface::{Interface, PollResult, SocketSet};
 use smoltcp::phy::{Device, DeviceCapabilities, PacketMeta};
+use smoltcp::socket::{AnySocket as _, tcp};
 use smoltcp::time::Instant;
 use tautline_core::controller::Controller as _;
 use tautline_core::units::Bytes;
@@ -64,7 +65,8 @@ pub enum DeviceError {
         /// `FRAME`.
         capacity_bytes: usize,
     },
-    /// Nothing could ever be tracked.
+    /// Nothing could ever be tracked: every connection needs a slot, and a record of what is in
+    /// flight.
     #[error("room for {connections} connections with {segments} segments each, both need one")]
     NoRoom {
         /// `CONNECTIONS`.
@@ -160,7 +162,11 @@ where
     }
 
     /// Forgets a connection, for instance after its socket was aborted without a last poll; true
-    /// if it was tracked. If it still sends data, it is tracked anew from there.
+    /// if it was tracked.
+    ///
+    /// If it still sends data, it is tracked anew from there. How smoltcp reads its windows is
+    /// remembered for the last `CONNECTIONS` that were released or gave way; an older one that still
+    /// sends may take the peer's window for another than it is.
     pub fn release(&mut self, tuple: Tuple) -> bool {
         self.table.get_mut().release(tuple)
     }
@@ -252,6 +258,9 @@ where
 ///
 /// [`Interface::poll`] receives first and sends afterwards; when the gate shuts while it sends, the
 /// reason can only be received in another poll.
+///
+/// Where a SYN found the table full, connections that no socket in `sockets` has are forgotten, for
+/// the SYN's repetition.
 pub fn poll<D, S, const CONNECTIONS: usize, const SEGMENTS: usize, const FRAME: usize>(
     now: Instant,
     interface: &mut Interface,
@@ -276,6 +285,14 @@ where
             break;
         }
     }
+    device.table.get_mut().forget_unused(|tuple| {
+        sockets.iter().any(|(_, socket)| {
+            tcp::Socket::downcast(socket).is_some_and(|socket| {
+                socket.local_endpoint() == Some(tuple.local)
+                    && socket.remote_endpoint() == Some(tuple.remote)
+            })
+        })
+    });
     result
 }
 

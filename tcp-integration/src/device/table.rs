@@ -24,6 +24,8 @@ pub(super) struct Table<S: ControllerSource, const CONNECTIONS: usize, const SEG
     half_open: HalfOpen<CONNECTIONS>,
     released: Released<CONNECTIONS>,
     station: Station,
+    /// A SYN was refused.
+    wants_room: bool,
     source: S,
     settings: Settings,
     wire: Wire,
@@ -106,6 +108,7 @@ impl<S: ControllerSource, const CONNECTIONS: usize, const SEGMENTS: usize>
             half_open: HalfOpen::new(),
             released: Released::new(),
             station: Station::default(),
+            wants_room: false,
             source,
             settings,
             wire,
@@ -151,6 +154,7 @@ impl<S: ControllerSource, const CONNECTIONS: usize, const SEGMENTS: usize>
         if segment.flags.syn && !segment.flags.ack {
             if self.find(segment.tuple).is_none() && !self.has_room(now) {
                 count(&mut self.tally.drops.arriving_syn);
+                self.wants_room = true;
                 return Verdict::Drop;
             }
             self.half_open.remember(segment);
@@ -233,6 +237,7 @@ impl<S: ControllerSource, const CONNECTIONS: usize, const SEGMENTS: usize>
                 return Some(Marks::default());
             }
             if !self.track(now, segment, link) {
+                self.wants_room = true;
                 let drops = &mut self.tally.drops;
                 count(if segment.flags.syn {
                     &mut drops.departing_syn
@@ -328,6 +333,19 @@ impl<S: ControllerSource, const CONNECTIONS: usize, const SEGMENTS: usize>
             .iter_mut()
             .find(|place| place.as_ref().is_some_and(|slot| slot.tuple == tuple));
         place?.take()
+    }
+
+    /// Where another connection wanted a slot, forgets those that are not `used` by a socket.
+    pub(super) fn forget_unused(&mut self, used: impl Fn(Tuple) -> bool) {
+        if !core::mem::take(&mut self.wants_room) {
+            return;
+        }
+        for place in &mut self.slots {
+            if place.as_ref().is_some_and(|slot| !used(slot.tuple)) {
+                *place = None;
+                count(&mut self.tally.unused);
+            }
+        }
     }
 
     /// Remembers how smoltcp reads the windows of a connection that is not tracked any more.

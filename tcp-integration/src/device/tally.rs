@@ -20,8 +20,10 @@ pub struct Tally {
     pub adopted: u64,
     /// Connections replaced because the same pair of ports was used again.
     pub replaced: u64,
-    /// Connections forgotten because another one needed the slot.
+    /// Handshakes without progress that were forgotten because another one needed the slot.
     pub evicted: u64,
+    /// Connections forgotten because another one needs a slot and no socket has them any more.
+    pub unused: u64,
     /// Frames dropped, by reason.
     pub drops: Drops,
 }

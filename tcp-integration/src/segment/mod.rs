@@ -1,7 +1,9 @@
 //! TCP segments as the middleware sees them: read from frames, edited in place, and made.
 //!
-//! What [`parse`] calls TCP is what smoltcp would hand to a socket, and what it refuses is what
-//! smoltcp would throw away, so that nothing which smoltcp ignores changes what is believed of it.
+//! What [`parse`] calls TCP is what smoltcp would hand to a socket if the frame and the packet were
+//! addressed to it, and what it refuses is what smoltcp would throw away. The device looks at the
+//! station that a frame is for, and the IP addresses select the connection; what smoltcp then
+//! ignores is told by the connection's state.
 
 use smoltcp::phy::{ChecksumCapabilities, Medium};
 use smoltcp::wire::{IpEndpoint, TcpSeqNumber};
