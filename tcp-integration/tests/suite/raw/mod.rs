@@ -1,6 +1,7 @@
 //! A gated host against a peer that is no stack: every segment is the test's.
 
 mod offers;
+mod repair;
 mod slots;
 mod stations;
 mod wire;

@@ -3,6 +3,7 @@
 use smoltcp::phy::Medium;
 use smoltcp::time::Duration;
 use smoltcp::wire::TcpControl;
+use tautline_tcp_integration::ControllerSource;
 
 use super::wire::Sent;
 use super::{PORTS, ROUND_TRIP, Rig, WINDOW, fixed};
@@ -84,7 +85,11 @@ fn a_released_connection_keeps_to_the_peers_window() {
 
 #[test]
 fn a_released_connection_is_tracked_anew_from_a_retransmission() {
-    let mut rig: Rig<_, 8> = Rig::new(Medium::Ip, fixed(WINDOW));
+    get_on_anew(&mut Rig::<_, 8>::new(Medium::Ip, fixed(WINDOW)));
+}
+
+/// Releases a connection with a flight of which only the first segment is missing.
+fn get_on_anew<S: ControllerSource>(rig: &mut Rig<S, 8>) {
     let handle = rig.listen(PORTS.1, 400_000);
     let start = rig.open(PORTS, Some(7), 60_000);
     rig.socket(handle).send_slice(&vec![1; 100_000]).unwrap();
