@@ -5,8 +5,8 @@ use tautline_core::units::{Bytes, Timestamp};
 
 use super::ledger::Departure;
 use super::mirror::Kind;
-use super::sequence::distance;
-use super::{Connection, Gate, Marks, Origin, Phase};
+use super::sequence::{after, distance};
+use super::{Connection, Gate, Marks, Origin, Phase, Withheld};
 use crate::segment::{Ecn, Segment};
 
 impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
@@ -27,6 +27,9 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
             self.adopt_earlier(now, segment);
         }
         let kind = self.mirror.classify(now, self.effect(), segment);
+        if kind == Kind::FastRetransmission && self.overruns_peer(segment) {
+            return self.withhold(now, segment);
+        }
         // smoltcp does not note what it announced in a probe.
         // Nagle's algorithm holds back what the window cuts, but not what the end of the stack's
         // ring buffer cuts.
@@ -52,7 +55,11 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         let marks = self.marks(kind, segment, segment.sequence >= sent_before);
         match kind {
             Kind::KeepAlive => count(&mut self.status.keep_alives),
-            Kind::ZeroWindowProbe => count(&mut self.status.zero_window_probes),
+            Kind::ZeroWindowProbe => {
+                // Its timer runs.
+                self.probing.since = now;
+                count(&mut self.status.zero_window_probes);
+            }
             Kind::PureAck => {}
             Kind::Next | Kind::FastRetransmission | Kind::Rewind => {
                 if segment.flags.fin {
@@ -70,6 +77,30 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         self.close_if_finished();
         self.schedule(now);
         marks
+    }
+
+    /// smoltcp's fast retransmission knows no window: as much leaves as one segment holds.
+    fn overruns_peer(&self, segment: &Segment) -> bool {
+        let end = after(segment.sequence, segment.payload_bytes);
+        self.origin != Origin::Adopted && distance(self.mirror.una, end) > self.windows.peer
+    }
+
+    /// The segment stays here. smoltcp believes that it left, so its retransmission timer runs
+    /// again, and what that sends keeps to the window. A receiver that takes the part that fits
+    /// and the FIN behind the rest, as smoltcp does, would lose the rest.
+    fn withhold(&mut self, now: Timestamp, segment: &Segment) -> Marks {
+        if segment.flags.ack {
+            self.receive
+                .on_departure(segment.acknowledgement, segment.window);
+        }
+        self.mirror.on_withheld(now, segment);
+        self.probing.pending = false;
+        self.probing.since = now;
+        self.schedule(now);
+        Marks {
+            withheld: Some(Withheld::BeyondWindow),
+            ..Marks::default()
+        }
     }
 
     /// Whether a departing RST ends the connection.
@@ -142,9 +173,13 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
     /// RFC 3168 §6.1: new data is capable, and the first of it says that the window was reduced;
     /// what acknowledges echoes.
     fn marks(&mut self, kind: Kind, segment: &Segment, unsent: bool) -> Marks {
-        let withheld = self.is_garbage(kind, segment);
-        let behind = segment.sequence_bytes() == 0 && segment.sequence < self.mirror.max_sent;
-        let sequence = behind.then_some(self.mirror.max_sent);
+        let withheld = self
+            .is_garbage(kind, segment)
+            .then_some(Withheld::KeepAlive);
+        let ahead = self.origin != Origin::Adopted && segment.sequence > self.mirror.max_sent;
+        let behind = segment.sequence < self.mirror.max_sent;
+        let astray = segment.sequence_bytes() == 0 && (ahead || behind);
+        let sequence = astray.then_some(self.mirror.max_sent);
         if !self.ecn.is_negotiated() {
             return Marks {
                 sequence,

@@ -93,21 +93,26 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
     /// it as the third duplicate and retransmit what is not lost, or is under way again.
     pub(super) fn without_retransmission(&self, now: Timestamp, window: u32, shift: u8) -> u32 {
         let third = self.mirror.duplicates().saturating_add(1) == DUPLICATES_TO_RETRANSMIT;
-        if !third || self.wants_retransmission(now) || window == 0 {
+        // No window lies beside one that is a single step: what overruns it is withheld.
+        let single = window <= scaled(1, shift);
+        if !third || self.wants_retransmission(now) || single {
             return window;
         }
         self.beside(window, scaled(1, shift))
     }
 
-    /// Another window than `window`: a step above where that admits nothing that may not leave.
+    /// Another window than `window`: a step above where that admits nothing that may not leave, and
+    /// a closed one where the peer's has no other.
     fn beside(&self, window: u32, step: u32) -> u32 {
         let above = window.saturating_add(step);
         let room = above.saturating_sub(self.mirror.flight());
         let in_flight = self.ledger.bytes_in_flight();
         let with_next = in_flight.saturating_add(Bytes::new(room.min(self.max_segment).into()));
         let fits = above <= self.windows.peer && with_next <= self.window();
-        if fits || window <= step {
+        if fits || (window <= step && above <= self.windows.peer) {
             floor(above, step)
+        } else if window <= step {
+            0
         } else {
             floor(window.saturating_sub(step), step).max(step)
         }
@@ -147,11 +152,19 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         let lost = front.state == State::Lost || self.probing.pending;
         // In CLOSE-WAIT the gate makes no exception for it, and must not swallow it.
         let passes = self.effect() == Effect::Certain || self.gate() == Gate::Open;
+        let keeps = self.repairs_one_by_one() || self.probing.pending;
         lost && passes
+            && keeps
             && now >= self.patient_until
             && front.start == self.mirror.una
             && self.mirror.flight() > 0
             && !self.mirror.is_retransmitting()
+    }
+
+    /// A segment fits into the peer's window. smoltcp's fast retransmission sends one whatever the
+    /// window; its timeout keeps to it.
+    pub(super) const fn repairs_one_by_one(&self) -> bool {
+        self.windows.peer >= self.max_segment
     }
 
     /// When the pacer admits all that a rested connection may send at once.

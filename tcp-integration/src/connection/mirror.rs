@@ -199,6 +199,13 @@ impl Mirror {
         self.max_sent = self.max_sent.max(end);
     }
 
+    /// smoltcp believes that `segment`, its fast retransmission, has left.
+    pub(super) fn on_withheld(&mut self, now: Timestamp, segment: &Segment) {
+        self.timer_since = now;
+        self.fast = Fast::No;
+        self.nxt = self.nxt.max(segment.end());
+    }
+
     /// Data up to `acknowledgement` is acknowledged; returns how much is new.
     pub(super) fn advance(&mut self, now: Timestamp, acknowledgement: TcpSeqNumber) -> u32 {
         let advanced = distance(self.una, acknowledgement);

@@ -24,6 +24,10 @@
 //! one, losses are repaired at one in a round-trip time; where they are many, smoltcp's timeout,
 //! which sends everything again, is waited for instead, once per recovery.
 //!
+//! That segment may be larger than the peer's window. Where the window is smaller than a segment,
+//! smoltcp's timeout, which keeps to it, does all repairs; where the timeout does not come either,
+//! a fast retransmission that must not leave makes smoltcp's timer run again.
+//!
 //! # LAST-ACK
 //! Once the peer has sent its FIN, smoltcp may be in LAST-ACK, where it ignores every
 //! acknowledgement of nothing new, made ones among them, and no segment shows it while data is
@@ -64,7 +68,7 @@ mod window;
 
 pub(crate) use window::Scales;
 
-pub(crate) use types::{Arrival, Gate, Marks, Phase, Reason};
+pub(crate) use types::{Arrival, Gate, Marks, Phase, Reason, Withheld};
 pub use types::{ControllerSource, EcnSupport, Settings, Status};
 
 /// One connection.

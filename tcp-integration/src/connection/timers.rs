@@ -98,7 +98,8 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
     pub(super) fn probe_at(&self) -> Timestamp {
         // Where smoltcp was to retransmit and did not, or its timeout met a closed window, no timer
         // of its own may run any more, so asking again never ends.
-        let endless = self.mirror.is_retransmitting() || self.told == 0;
+        let overruns = !self.repairs_one_by_one();
+        let endless = self.mirror.is_retransmitting() || self.told == 0 || overruns;
         let ready = self.phase == Phase::Established
             && self.origin != Origin::Adopted
             && self.ledger.front().is_some()
@@ -111,6 +112,11 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         };
         if !ready {
             return Timestamp::MAX;
+        }
+        if overruns {
+            // Only to set smoltcp's timer going, if it rests.
+            let since = self.probing.since.max(self.mirror.timer_since());
+            return since.saturating_add(self.stack_timeout().saturating_mul(2));
         }
         let timeout = self.round_trips.probe_timeout(delay);
         let timeout = timeout.unwrap_or(UNKNOWN_TIMEOUT);
@@ -165,10 +171,15 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         let Some(since) = self.stuck_since else {
             return Timestamp::MAX;
         };
+        since.saturating_add(self.stack_timeout())
+    }
+
+    /// About the timeout that smoltcp has backed off to.
+    fn stack_timeout(&self) -> Duration {
         let timeout = self.round_trips.probe_timeout(Duration::ZERO);
         let timeout = timeout.unwrap_or(LEAST_TIMEOUT).max(LEAST_TIMEOUT);
         let doublings = self.probing.timeouts.min(MAX_DOUBLINGS);
-        since.saturating_add(timeout.saturating_mul(1 << doublings))
+        timeout.saturating_mul(1 << doublings)
     }
 }
 

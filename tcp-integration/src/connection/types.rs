@@ -99,10 +99,20 @@ pub(crate) struct Marks {
     pub(crate) cwr: bool,
     /// The sequence number to write instead of smoltcp's. After its timeout smoltcp puts the number
     /// that it went back to into pure acknowledgements, where SND.NXT belongs (RFC 9293 §3.4); a
-    /// peer that has gone back too would ignore them, and both would for ever.
+    /// peer that has gone back too would ignore them, and both would for ever. After a segment that
+    /// was withheld it puts the end of that there, which may lie beyond the peer's window.
     pub(crate) sequence: Option<TcpSeqNumber>,
-    /// Whether the segment must not leave: smoltcp believes that it did.
-    pub(crate) withheld: bool,
+    /// Why the segment must not leave, if it must not: smoltcp believes that it did.
+    pub(crate) withheld: Option<Withheld>,
+}
+
+/// Why a departing segment must not leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Withheld {
+    /// A keep-alive that the peer would take for data.
+    KeepAlive,
+    /// A fast retransmission beyond the peer's window.
+    BeyondWindow,
 }
 
 /// What becomes of an arriving segment.

@@ -12,7 +12,7 @@ use super::released::Released;
 use super::station::Station;
 use super::tally::{Tally, count};
 use crate::connection::{
-    Arrival, Connection, ControllerSource, Gate, Marks, Phase, Settings, Status,
+    Arrival, Connection, ControllerSource, Gate, Marks, Phase, Settings, Status, Withheld,
 };
 use crate::segment::{
     Direction, EcnFlag, Editor, LinkAddresses, Parsed, PureAck, Segment, Tuple, parse,
@@ -209,13 +209,17 @@ impl<S: ControllerSource, const CONNECTIONS: usize, const SEGMENTS: usize>
             return Fate::Send;
         };
         match self.follow(now, &segment, link.reversed()) {
-            Some(marks) if marks.withheld => {
-                count(&mut self.tally.drops.keep_alives);
-                Fate::Drop
-            }
             Some(marks) => {
-                mark(frame, &segment, marks);
-                Fate::Send
+                let drops = &mut self.tally.drops;
+                match marks.withheld {
+                    Some(Withheld::KeepAlive) => count(&mut drops.keep_alives),
+                    Some(Withheld::BeyondWindow) => count(&mut drops.beyond_window),
+                    None => {
+                        mark(frame, &segment, marks);
+                        return Fate::Send;
+                    }
+                }
+                Fate::Drop
             }
             None => Fate::Drop,
         }

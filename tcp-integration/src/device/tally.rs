@@ -57,6 +57,9 @@ pub struct Drops {
     /// Departing keep-alives of the stack that the peer would take for data: smoltcp sends such a one
     /// when a closed window opens while data is in flight.
     pub keep_alives: u64,
+    /// Departing fast retransmissions of the stack beyond the peer's window, which smoltcp does not
+    /// regard there; its timeout, which does, repairs the loss.
+    pub beyond_window: u64,
     /// Replies of the stack to a made acknowledgement that the inner device had no room for.
     pub replies: u64,
 }
@@ -71,6 +74,7 @@ impl Drops {
             .saturating_add(self.departing_syn)
             .saturating_add(self.departing_data)
             .saturating_add(self.keep_alives)
+            .saturating_add(self.beyond_window)
             .saturating_add(self.replies)
     }
 }
