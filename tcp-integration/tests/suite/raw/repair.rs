@@ -45,3 +45,24 @@ fn duplicates_do_not_outlive_their_flight() {
     let (_, lost) = flight(next, 3);
     assert!(lost > 0);
 }
+
+/// Also what is repeated out of turn never goes beyond the peer's window.
+#[test]
+fn a_made_fast_retransmission_keeps_to_the_peers_window() {
+    const SMALL: u16 = 200;
+    let mut rig: Rig<_, 8> = Rig::new(Medium::Ip, fixed(WINDOW));
+    let handle = rig.listen(PORTS.1, 200_000);
+    let start = rig.open(PORTS, Some(0), SMALL);
+    let socket = rig.socket(handle);
+    socket.send_slice(&[1; 1000]).unwrap();
+    socket.close();
+    let silent = rig.now;
+    // Not beyond a second: smoltcp's own timeout is not ours.
+    while rig.now < silent + Duration::from_millis(950) {
+        for got in rig.poll().iter().filter(|got| got.bytes > 0) {
+            let beyond = got.end().wrapping_sub(start);
+            assert!(beyond <= SMALL.into() && !got.fin, "{got:?}");
+        }
+        rig.now += Duration::from_millis(10);
+    }
+}

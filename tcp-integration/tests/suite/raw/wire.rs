@@ -160,6 +160,7 @@ pub(super) struct Got {
     /// The peer's port.
     pub(super) port: u16,
     pub(super) syn: bool,
+    pub(super) fin: bool,
     pub(super) rst: bool,
     pub(super) sequence: u32,
     /// Bytes of data.
@@ -176,6 +177,7 @@ impl Got {
         Some(Self {
             port: segment.tuple.remote.port,
             syn: segment.flags.syn,
+            fin: segment.flags.fin,
             rst: segment.flags.rst,
             sequence: segment.sequence.0.cast_unsigned(),
             bytes: segment.payload_bytes,
