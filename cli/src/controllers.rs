@@ -46,7 +46,7 @@ impl Controllers {
         check_stack(name, flow.stack)?;
         match flow.stack {
             Stack::Model => {
-                let controller = self.make(name, transport.max_datagram_size(), seed)?;
+                let controller = self.make(name, transport.max_datagram_size(), seed, &[])?;
                 Ok(Carrier::Model(controller))
             }
             Stack::Quinn => {
@@ -93,7 +93,7 @@ impl Controllers {
             "smoltcp-none" => SmoltcpController::None,
             _ => {
                 let segment = over_smoltcp.max_segment();
-                SmoltcpController::Ours(Box::new(self.make(name, segment, seed)?))
+                SmoltcpController::Ours(Box::new(self.make(name, segment, seed, &SMOLTCPS_OWN)?))
             }
         };
         Ok(over_smoltcp)
@@ -104,19 +104,29 @@ impl Controllers {
             "quinn-cubic" => QuinnController::Cubic,
             "quinn-newreno" => QuinnController::NewReno,
             "quinn-bbr" => QuinnController::Bbr,
-            _ => QuinnController::Ours(Box::new(self.make(name, datagram, seed)?)),
+            _ => {
+                let ours = self.make(name, datagram, seed, &QUINNS_OWN)?;
+                QuinnController::Ours(Box::new(ours))
+            }
         })
     }
 
     /// A controller at the start of a connection with packets of `datagram` bytes, whose own
-    /// choices, if it makes any at random, follow `seed`.
+    /// choices, if it makes any at random, follow `seed`; `also` are the stack's own beside it.
     ///
     /// # Errors
     /// An unknown name, or a missing model.
-    fn make(&self, name: &str, datagram: Bytes, seed: u64) -> anyhow::Result<BoxedController> {
+    fn make(
+        &self,
+        name: &str,
+        datagram: Bytes,
+        seed: u64,
+        also: &[&str],
+    ) -> anyhow::Result<BoxedController> {
         if name != CERTIFIED {
             let made = baseline::by_name(name, datagram, seed).map_err(|error| {
-                anyhow!("{error}, or `{CERTIFIED}` with --model and --certificate")
+                let also: String = also.iter().map(|name| format!(", `{name}`")).collect();
+                anyhow!("{error}{also}, or `{CERTIFIED}` with --model and --certificate")
             })?;
             return Ok(made.into());
         }

@@ -117,7 +117,12 @@ pub trait StackEndpoint: Endpoint<Incoming = Datagram, Outgoing = Datagram> {
         Layer::Udp
     }
 
-    /// The sending application has written `total` bytes since the start; `total` never falls.
+    /// The sending application has `total` bytes for the stack, counted from the start.
+    ///
+    /// `total` falls where the application wrote as much as fits and no longer does
+    /// ([`crate::workload::Application::offered`]): what the stack has not taken is withdrawn, and
+    /// what it has taken stays written. A stack therefore takes little more than what leaves at this
+    /// instant, whatever its send buffer holds.
     fn write_up_to(&mut self, now: Timestamp, total: u64);
 
     /// Bytes of the sending application that the stack has taken since the start.

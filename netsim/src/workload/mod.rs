@@ -200,8 +200,9 @@ impl Application {
     ///
     /// That is the flow's limit while the application writes as much as fits, else
     /// [`Application::written`]. It falls when such a period ends: new data then stops at once,
-    /// and only what was sent before is sent again. A stack with a send buffer of its own should
-    /// therefore be given such data in small pieces, and tell [`Application::on_taken`] of each.
+    /// and only what was sent before is sent again. A stack with a send buffer of its own
+    /// therefore takes such data in small pieces as they leave, and tells
+    /// [`Application::on_taken`] of each.
     pub fn offered(&self) -> u64 {
         if self.unlimited() {
             self.limit

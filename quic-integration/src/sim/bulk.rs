@@ -10,15 +10,17 @@ use bytes::Bytes;
 use quinn_proto::{Connection, Dir, Side, StreamId, VarInt};
 
 /// The sending end's part.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Upload {
+    /// Bytes written beyond what left, at most by the estimate; half of it at least.
+    ahead: u64,
     /// Bytes that the application has written since the start.
     wanted: u64,
     /// Bytes that quinn has taken.
     written: u64,
     stream: Option<Stripe>,
     stripes: u32,
-    /// Bytes of datagrams that left, without what surrounds stream data in each at least.
+    /// Bytes of datagrams that left, without what surrounds stream data in each at most.
     departed: u64,
     /// What `departed` and quinn's count of losses are off by, as far as quinn showed.
     uncounted: u64,
@@ -33,26 +35,40 @@ struct Stripe {
 }
 
 impl Upload {
+    /// Over packets with `mtu` bytes of UDP payload.
+    pub(super) const fn new(mtu: u16) -> Self {
+        Self {
+            ahead: PACKETS_AHEAD * mtu as u64,
+            wanted: 0,
+            written: 0,
+            stream: None,
+            stripes: 0,
+            departed: 0,
+            uncounted: 0,
+            next_refill: 0,
+        }
+    }
+
     /// Bytes that quinn has taken so far.
     pub(super) const fn written(&self) -> u64 {
         self.written
     }
 
-    /// The application has written this much.
+    /// The application has written this much; what quinn has taken of more stays written.
     pub(super) fn write_up_to(&mut self, total: u64) {
-        self.wanted = self.wanted.max(total);
+        self.wanted = total.max(self.written);
     }
 
     /// A datagram left.
     pub(super) fn on_departure(&mut self, datagram_bytes: usize) {
-        self.departed += (datagram_bytes as u64).saturating_sub(LEAST_OVERHEAD);
+        self.departed += (datagram_bytes as u64).saturating_sub(MOST_OVERHEAD);
     }
 
     /// Gives quinn what it may need before it is asked again.
     ///
-    /// A bulk transfer has no end of data, so only about [`AHEAD`] bytes beyond those that left are
-    /// written, which bounds memory by what is in flight. What left is an estimate; where it falls
-    /// short, [`Upload::refill_idle`] puts it right.
+    /// A bulk transfer has no end of data, and an application may fall silent, so only a few packets
+    /// beyond those that left are written. What left is an estimate that rather falls short;
+    /// [`Upload::refill_idle`] then puts it right.
     #[inline]
     pub(super) fn refill(&mut self, connection: &mut Connection) {
         if self.written < self.wanted && self.departed >= self.next_refill {
@@ -93,7 +109,7 @@ impl Upload {
 
     #[cold]
     fn write(&mut self, connection: &mut Connection) {
-        let ahead = self.left_for_good(connection).saturating_add(AHEAD);
+        let ahead = self.left_for_good(connection).saturating_add(self.ahead);
         let target = self.wanted.min(ahead);
         while self.written < target {
             if !self.write_block(connection, target) {
@@ -102,7 +118,7 @@ impl Upload {
             }
         }
         if target < self.wanted {
-            self.next_refill = self.departed + AHEAD / 2;
+            self.next_refill = self.departed + self.ahead / 2;
         }
     }
 
@@ -184,10 +200,13 @@ pub(super) const CONCURRENT_STRIPES: VarInt = VarInt::from_u32(512);
 pub(super) const SEND_WINDOW: u64 = 384 << 20;
 /// Bytes of one stream: 911 packets of 1,200 bytes, hence at most 456 pieces apart.
 pub(super) const STRIPE: u64 = 1 << 20;
-/// Bytes written beyond what left, at most by the estimate; half of it at least.
-const AHEAD: u64 = 2 << 20;
+/// Packets that quinn is given beyond those that left: enough that it never runs dry between two
+/// looks, and little to send on once the application has fallen silent.
+const PACKETS_AHEAD: u64 = 16;
 /// Short header with an eight-byte connection ID, tag, and the type and number of a stream frame.
 const LEAST_OVERHEAD: u64 = 1 + 8 + 1 + 16 + 2;
+/// The same with the longest packet and stream numbers and an offset within a stripe.
+const MOST_OVERHEAD: u64 = 1 + 8 + 4 + 16 + 1 + 4 + 4;
 const BLOCK: usize = 1 << 16;
 /// What is uploaded.
 static CONTENT: [u8; BLOCK] = [0; BLOCK];

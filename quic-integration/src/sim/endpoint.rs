@@ -55,11 +55,12 @@ impl QuinnEndpoint {
         start: Timestamp,
         ecn: Ecn,
         (watch, ours): (Arc<Watch>, Option<SharedController>),
+        upload: Upload,
     ) -> Self {
         Self {
             host: QuicHost::new(Arc::new(host), None, false, None),
             connection: None,
-            application: Application::Sending(Upload::default(), RequestReader::default()),
+            application: Application::Sending(upload, RequestReader::default()),
             to_connect: Some((start, Box::new(config))),
             answers: VecDeque::new(),
             ecn,

@@ -73,7 +73,7 @@ mod watch;
 pub use controller::QuinnController;
 pub use endpoint::QuinnEndpoint;
 
-use bulk::{CONCURRENT_STRIPES, SEND_WINDOW};
+use bulk::{CONCURRENT_STRIPES, SEND_WINDOW, Upload};
 use controller::Factory;
 use null_crypto::NullCrypto;
 use seeded::{SeededKey, StandingStill};
@@ -176,8 +176,9 @@ pub fn connection(flow: QuinnFlow, start: Timestamp, seed: u64) -> Result<Connec
         .validation_token_config(tokens)
         .time_source(Arc::new(StandingStill));
 
+    let (view, upload) = ((watch, ours), Upload::new(flow.mtu));
     Ok(Connection {
-        sender: QuinnEndpoint::sender(client_host, client, start, flow.ecn, (watch, ours)),
+        sender: QuinnEndpoint::sender(client_host, client, start, flow.ecn, view, upload),
         receiver: QuinnEndpoint::receiver(server_host, server, flow.ecn, servers_watch),
     })
 }

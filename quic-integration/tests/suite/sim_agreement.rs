@@ -7,6 +7,7 @@ use tautline_netsim::baseline::{BoxedController, by_name};
 use tautline_netsim::link::impair::{JitterSpec, Order};
 use tautline_netsim::scenario::{
     Buffer, EcnSpec, FlowSpec, LinkSpec, QueueSpec, RateStep, TransportSpec, ValidScenario,
+    WorkloadSpec,
 };
 use tautline_netsim::sim::{Carrier, Outcome, RunOptions, run_carriers};
 use tautline_netsim::transport::Ecn;
@@ -202,5 +203,35 @@ fn a_limited_upload_over_a_stack_reports_its_end_and_true_round_trip_times() {
         assert!(flow.rtt_mean_ms >= flow.rtt_min_ms, "{flow:?}");
         assert!(flow.rtt_mean_ms < 60.0, "{flow:?}");
         assert_eq!(flow.in_flight_bytes, 0, "{flow:?}");
+    }
+}
+
+#[test]
+fn quinn_falls_silent_when_the_application_of_the_model_does() {
+    let second = Duration::from_secs(1);
+    let on_off = WorkloadSpec::OnOff {
+        on: second,
+        off: second,
+    };
+    // A window of one bandwidth-delay product: what loss recovery costs each does not matter.
+    let name = "fixed:50000";
+    for flow in [
+        FlowSpec::new(name).with_workload(on_off),
+        FlowSpec::new(name).stopping_at(Timestamp::from_nanos(5_000_000_000)),
+    ] {
+        let scenario = ValidScenario::new(link(10, 40, 1.0), vec![flow], 20 * second).unwrap();
+        let share = |carrier| {
+            let (carriers, options) = (vec![carrier], RunOptions::default());
+            let outcome = run_carriers(&scenario, 1, carriers, &options, None).unwrap();
+            assert_eq!(outcome.flows[0].failure, None);
+            outcome.link.utilisation
+        };
+        let model = share(model(name));
+        let quinn = share(ours(name, 1));
+        assert!((0.1..0.8).contains(&model), "{model}");
+        assert!(
+            (quinn - model).abs() < 0.05,
+            "{quinn} over quinn, {model} over the model, seed 1"
+        );
     }
 }

@@ -17,9 +17,9 @@ impl Upload {
         self.taken
     }
 
-    /// The application has written this much.
+    /// The application has written this much; what smoltcp has taken of more stays written.
     pub(super) fn write_up_to(&mut self, total: u64) {
-        self.wanted = self.wanted.max(total);
+        self.wanted = total.max(self.taken);
     }
 
     /// Bytes that wait for room, at most what fits a `usize`.

@@ -10,6 +10,7 @@ use tautline_netsim::endpoint::{
 };
 use tautline_netsim::transport::Ecn;
 
+use super::IPV4_AND_TCP;
 use super::content::{Download, Upload};
 use super::line::Line;
 use super::requests;
@@ -25,6 +26,8 @@ pub struct SmoltcpEndpoint {
     handle: SocketHandle,
     application: Application,
     watch: Watch,
+    /// Payload of a full segment.
+    max_segment: usize,
     /// Until the sending end has connected: when, where to, and its own port.
     to_connect: Option<(Timestamp, IpEndpoint, u16)>,
     established: bool,
@@ -74,6 +77,8 @@ impl SmoltcpEndpoint {
         let application = Application::Receiving(Download::default(), RequestWriter::default());
         let mut end = Self::new(parts, application);
         let socket = end.sockets.get_mut::<Socket<'_>>(end.handle);
+        // Requests do not wait for the acknowledgement of what went before.
+        socket.set_nagle_enabled(false);
         if let Err(error) = socket.listen(port) {
             end.failure = Some(error.to_string());
         }
@@ -93,6 +98,7 @@ impl SmoltcpEndpoint {
         socket.set_congestion_control(parts.congestion_control);
         let mut sockets = SocketSet::new(Vec::new());
         let handle = sockets.add(socket);
+        let max_segment = usize::from(parts.line.wire().mtu().saturating_sub(IPV4_AND_TCP));
         Self {
             line: parts.line,
             interface,
@@ -100,6 +106,7 @@ impl SmoltcpEndpoint {
             handle,
             application,
             watch: Watch::default(),
+            max_segment,
             to_connect: None,
             established: false,
             failure: None,
@@ -144,15 +151,29 @@ impl SmoltcpEndpoint {
         }
     }
 
-    /// The application hands over what fits.
+    /// The application hands over what fits, and little beyond what can leave now: it decides again
+    /// before more leaves.
     fn write(&mut self) {
         let socket = self.sockets.get_mut::<Socket<'_>>(self.handle);
         match &mut self.application {
             Application::Sending(upload, _) => {
+                let unsent = |upload: &Upload| {
+                    let unsent = upload.taken().saturating_sub(self.watch.departed());
+                    usize::try_from(unsent).unwrap_or(usize::MAX)
+                };
                 if upload.waiting() > 0 && socket.can_send() {
-                    let most = self.line.room(socket);
+                    let least = SEGMENTS_AHEAD * self.max_segment;
+                    let ahead = self.line.ahead(least, self.watch.bytes_in_flight());
+                    let most = self
+                        .line
+                        .room(socket)
+                        .min(ahead.saturating_sub(unsent(upload)));
                     upload.write(socket, most);
                 }
+                // RFC 9293 §3.8.6.2.1 without Nagle's algorithm: full segments, and the last of what
+                // is written. smoltcp without it would send whatever the window cuts.
+                let last = upload.waiting() == 0 && unsent(upload) < self.max_segment;
+                socket.set_nagle_enabled(!last);
             }
             Application::Receiving(_, writer) => requests::write(writer, socket),
         }
@@ -306,6 +327,9 @@ fn nanos(instant: Instant) -> u64 {
     micros.saturating_mul(1_000)
 }
 
+/// Unsent segments that a socket may hold in any case; it is given more at the same instant if they
+/// leave.
+const SEGMENTS_AHEAD: usize = 16;
 /// All simulated ends are in 10.0.0.0/8.
 const NETWORK_BITS: u8 = 8;
 /// Place of the ECN field in an IPv4 header.

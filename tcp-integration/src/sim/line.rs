@@ -4,6 +4,7 @@ use smoltcp::iface::{Interface, SocketHandle, SocketSet};
 use smoltcp::socket::tcp::Socket;
 use smoltcp::time::Instant;
 use tautline_core::controller::{Controller as _, Counters};
+use tautline_core::units::Bytes;
 
 use super::FlowError;
 use super::controller::{Only, SharedController};
@@ -122,6 +123,20 @@ impl Line {
         match self {
             Self::Plain(_) => usize::MAX,
             Self::Gated { device, .. } => device.backlog_room(socket),
+        }
+    }
+
+    /// Unsent bytes that a socket with `in_flight` bytes on their way may hold, at least `least`.
+    ///
+    /// Behind a gate it is a window: after a loss the controller's cap on the socket's buffer counts
+    /// what waits there for the gap to be filled, and nothing is given meanwhile.
+    pub(super) fn ahead(&self, least: usize, in_flight: Bytes) -> usize {
+        match self {
+            Self::Plain(_) => least,
+            Self::Gated { .. } => {
+                let window = usize::try_from(in_flight.as_u64()).unwrap_or(usize::MAX);
+                least.max(window)
+            }
         }
     }
 

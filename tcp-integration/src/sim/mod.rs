@@ -5,8 +5,8 @@
 //! start time and uploads; requests of the receiving application travel back over the same
 //! connection. Everything is smoltcp's own code as any program would use it, on
 //! [`Medium::Ip`](smoltcp::phy::Medium::Ip): handshake, segments and their checksums,
-//! acknowledgements (delayed by up to 10 ms), Nagle's algorithm, the 4 holes that its receiver keeps
-//! track of, retransmission. Controllers of ours stand behind a [`GatedDevice`](crate::GatedDevice).
+//! acknowledgements (delayed by up to 10 ms), the 4 holes that its receiver keeps track of,
+//! retransmission. Controllers of ours stand behind a [`GatedDevice`](crate::GatedDevice).
 //!
 //! Equal flows and seeds give equal packets, byte for byte. (smoltcp's own CUBIC takes cube roots by
 //! an iteration of its own, so that this holds on every platform.)
@@ -19,6 +19,9 @@
 //!   connection.
 //! * Time has whole microseconds in smoltcp; the simulator's nanoseconds are rounded down.
 //! * Connections never close.
+//! * Nagle's algorithm is off where the last of what is written would wait for an acknowledgement, as
+//!   servers have it. It is on for what the window cuts, which smoltcp would send in pieces.
+//! * A socket is given little more than can leave, so that an application which falls silent does.
 //!
 //! What smoltcp does not tell of its own controllers is watched from outside: round-trip times from
 //! the segments that pass, and segments that were sent again in place of those declared lost. The
@@ -123,7 +126,7 @@ pub enum FlowError {
         got: u16,
     },
     /// A codepoint that TCP with RFC 3168 does not send.
-    #[error("TCP over smoltcp sends packets without marks or with ECT(0), got {got:?}")]
+    #[error("TCP over smoltcp sends packets without marks or with ECT(0), not with {}", name(*got))]
     Ecn {
         /// What was asked for.
         got: Ecn,
@@ -225,6 +228,16 @@ fn check(flow: &SmoltcpFlow) -> Result<(), FlowError> {
         }
     }
     Ok(())
+}
+
+/// As RFC 3168 §5 calls it.
+const fn name(codepoint: Ecn) -> &'static str {
+    match codepoint {
+        Ecn::NotEct => "Not-ECT",
+        Ecn::Ect1 => "ECT(1)",
+        Ecn::Ect0 => "ECT(0)",
+        Ecn::Ce => "CE",
+    }
 }
 
 /// A client in 10.0.0.0/9 and a server in 10.128.0.0/9, neither the first nor the last of all.

@@ -14,6 +14,8 @@ use tautline_core::units::{Bytes, Timestamp, duration_nanos};
 pub(super) struct Watch {
     sent_packets: u64,
     retransmissions: u64,
+    /// Payload that left for the first time.
+    departed: u64,
     /// Segments not acknowledged yet, in their order.
     outstanding: VecDeque<Sent>,
     /// First byte that is not acknowledged, and the one behind the last that left.
@@ -68,6 +70,11 @@ impl Watch {
         self.retransmissions
     }
 
+    /// Bytes of payload that left, those sent again counted once.
+    pub(super) const fn departed(&self) -> u64 {
+        self.departed
+    }
+
     /// Payload between the first byte that is not acknowledged and the last that left.
     pub(super) fn bytes_in_flight(&self) -> Bytes {
         match (self.una, self.next) {
@@ -101,6 +108,7 @@ impl Watch {
         }
         if end > next {
             self.next = Some(end);
+            self.departed += (end - next) as u64;
             let again = start < next;
             self.outstanding.push_back(Sent {
                 end,
@@ -211,6 +219,7 @@ mod tests {
     fn an_acknowledgement_is_a_sample_of_the_newest_segment_it_covers() {
         let mut watch = sent();
         assert_eq!(watch.bytes_in_flight(), Bytes::new(3000));
+        assert_eq!(watch.departed(), 3000);
         ack(&mut watch, 42, FIRST + 2000);
         assert_eq!(watch.round_trips.least, Duration::from_millis(40));
         assert_eq!(watch.bytes_in_flight(), Bytes::new(1000));
@@ -230,7 +239,7 @@ mod tests {
         let mut watch = sent();
         let again = packet(FIRST, Some(1), TcpControl::None, &[0; 1000]);
         watch.on_departure(at(30), &again);
-        assert_eq!(watch.retransmissions(), 1);
+        assert_eq!((watch.retransmissions(), watch.departed()), (1, 3000));
         ack(&mut watch, 70, FIRST + 2000);
         assert_eq!(watch.round_trips.samples, 0);
         ack(&mut watch, 71, FIRST + 3000);

@@ -23,6 +23,11 @@ impl Wire {
         }
     }
 
+    /// Bytes of the largest IP packet.
+    pub(super) const fn mtu(&self) -> u16 {
+        self.mtu
+    }
+
     /// A packet came out of the network.
     pub(super) fn arrive(&mut self, packet: Vec<u8>) {
         self.arriving.push_back(packet);

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use tautline_core::units::{Bytes, Timestamp};
+use tautline_netsim::baseline::by_name;
 use tautline_netsim::endpoint::{Endpoint as _, Request, StackEndpoint as _};
 use tautline_netsim::scenario::{FlowSpec, RetrySpec, SizeSpec, ValidScenario, WorkloadSpec};
-use tautline_netsim::sim::{RunOptions, run_carriers};
+use tautline_netsim::sim::{Carrier, RunOptions, run_carriers};
 use tautline_netsim::transport::Ecn;
 use tautline_tcp_integration::sim::{Connection, SmoltcpFlow, connection};
 
-use crate::sim_setup::{carrier, controller, link, lossy, outcome, scenario};
+use crate::sim_setup::{SEGMENT, carrier, controller, link, lossy, outcome, scenario};
 
 /// What carries every test: smoltcp's own, and ours behind the gate.
 const NAMES: [&str; 6] = [
@@ -229,5 +230,73 @@ fn packets_are_as_large_as_the_flow_says() {
         }
         assert_eq!(receiver.read_total(), 200_000, "{mtu}");
         assert_eq!(largest, usize::from(mtu));
+    }
+}
+
+#[test]
+fn smoltcp_falls_silent_when_the_application_of_the_model_does() {
+    let second = Duration::from_secs(1);
+    let on_off = WorkloadSpec::OnOff {
+        on: second,
+        off: second,
+    };
+    // A window of one bandwidth-delay product: what loss recovery costs each does not matter.
+    let name = "fixed:50000";
+    for flow in [
+        FlowSpec::new(name).with_workload(on_off),
+        FlowSpec::new(name).stopping_at(Timestamp::from_nanos(5_000_000_000)),
+    ] {
+        let scenario = ValidScenario::new(link(), vec![flow], 20 * second).unwrap();
+        let share = |carrier| {
+            let (carriers, options) = (vec![carrier], RunOptions::default());
+            let outcome = run_carriers(&scenario, 1, carriers, &options, None).unwrap();
+            assert_eq!(outcome.flows[0].failure, None);
+            outcome.link.utilisation
+        };
+        let model = share(Carrier::Model(by_name(name, SEGMENT, 1).unwrap().into()));
+        let smoltcp = share(carrier(controller(name), 1));
+        assert!((0.1..0.8).contains(&model), "{model}");
+        assert!(
+            (smoltcp - model).abs() < 0.05,
+            "{smoltcp} over smoltcp, {model} over the model, seed 1"
+        );
+    }
+}
+
+#[test]
+fn the_end_of_a_request_or_an_answer_does_not_wait_for_an_acknowledgement() {
+    for name in NAMES {
+        let flow = SmoltcpFlow {
+            controller: controller(name),
+            ..SmoltcpFlow::default()
+        };
+        let Connection {
+            mut sender,
+            mut receiver,
+        } = connection(flow, Timestamp::ZERO, 1).unwrap();
+        let request = Request { id: 7, bytes: 2000 };
+        let mut sent = 0;
+        for step in 0..4_u64 {
+            let now = Timestamp::from_nanos(step * 40_000_000);
+            let late = Timestamp::from_nanos(step * 40_000_000 + 20_000_000);
+            sender.wake(now);
+            while let Some(packet) = sender.transmit(now) {
+                receiver.receive(late, packet);
+            }
+            if step == 1 {
+                receiver.send_request(late, request);
+            }
+            receiver.wake(late);
+            let back = Timestamp::from_nanos((step + 1) * 40_000_000);
+            while let Some(packet) = receiver.transmit(late) {
+                sender.receive(back, packet);
+            }
+            if sender.next_request() == Some(request) {
+                sent = step;
+                sender.write_up_to(back, 5_000);
+            }
+        }
+        // Half a round trip each: three full segments and the rest, none held back.
+        assert_eq!((sent, receiver.read_total()), (1, 5_000), "{name}");
     }
 }
