@@ -23,7 +23,11 @@ impl<const CAPACITY: usize> Released<CAPACITY> {
     }
 
     pub(super) fn remember(&mut self, tuple: Tuple, scales: Scales) {
-        self.forget(tuple);
+        let mut known = self.connections.iter_mut().flatten();
+        if let Some(known) = known.find(|known| known.0 == tuple) {
+            known.1 = scales;
+            return;
+        }
         if let Some(place) = self.connections.get_mut(self.next) {
             *place = Some((tuple, scales));
         }
@@ -66,13 +70,16 @@ mod tests {
     #[test]
     fn the_last_connections_are_remembered_each_once() {
         let mut released = Released::<2>::new();
-        for port in [1, 2, 2, 3] {
-            let peer = port.try_into().unwrap();
+        for (port, peer) in [(1, 7), (2, 3), (2, 4)] {
             released.remember(tuple(port), Scales { stack: 5, peer });
         }
-        let known = [1, 2, 3].map(|port| released.find(tuple(port)).map(|scales| scales.peer));
-        assert_eq!(known, [None, None, Some(3)]);
-        released.forget(tuple(3));
-        assert!(released.find(tuple(3)).is_none());
+        let known = |released: &Released<2>| {
+            [1, 2, 3].map(|port| released.find(tuple(port)).map(|scales| scales.peer))
+        };
+        assert_eq!(known(&released), [Some(7), Some(4), None]);
+        released.remember(tuple(3), Scales { stack: 5, peer: 9 });
+        assert_eq!(known(&released), [None, Some(4), Some(9)]);
+        released.forget(tuple(2));
+        assert_eq!(known(&released), [None, None, Some(9)]);
     }
 }
