@@ -19,12 +19,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         }
         let arrival = match self.phase {
             Phase::Handshake => self.on_handshake_arrival(now, segment),
-            Phase::Established => match self.on_synchronized_arrival(now, segment) {
-                Arrival::Deliver { .. } if self.origin == Origin::Adopted => Arrival::Deliver {
-                    window: self.windows.scales().rescale(segment.window),
-                },
-                arrival => arrival,
-            },
+            Phase::Established => self.on_synchronized_arrival(now, segment),
             Phase::Closed => Arrival::Deliver {
                 window: segment.window,
             },
@@ -36,14 +31,23 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
     /// What smoltcp ignores changes nothing here.
     fn on_synchronized_arrival(&mut self, now: Timestamp, segment: &Segment) -> Arrival {
         let untouched = Arrival::Deliver {
-            window: segment.window,
+            window: if self.origin.is_midway() {
+                self.windows.scales().rescale(segment.window)
+            } else {
+                segment.window
+            },
         };
         let acknowledges = segment.flags.ack && !segment.flags.rst;
         if acknowledges && segment.acknowledgement < self.mirror.una {
             return untouched;
         }
         if acknowledges && segment.acknowledgement > self.mirror.max_sent {
-            return Arrival::Drop(Reason::AckOfUnsent);
+            if self.origin.is_midway() {
+                // It had sent more before it was seen; smoltcp knows how much.
+                self.mirror.raise(segment.acknowledgement);
+            } else {
+                return Arrival::Drop(Reason::AckOfUnsent);
+            }
         }
         match self.receive.fate_of(segment) {
             Fate::Ignored => untouched,
@@ -70,7 +74,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         self.close_if_finished();
         if self.origin == Origin::Adopted {
             return Arrival::Deliver {
-                window: segment.window,
+                window: self.windows.scales().rescale(segment.window),
             };
         }
         let shift = match scale {

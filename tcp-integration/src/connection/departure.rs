@@ -23,7 +23,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         if segment.flags.syn {
             return self.on_syn_departure(now, segment);
         }
-        if self.origin == Origin::Adopted && segment.sequence < self.mirror.una {
+        if self.origin.is_midway() && segment.sequence < self.mirror.una {
             self.adopt_earlier(now, segment);
         }
         let kind = self.mirror.classify(now, self.effect(), segment);
@@ -52,7 +52,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         let gate = self.gate();
         self.mirror.on_departure(now, kind, segment);
         let news = noted && sent_before < segment.end();
-        let marks = self.marks(kind, segment, segment.sequence >= sent_before);
+        let mut marks = self.marks(kind, segment, segment.sequence >= sent_before);
         match kind {
             Kind::KeepAlive => count(&mut self.status.keep_alives),
             Kind::ZeroWindowProbe => {
@@ -65,7 +65,10 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
                 if segment.flags.fin {
                     self.finish = Some(segment.end());
                 }
-                if segment.payload_bytes > 0 {
+                if self.may_drop() && kind != Kind::FastRetransmission && self.exceeds(segment) {
+                    self.drop_excess(now, segment);
+                    marks.withheld = Some(Withheld::Excess);
+                } else if segment.payload_bytes > 0 {
                     if news && was_quiet {
                         self.flight_start = now;
                     }
@@ -133,8 +136,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
                 .on_mtu_update(now, Bytes::new(self.max_segment.into()));
         }
         let bytes = Bytes::new(segment.payload_bytes.into());
-        let before = self.ledger.bytes_in_flight();
-        let exceeds = before > Bytes::ZERO && before.saturating_add(bytes) > self.window();
+        let exceeds = self.exceeds(segment);
         if kind == Kind::FastRetransmission {
             self.probing.pending = false;
             count(&mut self.status.fast_retransmissions);
@@ -168,6 +170,32 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
                 },
             );
         }
+    }
+
+    /// Whether `segment` would bring the bytes in flight above the window.
+    fn exceeds(&self, segment: &Segment) -> bool {
+        let before = self.ledger.bytes_in_flight();
+        let after = before.saturating_add(Bytes::new(segment.payload_bytes.into()));
+        segment.payload_bytes > 0 && before > Bytes::ZERO && after > self.window()
+    }
+
+    /// What exceeds the window is dropped: the gate gave way, or was not in the know.
+    fn may_drop(&self) -> bool {
+        self.hold.gave_way || self.origin.is_midway()
+    }
+
+    /// `segment` is dropped, though smoltcp believes that it left: it is as good as lost, but no
+    /// sign of congestion.
+    fn drop_excess(&mut self, now: Timestamp, segment: &Segment) {
+        let number = self.next_number;
+        self.next_number = number.next();
+        self.ledger.on_drop(Departure {
+            start: segment.sequence,
+            bytes: segment.payload_bytes,
+            number,
+            time_sent: now,
+            repeated: false,
+        });
     }
 
     /// RFC 3168 §6.1: new data is capable, and the first of it says that the window was reduced;

@@ -11,7 +11,7 @@ use super::pacing::Pacer;
 use super::receive::{Fate, Receive};
 use super::rtt::RoundTripTimes;
 use super::window::{Scale, Scales, Windows};
-use super::{Arrival, Connection, Marks, Origin, Phase, Probing, Settings, Status};
+use super::{Arrival, Closing, Connection, Hold, Marks, Origin, Phase, Probing, Settings, Status};
 use crate::segment::{Options, Segment};
 
 impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
@@ -57,7 +57,11 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         controller: C,
         settings: Settings,
     ) -> Self {
-        let mut connection = Self::new(now, Origin::Adopted, segment, controller, settings);
+        let origin = match scales {
+            Some(_) => Origin::Resumed,
+            None => Origin::Adopted,
+        };
+        let mut connection = Self::new(now, origin, segment, controller, settings);
         connection.phase = Phase::Established;
         connection.mirror = Mirror::adopted(now, segment.sequence);
         if let Some(scales) = scales {
@@ -125,7 +129,8 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
             },
             patient_until: Timestamp::ZERO,
             impatient_until: None,
-            stuck_since: None,
+            closing: Closing::Unknown,
+            hold: Hold::default(),
             last_arrival: now,
             flight_start: now,
             idle_since: now,

@@ -7,7 +7,7 @@ use super::ledger::State;
 use super::mirror::{DUPLICATES_TO_RETRANSMIT, Effect, Heard};
 use super::receive::scaled;
 use super::window::{Edge, floor};
-use super::{Connection, Gate, Origin, Phase, SIGN_OF_LIFE};
+use super::{Closing, Connection, Gate, Phase, SIGN_OF_LIFE};
 use crate::segment::PureAck;
 
 impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
@@ -42,7 +42,8 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
     /// The window of the next acknowledgement to make, if one is.
     fn plan(&mut self, now: Timestamp) -> Option<u32> {
         let can = self.phase == Phase::Established
-            && self.origin != Origin::Adopted
+            && !self.origin.is_midway()
+            && self.closing != Closing::LastAck
             && self.receive.acceptable().is_some();
         if !can {
             return None;
@@ -185,19 +186,19 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         }
         self.update_patience();
         let planned = self.plan(now).is_some();
-        self.note_stuck(now, !planned);
+        self.note_hold(now, !planned);
         self.poll_at = if planned {
             now
         } else {
             self.probe_at()
-                .min(self.stuck_until())
+                .min(self.held_until())
                 .min(self.opens_at(now))
         };
     }
 
     /// When the pacer will let an opening acknowledgement be made.
     fn opens_at(&mut self, now: Timestamp) -> Timestamp {
-        if self.origin == Origin::Adopted || self.told == 0 {
+        if self.origin.is_midway() || self.closing == Closing::LastAck || self.told == 0 {
             return Timestamp::MAX;
         }
         let free = self.window().saturating_sub(self.ledger.bytes_in_flight());

@@ -199,6 +199,11 @@ impl Mirror {
         self.max_sent = self.max_sent.max(end);
     }
 
+    /// More had left than was seen.
+    pub(super) fn raise(&mut self, end: TcpSeqNumber) {
+        self.max_sent = self.max_sent.max(end);
+    }
+
     /// smoltcp believes that `segment`, its fast retransmission, has left.
     pub(super) fn on_withheld(&mut self, now: Timestamp, segment: &Segment) {
         self.timer_since = now;

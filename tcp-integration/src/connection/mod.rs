@@ -16,7 +16,11 @@
 //! While the gate is heeded, no data segment leaves that would bring the bytes in flight above the
 //! window, except: a fast retransmission, a probe of a closed window, a keep-alive, and a single
 //! segment with nothing else in flight. After every event the gate is shut if the window that
-//! smoltcp may believe would admit one.
+//! smoltcp may believe would admit one, until smoltcp is told, which it can be at once. Where it
+//! cannot be told, in LAST-ACK and where the handshake was not seen, the gate is held shut for a
+//! probe timeout at most, half a second at the longest and no more than half of the time; then it
+//! opens for the sake of other sockets, and what exceeds the window is dropped. smoltcp takes it for
+//! lost and repeats it.
 //!
 //! # Repair
 //! smoltcp retransmits only its first segment out of turn, and forgets even that where the device
@@ -29,10 +33,12 @@
 //! a fast retransmission that must not leave makes smoltcp's timer run again.
 //!
 //! # LAST-ACK
-//! Once the peer has sent its FIN, smoltcp may be in LAST-ACK, where it ignores every
-//! acknowledgement of nothing new, made ones among them, and no segment shows it while data is
-//! left. From then on pacing rests, so that every acknowledgement of new data opens the window,
-//! and the gate assumes the largest window that smoltcp may believe.
+//! Where the application closes its end after the peer, smoltcp is in LAST-ACK and ignores every
+//! acknowledgement of nothing new, made ones among them. No segment shows it while data is left, but
+//! the socket says it, and the driver's `poll` looks there before smoltcp receives or sends. Where
+//! nobody looks, every connection is taken for one in LAST-ACK once the peer has sent its FIN. In
+//! LAST-ACK pacing rests, so that every acknowledgement of new data opens the window, the gate
+//! assumes the largest window that smoltcp may believe, and losses wait for smoltcp's own timeout.
 
 use core::time::Duration;
 
@@ -68,7 +74,7 @@ mod window;
 
 pub(crate) use window::Scales;
 
-pub(crate) use types::{Arrival, Gate, Marks, Phase, Reason, Withheld};
+pub(crate) use types::{Arrival, Closing, Gate, Marks, Phase, Reason, Withheld};
 pub use types::{ControllerSource, EcnSupport, Settings, Status};
 
 /// One connection.
@@ -120,8 +126,8 @@ pub(crate) struct Connection<C, const SEGMENTS: usize> {
     patient_until: Timestamp,
     /// The timeout did not come in time: up to here, loss by loss.
     impatient_until: Option<TcpSeqNumber>,
-    /// Since when the gate has been shut and smoltcp cannot be told.
-    stuck_since: Option<Timestamp>,
+    closing: Closing,
+    hold: Hold,
     last_arrival: Timestamp,
     /// When data left while nothing was in flight.
     flight_start: Timestamp,
@@ -139,6 +145,16 @@ enum Origin {
     Passive,
     /// In the middle: how smoltcp reads windows is not known, so it is told nothing.
     Adopted,
+    /// In the middle, of a connection that was tracked before: how smoltcp reads windows is known,
+    /// but not which segments it takes. It is told as in LAST-ACK.
+    Resumed,
+}
+
+impl Origin {
+    /// The handshake was not seen.
+    const fn is_midway(self) -> bool {
+        matches!(self, Self::Adopted | Self::Resumed)
+    }
 }
 
 /// Probe timeouts and the stack's.
@@ -158,28 +174,54 @@ struct Probing {
     since: Timestamp,
 }
 
+/// How long the gate was held shut where smoltcp cannot be told why.
+#[derive(Clone, Copy, Debug, Default)]
+struct Hold {
+    /// Since when it has been shut.
+    since: Option<Timestamp>,
+    /// It was shut for long enough: it is open, and what exceeds the window is dropped.
+    gave_way: bool,
+    /// When it was given up last.
+    given_up: Option<Timestamp>,
+    /// Until then others have their turn.
+    barred_until: Timestamp,
+}
+
 impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
+    /// The state of smoltcp's socket as its owner sees it, before smoltcp receives or sends.
+    pub(crate) fn on_state(&mut self, now: Timestamp, closing: Closing) {
+        if self.closing != closing {
+            self.closing = closing;
+            self.schedule(now);
+        }
+    }
+
     /// Whether the stack may send.
     pub(crate) fn gate(&self) -> Gate {
+        if self.hold.gave_way || !self.may_exceed() {
+            Gate::Open
+        } else {
+            Gate::Shut
+        }
+    }
+
+    /// Whether smoltcp believes in a window that would break the congestion window.
+    fn may_exceed(&self) -> bool {
         // smoltcp forgets a fast retransmission that finds no room in the device: it clears
         // `pending_fast_retransmit` before it sends. It leaves before anything else does.
         let retransmits = self.mirror.is_retransmitting() && self.effect() == Effect::Certain;
         if self.phase != Phase::Established || retransmits {
-            return Gate::Open;
+            return false;
         }
         // Windows are told to within a step.
         let most = self.burst_limit().saturating_add(self.windows.step());
         if self.mirror.room_high() > most {
-            return Gate::Shut;
+            return true;
         }
         let in_flight = self.ledger.bytes_in_flight();
         let next = self.mirror.room_high().min(self.max_segment);
         let with_next = in_flight.saturating_add(Bytes::new(next.into()));
-        if next > 0 && in_flight > Bytes::ZERO && with_next > self.window() {
-            Gate::Shut
-        } else {
-            Gate::Open
-        }
+        next > 0 && in_flight > Bytes::ZERO && with_next > self.window()
     }
 
     /// When [`on_time`](Self::on_time) or [`next_made`](Self::next_made) is due, whatever the
@@ -243,10 +285,11 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
 
     /// How sure it is that smoltcp looks at an acknowledgement.
     fn effect(&self) -> Effect {
-        if self.receive.is_finished() {
-            Effect::Unsure
-        } else {
-            Effect::Certain
+        match self.closing {
+            _ if self.origin.is_midway() => Effect::Unsure,
+            Closing::LastAck => Effect::Unsure,
+            Closing::Unknown if self.receive.is_finished() => Effect::Unsure,
+            Closing::Unknown | Closing::Other => Effect::Certain,
         }
     }
 
@@ -273,8 +316,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
     /// True if the pacer has a say: not before the first sample of the round-trip time, without
     /// which a rate says nothing, and not in what may be LAST-ACK.
     fn is_paced(&self) -> bool {
-        let told = self.effect() == Effect::Certain && self.origin != Origin::Adopted;
-        told && self.round_trips.smoothed().is_some()
+        self.effect() == Effect::Certain && self.round_trips.smoothed().is_some()
     }
 
     /// The most that smoltcp may have leave to send at once: what a window admitted at another

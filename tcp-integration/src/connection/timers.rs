@@ -9,15 +9,14 @@ use super::departure::count;
 use super::ledger::{Losses, State};
 use super::mirror::Effect;
 use super::rtt::{ACKNOWLEDGEMENT_DELAY, LONE_ACKNOWLEDGEMENT_DELAY, backed_off};
-use super::{Connection, Gate, Origin, Phase};
+use super::{Closing, Connection, Phase};
 
 impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
     /// Time has passed.
     pub(crate) fn on_time(&mut self, now: Timestamp) {
         let due = |at: Timestamp| at < Timestamp::MAX && at <= now;
-        if due(self.stuck_until()) {
-            self.stuck_since = None;
-            self.on_stack_timeout(now);
+        if due(self.held_until()) {
+            self.give_way(now);
         }
         if due(self.probe_at()) {
             self.on_probe_timeout(now);
@@ -34,6 +33,8 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         }
         count(&mut self.status.timeouts);
         self.impatient_until = None;
+        // The window is another one now, and what was dropped may leave.
+        (self.hold.since, self.hold.gave_way) = (None, false);
         self.mirror.give_up_retransmission();
         self.duplicates.on_timeout();
         self.probing.pending = false;
@@ -101,7 +102,8 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         let overruns = !self.repairs_one_by_one();
         let endless = self.mirror.is_retransmitting() || self.told == 0 || overruns;
         let ready = self.phase == Phase::Established
-            && self.origin != Origin::Adopted
+            && !self.origin.is_midway()
+            && self.closing != Closing::LastAck
             && self.ledger.front().is_some()
             && self.mirror.flight() > 0
             && (endless || self.probing.probes < MAX_PROBES);
@@ -156,22 +158,51 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         };
     }
 
-    /// Notes since when the gate is shut and nothing can be done about it.
-    pub(super) fn note_stuck(&mut self, now: Timestamp, helpless: bool) {
-        self.stuck_since = if helpless && self.gate() == Gate::Shut {
-            self.stuck_since.or(Some(now))
+    /// Notes since when the gate is shut and smoltcp cannot be told.
+    ///
+    /// A peer that has been silent since the last time is not waited for again, and one that is
+    /// waited for often leaves as much time to others.
+    pub(super) fn note_hold(&mut self, now: Timestamp, helpless: bool) {
+        if !(helpless && self.may_exceed()) {
+            if let Some(since) = self.hold.since.take() {
+                self.bar(now, since);
+            }
+            self.hold.gave_way = false;
+            return;
+        }
+        if self.hold.gave_way || self.hold.since.is_some() {
+            return;
+        }
+        let silent = self.hold.given_up.is_some_and(|at| self.last_arrival <= at);
+        if silent || now < self.hold.barred_until {
+            self.hold.gave_way = true;
         } else {
-            None
-        };
+            self.hold.since = Some(now);
+        }
     }
 
-    /// When a gate that is shut for good has to open: after a timeout like smoltcp's, whose own
-    /// retransmission it may be that waits behind it.
-    pub(super) fn stuck_until(&self) -> Timestamp {
-        let Some(since) = self.stuck_since else {
+    /// The gate has been held shut for long enough.
+    fn give_way(&mut self, now: Timestamp) {
+        if let Some(since) = self.hold.since.take() {
+            self.bar(now, since);
+        }
+        self.hold.gave_way = true;
+        self.hold.given_up = Some(now);
+    }
+
+    /// Others have as much time as was taken from them.
+    fn bar(&mut self, now: Timestamp, since: Timestamp) {
+        self.hold.barred_until = now.saturating_add(now.saturating_since(since));
+    }
+
+    /// Until when the gate may be held shut: an acknowledgement takes a round-trip time and the
+    /// peer's delay.
+    pub(super) fn held_until(&self) -> Timestamp {
+        let Some(since) = self.hold.since else {
             return Timestamp::MAX;
         };
-        since.saturating_add(self.stack_timeout())
+        let timeout = self.round_trips.probe_timeout(ACKNOWLEDGEMENT_DELAY);
+        since.saturating_add(timeout.unwrap_or(LONGEST_HOLD).min(LONGEST_HOLD))
     }
 
     /// About the timeout that smoltcp has backed off to.
@@ -193,3 +224,5 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 const LEAST_TIMEOUT: Duration = Duration::from_secs(1);
 /// A minute, as RFC 6298 (2.5) has it.
 const MAX_DOUBLINGS: u32 = 6;
+/// Other sockets wait no longer at once for a connection that cannot be told its window.
+const LONGEST_HOLD: Duration = Duration::from_millis(500);

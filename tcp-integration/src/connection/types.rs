@@ -113,6 +113,20 @@ pub(crate) enum Withheld {
     KeepAlive,
     /// A fast retransmission beyond the peer's window.
     BeyondWindow,
+    /// It would exceed the window, of which smoltcp cannot be told, and the gate does not hold up
+    /// others any longer for it.
+    Excess,
+}
+
+/// What is known of the state of smoltcp's socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// Nothing: after the peer's FIN it may be LAST-ACK.
+    Unknown,
+    /// It is LAST-ACK.
+    LastAck,
+    /// It is another one.
+    Other,
 }
 
 /// What becomes of an arriving segment.

@@ -20,7 +20,7 @@ mod tokens;
 pub use tally::{Drops, Tally};
 pub use tokens::{GatedRxToken, GatedTxToken};
 
-use crate::connection::{ControllerSource, Settings, Status};
+use crate::connection::{Closing, ControllerSource, Settings, Status};
 use crate::segment::Tuple;
 use table::{Table, Wire};
 use tokens::{Arriving, Room};
@@ -171,6 +171,29 @@ where
         self.table.get_mut().release(tuple)
     }
 
+    /// Looks at the states of the sockets: in LAST-ACK smoltcp ignores the windows that it is told
+    /// between acknowledgements, and no segment shows that a connection is there. [`poll`] does
+    /// this; a driver that polls the interface itself may do it before every poll, or never: then
+    /// every connection is taken for one in LAST-ACK from the peer's FIN on.
+    pub fn observe(&mut self, timestamp: Instant, sockets: &SocketSet<'_>) {
+        let now = clock::timestamp(timestamp);
+        let table = self.table.get_mut();
+        for (_, socket) in sockets.iter() {
+            let Some(socket) = tcp::Socket::downcast(socket) else {
+                continue;
+            };
+            let (Some(local), Some(remote)) = (socket.local_endpoint(), socket.remote_endpoint())
+            else {
+                continue;
+            };
+            let closing = match socket.state() {
+                tcp::State::LastAck => Closing::LastAck,
+                _ => Closing::Other,
+            };
+            table.on_state(now, Tuple { local, remote }, closing);
+        }
+    }
+
     /// True while the stack would overrun a window if it could send now; it is told so in the
     /// next poll.
     pub fn is_shut(&self) -> bool {
@@ -271,6 +294,7 @@ where
     D: Device,
     S: ControllerSource,
 {
+    device.observe(now, sockets);
     let mut result = interface.poll(now, device, sockets);
     for _ in 0..MAX_POLLS {
         if device.poll_at().is_none_or(|at| at > now) {

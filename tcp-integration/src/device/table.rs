@@ -12,7 +12,7 @@ use super::released::Released;
 use super::station::Station;
 use super::tally::{Tally, count};
 use crate::connection::{
-    Arrival, Connection, ControllerSource, Gate, Marks, Phase, Settings, Status, Withheld,
+    Arrival, Closing, Connection, ControllerSource, Gate, Marks, Phase, Settings, Status, Withheld,
 };
 use crate::segment::{
     Direction, EcnFlag, Editor, LinkAddresses, Parsed, PureAck, Segment, Tuple, parse,
@@ -214,6 +214,7 @@ impl<S: ControllerSource, const CONNECTIONS: usize, const SEGMENTS: usize>
                 match marks.withheld {
                     Some(Withheld::KeepAlive) => count(&mut drops.keep_alives),
                     Some(Withheld::BeyondWindow) => count(&mut drops.beyond_window),
+                    Some(Withheld::Excess) => count(&mut drops.excess),
                     None => {
                         mark(frame, &segment, marks);
                         return Fate::Send;
@@ -375,6 +376,13 @@ impl<S: ControllerSource, const CONNECTIONS: usize, const SEGMENTS: usize>
             }
         }
         None
+    }
+
+    /// The state of the stack's socket between these two ends.
+    pub(super) fn on_state(&mut self, now: Timestamp, tuple: Tuple, closing: Closing) {
+        if let Some(slot) = self.find(tuple) {
+            slot.connection.on_state(now, closing);
+        }
     }
 
     /// True while some connection would overrun its window, and counts that it was asked.

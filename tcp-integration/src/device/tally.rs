@@ -60,6 +60,9 @@ pub struct Drops {
     /// Departing fast retransmissions of the stack beyond the peer's window, which smoltcp does not
     /// regard there; its timeout, which does, repairs the loss.
     pub beyond_window: u64,
+    /// Departing data beyond the window of a connection that cannot be told its window, where the
+    /// gate opened for the sake of other sockets. The stack takes it for lost and repeats it.
+    pub excess: u64,
     /// Replies of the stack to a made acknowledgement that the inner device had no room for.
     pub replies: u64,
 }
@@ -75,6 +78,7 @@ impl Drops {
             .saturating_add(self.departing_data)
             .saturating_add(self.keep_alives)
             .saturating_add(self.beyond_window)
+            .saturating_add(self.excess)
             .saturating_add(self.replies)
     }
 }

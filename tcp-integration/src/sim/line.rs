@@ -83,6 +83,9 @@ impl Line {
         sockets: &mut SocketSet<'_>,
     ) {
         use smoltcp::iface::PollIngressSingleResult::None;
+        if let Self::Gated { device, .. } = self {
+            device.observe(now, sockets);
+        }
         let mut one = |interface: &mut Interface| match self {
             Self::Plain(wire) => interface.poll_ingress_single(now, wire, sockets),
             Self::Gated { device, .. } => {

@@ -147,6 +147,29 @@ impl<const SEGMENTS: usize> Ledger<SEGMENTS> {
         counted
     }
 
+    /// Data was dropped before it left: what of it had never left counts as lost.
+    pub(super) fn on_drop(&mut self, departure: Departure) {
+        let known = self.live().last().map_or(departure.start, Record::end);
+        let end = after(departure.start, departure.bytes);
+        let start = known.max(departure.start);
+        if end <= start {
+            return;
+        }
+        self.make_room();
+        let record = Record {
+            start,
+            bytes: distance(start, end),
+            number: departure.number,
+            time_sent: departure.time_sent,
+            state: State::Lost,
+            repeated: departure.repeated,
+            partial: false,
+            owed: 0,
+        };
+        self.place(self.tail, record);
+        self.tail = self.tail.saturating_add(1);
+    }
+
     /// The first SACKed record that overlaps `start..end`.
     fn next_sacked(&self, start: TcpSeqNumber, end: TcpSeqNumber) -> Option<Record> {
         let last = self.live().last()?;

@@ -1,5 +1,6 @@
 //! A gated host against a peer that is no stack: every segment is the test's.
 
+mod closing;
 mod offers;
 mod repair;
 mod slots;
@@ -17,7 +18,7 @@ use smoltcp::wire::{
 use tautline_core::controller::FixedWindow;
 use tautline_core::units::Bytes;
 use tautline_tcp_integration::segment::Tuple;
-use tautline_tcp_integration::{ControllerSource, GatedDevice, Settings, Status, poll};
+use tautline_tcp_integration::{ControllerSource, GatedDevice, Settings, Status, next_poll, poll};
 
 use wire::{Got, HOST, Nic, PEER, PEER_STATION, STATION, Sent};
 
@@ -108,6 +109,24 @@ impl<S: ControllerSource, const CONNECTIONS: usize> Rig<S, CONNECTIONS> {
             got.extend(Got::read(self.medium, &frame));
         }
         got
+    }
+
+    /// What leaves now where the driver does not look at the sockets' states.
+    fn poll_blindly(&mut self) -> Vec<Got> {
+        let mut got = Vec::new();
+        for _ in 0..20 {
+            self.interface
+                .poll(self.now, &mut self.device, &mut self.sockets);
+            while let Some(frame) = self.device.inner_mut().outbound.pop_front() {
+                got.extend(Got::read(self.medium, &frame));
+            }
+        }
+        got
+    }
+
+    /// When to poll next.
+    fn next_poll(&mut self) -> Option<Instant> {
+        next_poll(self.now, &mut self.interface, &self.device, &self.sockets)
     }
 
     /// The peer opens a connection to a listening socket; returns the host's first number.
