@@ -6,7 +6,7 @@ use tautline_core::units::{Bytes, Timestamp};
 use super::ledger::Departure;
 use super::mirror::Kind;
 use super::sequence::{after, distance};
-use super::{Connection, Gate, Marks, Origin, Phase, Withheld};
+use super::{Connection, Marks, Origin, Phase, Withheld};
 use crate::segment::{Ecn, Segment};
 
 impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
@@ -49,7 +49,6 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         }
         let sent_before = self.mirror.max_sent;
         let was_quiet = self.mirror.is_quiet();
-        let gate = self.gate();
         self.mirror.on_departure(now, kind, segment);
         let news = noted && sent_before < segment.end();
         let mut marks = self.marks(kind, segment, segment.sequence >= sent_before);
@@ -73,7 +72,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
                         self.flight_start = now;
                     }
                     let repeated = segment.sequence < sent_before;
-                    self.on_data_departure(now, segment, kind, gate, repeated);
+                    self.on_data_departure(now, segment, kind, repeated);
                 }
             }
         }
@@ -117,14 +116,7 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         self.phase != Phase::Handshake || reset.sequence == self.mirror.nxt || went_back
     }
 
-    fn on_data_departure(
-        &mut self,
-        now: Timestamp,
-        segment: &Segment,
-        kind: Kind,
-        gate: Gate,
-        repeated: bool,
-    ) {
+    fn on_data_departure(&mut self, now: Timestamp, segment: &Segment, kind: Kind, repeated: bool) {
         if segment.payload_bytes > self.max_segment {
             // Learned late where the handshake was not seen.
             self.set_option_bytes(segment);
@@ -136,11 +128,14 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
                 .on_mtu_update(now, Bytes::new(self.max_segment.into()));
         }
         let bytes = Bytes::new(segment.payload_bytes.into());
-        let exceeds = self.exceeds(segment);
+        let before = self.ledger.bytes_in_flight();
+        let exceeds = before.saturating_add(bytes) > self.window();
         if kind == Kind::FastRetransmission {
             self.probing.pending = false;
             count(&mut self.status.fast_retransmissions);
-        } else if exceeds && gate == Gate::Shut {
+        } else if exceeds && before == Bytes::ZERO {
+            count(&mut self.status.lone_segments);
+        } else if exceeds {
             count(&mut self.status.violations);
         }
         let number = self.next_number;

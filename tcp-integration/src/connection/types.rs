@@ -192,6 +192,9 @@ pub struct Status {
     pub fast_retransmissions: u64,
     /// Those that may exceed the window: zero-window probes (RFC 9293 §3.8.6.1).
     pub zero_window_probes: u64,
+    /// Those beyond the window with nothing else in flight: one segment may always leave, because no
+    /// window of TCP is smaller (RFC 5681 §3.1).
+    pub lone_segments: u64,
     /// Keep-alive segments (RFC 9293 §3.8.4).
     pub keep_alives: u64,
     /// Segments declared lost.
@@ -202,8 +205,7 @@ pub struct Status {
     pub probes: u64,
     /// Acknowledgements made for the stack.
     pub made_acks: u64,
-    /// Data segments that left beyond the window and were not allowed to; zero in a device that
-    /// heeds the gate.
+    /// All other data segments that left beyond the window; zero in a device that heeds the gate.
     pub violations: u64,
 }
 
