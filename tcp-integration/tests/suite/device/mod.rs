@@ -3,6 +3,7 @@
 mod certified;
 mod driver;
 mod hosts;
+mod small_buffers;
 mod storms;
 mod table;
 mod transfers;
