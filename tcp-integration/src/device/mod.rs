@@ -174,7 +174,8 @@ where
     /// Looks at the states of the sockets: in LAST-ACK smoltcp ignores the windows that it is told
     /// between acknowledgements, and no segment shows that a connection is there. [`poll`] does
     /// this; a driver that polls the interface itself may do it before every poll, or never: then
-    /// every connection is taken for one in LAST-ACK from the peer's FIN on.
+    /// every connection is taken for one in LAST-ACK from the peer's FIN on. Not now and then: what
+    /// was seen last holds until it looks again.
     pub fn observe(&mut self, timestamp: Instant, sockets: &SocketSet<'_>) {
         let now = clock::timestamp(timestamp);
         let table = self.table.get_mut();
