@@ -3,6 +3,8 @@
 use smoltcp::phy::Medium;
 use smoltcp::time::Duration;
 use smoltcp::wire::TcpControl;
+use tautline_core::controller::FixedWindow;
+use tautline_core::units::Bytes;
 use tautline_tcp_integration::ControllerSource;
 
 use super::wire::Sent;
@@ -177,4 +179,22 @@ fn a_reset_of_the_peer_frees_its_slot() {
     });
     rig.open(OTHERS, Some(7), PEER_WINDOW);
     assert_eq!(rig.device.tally().drops.total(), 0);
+}
+
+/// The second controller has a smaller window than what the first one let out.
+#[test]
+fn a_connection_tracked_anew_with_a_smaller_window_gets_on() {
+    let controllers = core::cell::Cell::new(0);
+    let source = move |max_segment: Bytes| {
+        controllers.set(controllers.get() + 1);
+        // The device itself asks for one.
+        let bytes = if controllers.get() <= 2 {
+            58_400
+        } else {
+            14_600
+        };
+        FixedWindow::new(Bytes::new(bytes), max_segment)
+    };
+    let mut rig: Rig<_, 8> = Rig::new(Medium::Ip, source);
+    get_on_anew(&mut rig);
 }
