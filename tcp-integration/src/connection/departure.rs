@@ -4,7 +4,7 @@ use tautline_core::controller::{Controller, SentPacket};
 use tautline_core::units::{Bytes, Timestamp};
 
 use super::ledger::Departure;
-use super::mirror::Kind;
+use super::mirror::{Effect, Kind};
 use super::sequence::{after, distance};
 use super::{Connection, Marks, Origin, Phase, Withheld};
 use crate::segment::{Ecn, Segment};
@@ -174,9 +174,9 @@ impl<C: Controller, const SEGMENTS: usize> Connection<C, SEGMENTS> {
         segment.payload_bytes > 0 && before > Bytes::ZERO && after > self.window()
     }
 
-    /// What exceeds the window is dropped: the gate gave way, or was not in the know.
+    /// What exceeds the window is dropped: the gate gave way, or smoltcp may not have been told.
     fn may_drop(&self) -> bool {
-        self.hold.gave_way || self.origin.is_midway()
+        self.hold.gave_way || self.effect() == Effect::Unsure
     }
 
     /// `segment` is dropped, though smoltcp believes that it left: it is as good as lost, but no

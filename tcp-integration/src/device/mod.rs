@@ -173,9 +173,9 @@ where
 
     /// Looks at the states of the sockets: in LAST-ACK smoltcp ignores the windows that it is told
     /// between acknowledgements, and no segment shows that a connection is there. [`poll`] does
-    /// this; a driver that polls the interface itself may do it before every poll, or never: then
-    /// every connection is taken for one in LAST-ACK from the peer's FIN on. Not now and then: what
-    /// was seen last holds until it looks again.
+    /// this; a driver that polls the interface itself may do it before a poll, with the same time, or
+    /// never: in polls before which it did not, every connection is taken for one in LAST-ACK from
+    /// the peer's FIN on.
     pub fn observe(&mut self, timestamp: Instant, sockets: &SocketSet<'_>) {
         let now = clock::timestamp(timestamp);
         let table = self.table.get_mut();
@@ -233,6 +233,7 @@ where
     fn receive(&mut self, timestamp: Instant) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
         let now = clock::timestamp(timestamp);
         let table = self.table.get_mut();
+        table.forget_states(now);
         // What is made may start a fast retransmission, which smoltcp forgets if it finds no room.
         let made = if table.poll_at() <= now && self.inner.transmit(timestamp).is_some() {
             table.next_made(now)
@@ -262,7 +263,9 @@ where
 
     fn transmit(&mut self, timestamp: Instant) -> Option<Self::TxToken<'_>> {
         let now = clock::timestamp(timestamp);
-        if self.table.get_mut().refuses_to_send() {
+        let table = self.table.get_mut();
+        table.forget_states(now);
+        if table.refuses_to_send() {
             return None;
         }
         Some(GatedTxToken {

@@ -26,6 +26,8 @@ pub(super) struct Table<S: ControllerSource, const CONNECTIONS: usize, const SEG
     station: Station,
     /// A SYN was refused.
     wants_room: bool,
+    /// When the states of the stack's sockets were looked at, if that is still what is believed.
+    observed: Option<Timestamp>,
     source: S,
     settings: Settings,
     wire: Wire,
@@ -109,6 +111,7 @@ impl<S: ControllerSource, const CONNECTIONS: usize, const SEGMENTS: usize>
             released: Released::new(),
             station: Station::default(),
             wants_room: false,
+            observed: None,
             source,
             settings,
             wire,
@@ -378,8 +381,20 @@ impl<S: ControllerSource, const CONNECTIONS: usize, const SEGMENTS: usize>
         None
     }
 
+    /// Forgets the states of sockets that were looked at before `now`: a socket may have been closed
+    /// in between.
+    pub(super) fn forget_states(&mut self, now: Timestamp) {
+        if self.observed.is_some_and(|at| at != now) {
+            self.observed = None;
+            for slot in self.slots.iter_mut().flatten() {
+                slot.connection.on_state(now, Closing::Unknown);
+            }
+        }
+    }
+
     /// The state of the stack's socket between these two ends.
     pub(super) fn on_state(&mut self, now: Timestamp, tuple: Tuple, closing: Closing) {
+        self.observed = Some(now);
         if let Some(slot) = self.find(tuple) {
             slot.connection.on_state(now, closing);
         }

@@ -92,6 +92,8 @@ struct Conversation {
     max_segment: i64,
     feed: Option<Feed>,
     bucket: Bucket,
+    /// The largest acknowledgement number that left: the stack expects no less than this.
+    expected: Option<u32>,
 }
 
 /// Sees the frames of one device as its path does.
@@ -155,6 +157,7 @@ impl Sniffer {
             return;
         };
         self.trace.departure(now, &seen, &conversation.ledger);
+        conversation.expected = seen.acknowledgement.or(conversation.expected);
         if seen.payload > 0 {
             let (sequence, payload) = (seen.sequence, seen.payload);
             let departure = conversation.ledger.on_departure(now, sequence, payload);
@@ -195,6 +198,12 @@ impl Sniffer {
             ledger.set_peer(now, seen.scale.unwrap_or(0), seen.window);
             return;
         }
+        if conversation
+            .expected
+            .is_some_and(|next| is_old(&seen, next))
+        {
+            return;
+        }
         let content = Content {
             sack: &seen.sack,
             payload: seen.payload,
@@ -232,6 +241,7 @@ impl Sniffer {
         }
         let conversation = Conversation {
             ledger,
+            expected: None,
             max_segment,
             feed,
             bucket: Bucket::default(),
@@ -323,3 +333,12 @@ fn complain(verdict: &mut Verdict, now: i64, departure: &Departure, what: &str) 
 const MAX_HASTY_COMPLAINTS: u64 = 5;
 /// Nobody reads more than these.
 const MAX_COMPLAINTS: usize = 20;
+
+/// Left of the receive window, as keep-alives are: answered, and not looked at any further (RFC
+/// 9293 §3.10.7.4).
+fn is_old(seen: &Seen, expected: u32) -> bool {
+    let last = seen
+        .sequence
+        .wrapping_add((seen.payload as u32).saturating_sub(1));
+    (last.wrapping_sub(expected) as i32) < 0
+}
