@@ -125,7 +125,9 @@ impl Controllers {
     ) -> anyhow::Result<BoxedController> {
         if name != CERTIFIED {
             let made = baseline::by_name(name, datagram, seed).map_err(|error| {
-                let also: String = also.iter().map(|name| format!(", `{name}`")).collect();
+                let also = also
+                    .iter()
+                    .fold(String::new(), |named, name| named + ", `" + name + "`");
                 anyhow!("{error}{also}, or `{CERTIFIED}` with --model and --certificate")
             })?;
             return Ok(made.into());
