@@ -202,7 +202,7 @@ pub(super) const SEND_WINDOW: u64 = 384 << 20;
 pub(super) const STRIPE: u64 = 1 << 20;
 /// Packets that quinn is given beyond those that left: enough that it never runs dry between two
 /// looks, and little to send on once the application has fallen silent.
-const PACKETS_AHEAD: u64 = 16;
+const PACKETS_AHEAD: u64 = 64;
 /// Short header with an eight-byte connection ID, tag, and the type and number of a stream frame.
 const LEAST_OVERHEAD: u64 = 1 + 8 + 1 + 16 + 2;
 /// The same with the longest packet and stream numbers and an offset within a stripe.
