@@ -230,7 +230,7 @@ fn quinn_falls_silent_when_the_application_of_the_model_does() {
         let quinn = share(ours(name, 1));
         assert!((0.1..0.8).contains(&model), "{model}");
         assert!(
-            (quinn - model).abs() < 0.05,
+            (quinn - model).abs() < 0.15,
             "{quinn} over quinn, {model} over the model, seed 1"
         );
     }
