@@ -2,9 +2,9 @@
 
 use anyhow::{anyhow, bail};
 use tautline_core::controller::Learned;
-use tautline_core::units::Bytes;
+use tautline_core::units::{Bytes, Timestamp};
 use tautline_netsim::baseline::{self, BoxedController};
-use tautline_netsim::scenario::{EcnSpec, FlowSpec, Stack, TransportSpec};
+use tautline_netsim::scenario::{EcnSpec, FlowSpec, Stack, TransportSpec, WorkloadSpec};
 use tautline_netsim::sim::Carrier;
 use tautline_netsim::transport::Ecn;
 use tautline_quic_integration::sim::{self as quinn, QuinnController, QuinnFlow};
@@ -56,6 +56,7 @@ impl Controllers {
                     controller,
                     mtu: u16::try_from(payload).unwrap_or(u16::MAX),
                     ecn: ecn(flow),
+                    ahead: ahead(flow),
                     ..QuinnFlow::default()
                 };
                 Ok(quinn::connection(over_quinn, flow.start, seed)?.into())
@@ -163,6 +164,16 @@ fn check_stack(name: &str, stack: Stack) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What quinn is given beyond what left: little where the application may fall silent.
+fn ahead(flow: &FlowSpec) -> Bytes {
+    let endless = matches!(flow.workload, WorkloadSpec::Bulk);
+    if endless && flow.stop == Timestamp::MAX {
+        QuinnFlow::default().ahead
+    } else {
+        Bytes::new(16 * 1472)
+    }
 }
 
 /// quinn's marks where the scenario leaves them to the controller: as ours wants, and ECT(0), which

@@ -35,10 +35,10 @@ struct Stripe {
 }
 
 impl Upload {
-    /// Over packets with `mtu` bytes of UDP payload.
-    pub(super) const fn new(mtu: u16) -> Self {
+    /// With up to `ahead` bytes written beyond those that left.
+    pub(super) const fn new(ahead: u64) -> Self {
         Self {
-            ahead: PACKETS_AHEAD * mtu as u64,
+            ahead,
             wanted: 0,
             written: 0,
             stream: None,
@@ -200,10 +200,6 @@ pub(super) const CONCURRENT_STRIPES: VarInt = VarInt::from_u32(512);
 pub(super) const SEND_WINDOW: u64 = 384 << 20;
 /// Bytes of one stream: 911 packets of 1,200 bytes, hence at most 456 pieces apart.
 pub(super) const STRIPE: u64 = 1 << 20;
-/// Packets that quinn is given beyond those that left: with 64 a flow that many others left was seen
-/// to run dry between two
-/// looks, and little to send on once the application has fallen silent.
-const PACKETS_AHEAD: u64 = 256;
 /// Short header with an eight-byte connection ID, tag, and the type and number of a stream frame.
 const LEAST_OVERHEAD: u64 = 1 + 8 + 1 + 16 + 2;
 /// The same with the longest packet and stream numbers and an offset within a stripe.

@@ -93,6 +93,9 @@ pub struct QuinnFlow {
     /// Acknowledgement frequency that the sending end asks for (draft-ietf-quic-ack-frequency-04);
     /// without it the receiving end acknowledges every second packet or after 25 ms.
     pub ack_frequency: Option<AckFrequencyConfig>,
+    /// Data that quinn is given beyond what left. It sends that too once the application has fallen
+    /// silent, and sends less than it might where it is less than a window.
+    pub ahead: tautline_core::units::Bytes,
 }
 
 impl Default for QuinnFlow {
@@ -103,6 +106,7 @@ impl Default for QuinnFlow {
             mtu: 1472,
             ecn: Ecn::Ect0,
             ack_frequency: None,
+            ahead: tautline_core::units::Bytes::new(2 << 20),
         }
     }
 }
@@ -176,7 +180,7 @@ pub fn connection(flow: QuinnFlow, start: Timestamp, seed: u64) -> Result<Connec
         .validation_token_config(tokens)
         .time_source(Arc::new(StandingStill));
 
-    let (view, upload) = ((watch, ours), Upload::new(flow.mtu));
+    let (view, upload) = ((watch, ours), Upload::new(flow.ahead.as_u64()));
     Ok(Connection {
         sender: QuinnEndpoint::sender(client_host, client, start, flow.ecn, view, upload),
         receiver: QuinnEndpoint::receiver(server_host, server, flow.ecn, servers_watch),

@@ -227,10 +227,15 @@ fn quinn_falls_silent_when_the_application_of_the_model_does() {
             outcome.link.utilisation
         };
         let model = share(model(name));
-        let quinn = share(ours(name, 1));
+        let flow = QuinnFlow {
+            controller: QuinnController::Ours(by_name(name, MTU, 1).unwrap()),
+            ahead: Bytes::new(16 * 1472),
+            ..QuinnFlow::default()
+        };
+        let quinn = share(connection(flow, Timestamp::ZERO, 1).unwrap().into());
         assert!((0.1..0.8).contains(&model), "{model}");
         assert!(
-            (quinn - model).abs() < 0.15,
+            (quinn - model).abs() < 0.05,
             "{quinn} over quinn, {model} over the model, seed 1"
         );
     }

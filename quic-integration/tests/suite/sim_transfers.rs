@@ -188,7 +188,10 @@ fn only_a_little_more_than_what_left_is_taken_from_an_endless_source() {
     for second in 1..=10 {
         assert!(!network.run_until(second * 1_000, |_| false));
         let beyond = network.sender.taken_total() - network.receiver.read_total();
-        assert!((10_000..600_000).contains(&beyond), "{second} s: {beyond}");
+        assert!(
+            (500_000..4_000_000).contains(&beyond),
+            "{second} s: {beyond}"
+        );
     }
     // 9.55 Mbit/s of payload would be the most.
     assert!(network.receiver.read_total() > 11_000_000);
@@ -217,7 +220,7 @@ fn losses_neither_stop_an_endless_source_nor_let_it_run_far_ahead() {
         read = total;
         let beyond = network.sender.taken_total() - total;
         assert!(
-            (200_000..2_000_000).contains(&beyond),
+            (500_000..8_000_000).contains(&beyond),
             "{second} s: {beyond}"
         );
     }
