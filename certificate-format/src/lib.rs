@@ -14,5 +14,6 @@
 
 mod bytes;
 pub mod claim;
+pub mod closed_loop;
 pub mod format;
 pub mod rejection;
