@@ -20,6 +20,14 @@ pub const MEMORY_MAX: i32 = 2 * Q16::ONE.units();
 pub const MAX_CELLS: u64 = 1 << 28;
 /// Most slices of one claim.
 pub const MAX_SLICES: usize = 1024;
+/// Largest share of a base RTT or of a bandwidth-delay product: 1024.
+pub const MAX_BUFFER: u32 = 1 << 26;
+/// Largest log₂ of a bandwidth-delay product: 24 octaves.
+pub const MAX_LOG_BDP: i32 = 24 << LOG_BITS;
+/// Largest magnitude of log₂ of window over bandwidth-delay product: 64 octaves.
+pub const MAX_LOG: i32 = 64 << LOG_BITS;
+/// Largest number of rounds: ranks are bytes, and zero says nothing.
+pub const MAX_ROUNDS: u8 = 254;
 
 /// The paths that a claim is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,9 +96,8 @@ pub struct Slice {
 /// The state before a decision is (a, p, o, e): log₂ over the bandwidth-delay product of the
 /// window in force, of the one before and of the one before that, and the remembered average.
 /// Windows are cut into cells of one width, `[low + i·width, low + (i+1)·width)` for i of any
-/// sign, of which `windows` are ranked. A window differs from the one before by G at most, so p is
-/// numbered by its distance from a and o by how many cells it lies below p; all o that lie no cell
-/// below p are one, since only a rise matters ([`Cell::rise`]).
+/// sign, of which `windows` are ranked as cells of a. A window differs from the one before by G at
+/// most, so p is numbered by its distance from a, and o by its distance from p ([`Cell::turn`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grid {
     /// Lower edge of the first cell of a.
@@ -101,6 +108,8 @@ pub struct Grid {
     pub windows: u16,
     /// The largest distance between neighbouring windows, in cells: ⌈G/width⌉.
     pub reach: u16,
+    /// Classes of o above p, at least one.
+    pub falls: u16,
     /// Edges of the average's cells: strictly increasing from 0; the last is [`MEMORY_MAX`] and
     /// belongs to the last cell.
     pub memory: Vec<i32>,
@@ -113,8 +122,9 @@ pub struct Cell {
     pub window: i32,
     /// Cell of p less cell of a, from −reach to reach.
     pub before: i32,
-    /// Cells that o lies below p, from 0 to reach; 0 for every o that lies no cell below.
-    pub rise: i32,
+    /// Where o lies, from −falls to reach: that many cells below p where it is not negative; where
+    /// it is −k, from (k−1)·f + 1 to k·f cells above p, f = ⌈reach/falls⌉.
+    pub turn: i32,
     /// Cell of the average.
     pub memory: usize,
 }
@@ -125,69 +135,80 @@ impl Grid {
         self.memory.len().saturating_sub(1)
     }
 
+    /// Values that [`Cell::before`] has.
+    fn sides(&self) -> usize {
+        usize::from(self.reach).saturating_mul(2).saturating_add(1)
+    }
+
+    /// Values that [`Cell::turn`] has.
+    fn turns(&self) -> usize {
+        let around = usize::from(self.reach).saturating_add(usize::from(self.falls));
+        around.saturating_add(1)
+    }
+
+    /// Cells of windows in one class of o above p.
+    pub fn fall_width(&self) -> i32 {
+        i32::from(self.reach.div_ceil(self.falls.max(1)))
+    }
+
+    /// The class of o where it lies `above` cells above p, which may be negative; the deepest
+    /// class for anything further than the reach.
+    pub fn turn_of(&self, above: i32) -> i32 {
+        if above <= 0 {
+            return above.saturating_neg();
+        }
+        let width = self.fall_width().max(1);
+        let class = above.saturating_add(width.saturating_sub(1));
+        class.checked_div(width).unwrap_or(0).saturating_neg()
+    }
+
     /// How many cells there are; none where that exceeds [`MAX_CELLS`].
     pub fn cells(&self) -> Option<usize> {
-        let reach = u64::from(self.reach);
-        let per_window = reach
-            .checked_mul(2)?
-            .checked_add(1)?
-            .checked_mul(reach.checked_add(1)?)?
-            .checked_mul(u64::try_from(self.memories()).ok()?)?;
-        let cells = u64::from(self.windows).checked_mul(per_window)?;
-        if cells > MAX_CELLS {
-            return None;
-        }
-        usize::try_from(cells).ok()
+        let counts = [
+            usize::from(self.windows),
+            self.sides(),
+            self.turns(),
+            self.memories(),
+        ];
+        let cells = counts.into_iter().try_fold(1usize, usize::checked_mul)?;
+        (u64::try_from(cells).ok()? <= MAX_CELLS).then_some(cells)
     }
 
     /// The number of a cell, if the grid has it.
     pub fn number(&self, cell: Cell) -> Option<usize> {
-        let reach = i32::from(self.reach);
-        let before = usize::try_from(cell.before.checked_add(reach)?).ok()?;
-        let (window, rise) = (
-            usize::try_from(cell.window).ok()?,
-            usize::try_from(cell.rise).ok()?,
-        );
-        let (sides, rises) = (
-            usize::from(self.reach).checked_mul(2)?.checked_add(1)?,
-            usize::from(self.reach).checked_add(1)?,
-        );
-        let inside = window < usize::from(self.windows)
-            && before < sides
-            && rise < rises
-            && cell.memory < self.memories();
-        if !inside {
-            return None;
-        }
-        window
-            .checked_mul(sides)?
-            .checked_add(before)?
-            .checked_mul(rises)?
-            .checked_add(rise)?
-            .checked_mul(self.memories())?
-            .checked_add(cell.memory)
+        let before = cell.before.checked_add(i32::from(self.reach))?;
+        let turn = cell.turn.checked_add(i32::from(self.falls))?;
+        let places = [
+            (
+                usize::try_from(cell.window).ok()?,
+                usize::from(self.windows),
+            ),
+            (usize::try_from(before).ok()?, self.sides()),
+            (usize::try_from(turn).ok()?, self.turns()),
+            (cell.memory, self.memories()),
+        ];
+        places.into_iter().try_fold(0usize, |number, (place, of)| {
+            let inside = place < of;
+            inside.then(|| number.checked_mul(of)?.checked_add(place))?
+        })
     }
 
     /// The cell of a number below [`Grid::cells`].
     pub fn cell(&self, number: usize) -> Option<Cell> {
-        let reach = usize::from(self.reach);
-        let memory = number.checked_rem(self.memories())?;
-        let rest = number.checked_div(self.memories())?;
-        let rises = reach.checked_add(1)?;
-        let rise = rest.checked_rem(rises)?;
-        let rest = rest.checked_div(rises)?;
-        let sides = reach.checked_mul(2)?.checked_add(1)?;
-        let before = rest.checked_rem(sides)?;
-        let window = rest.checked_div(sides)?;
-        let cell = Cell {
-            window: i32::try_from(window).ok()?,
-            before: i32::try_from(before)
-                .ok()?
-                .checked_sub(i32::from(self.reach))?,
-            rise: i32::try_from(rise).ok()?,
-            memory,
+        let (rest, memory) = split(number, self.memories())?;
+        let (rest, turn) = split(rest, self.turns())?;
+        let (window, before) = split(rest, self.sides())?;
+        let signed = |place: usize, zero: u16| {
+            let place = i32::try_from(place).ok()?;
+            place.checked_sub(i32::from(zero))
         };
-        (window < usize::from(self.windows)).then_some(cell)
+        let inside = window < usize::from(self.windows);
+        inside.then_some(Cell {
+            window: i32::try_from(window).ok()?,
+            before: signed(before, self.reach)?,
+            turn: signed(turn, self.falls)?,
+            memory,
+        })
     }
 
     /// Edges of a cell of windows: from the first to below the second, in 2⁻⁸ octaves.
@@ -212,4 +233,9 @@ impl Grid {
             .saturating_sub(1)
             .min(self.memories().saturating_sub(1))
     }
+}
+
+/// Quotient and remainder.
+fn split(number: usize, by: usize) -> Option<(usize, usize)> {
+    Some((number.checked_div(by)?, number.checked_rem(by)?))
 }
