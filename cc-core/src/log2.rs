@@ -57,6 +57,12 @@ pub fn log2(value: u64) -> Q16 {
     Q16::from_units((whole << Q16::FRACTION_BITS).saturating_add(fraction_of(mantissa)))
 }
 
+/// The table behind [`exp2_scaled`] and [`log2`]: 2^(i/256) for i in 0..=256, in units of 2⁻³⁰. The
+/// checker of closed-loop certificates proves every entry before it relies on one.
+pub const fn table() -> &'static [u64; STEPS + 1] {
+    &POWERS
+}
+
 /// 2^(fraction / 2¹⁶) with [`MANTISSA_BITS`] fraction bits, by linear interpolation.
 fn mantissa(fraction: i32) -> u64 {
     let fraction = fraction & FRACTION_MASK;
@@ -95,7 +101,8 @@ const MANTISSA_BITS: i32 = 30;
 const FRACTION_MASK: i32 = 0xffff;
 const STEP_BITS: i32 = 8;
 const STEP_MASK: i32 = 0xff;
-const STEPS: usize = 256;
+/// Steps of the table per octave.
+pub const STEPS: usize = 256;
 
 /// 2^(i/256) for i in 0..=256, with 30 fraction bits, rounded down.
 static POWERS: [u64; STEPS + 1] = powers();

@@ -2,9 +2,12 @@
 //!
 //! Nothing here decides anything; the checker does, and says it with these.
 
+use core::fmt;
+
 use tautline_core::policy::{Digest, HeadKind, ModelError};
 
 use crate::claim::EncodingError;
+use crate::closed_loop::Cell;
 use crate::format::FormatError;
 
 /// A certificate that was not accepted.
@@ -57,6 +60,24 @@ pub enum Step {
         /// The node, in pre-order.
         node: u64,
     },
+    /// A slice of a closed-loop claim's proof.
+    #[error("claim {claim}, slice {slice}")]
+    Slice {
+        /// The claim.
+        claim: usize,
+        /// The slice.
+        slice: usize,
+    },
+    /// A cell of a slice.
+    #[error("claim {claim}, slice {slice}, cell {cell}")]
+    Cell {
+        /// The claim.
+        claim: usize,
+        /// The slice.
+        slice: usize,
+        /// The cell's number.
+        cell: usize,
+    },
 }
 
 /// A rule of the proof system.
@@ -96,6 +117,27 @@ pub enum Rule {
     /// Pair claims: signs of weights.
     #[error("sign")]
     Sign,
+    /// Closed loop: the table of powers of two is what it says.
+    #[error("powers")]
+    Powers,
+    /// Closed loop: the slices cover the family.
+    #[error("cover")]
+    Cover,
+    /// Closed loop: the grid is one of the state space.
+    #[error("grid")]
+    Grid,
+    /// Closed loop: every start is ranked.
+    #[error("start")]
+    Start,
+    /// Closed loop: a step leads to cells of higher rank.
+    #[error("rank")]
+    Rank,
+    /// Closed loop: a drain empties the queue and leads back to ranked cells.
+    #[error("drain")]
+    Drain,
+    /// Closed loop: cells of the largest rank meet the claim's bounds.
+    #[error("settled")]
+    Settled,
 }
 
 /// Why a rule does not apply.
@@ -251,4 +293,106 @@ pub enum Reason {
         /// The feature.
         feature: usize,
     },
+    /// The range of the rate is found at two corners only where every feature has one sign.
+    #[error("{feature} moves the rate both ways")]
+    MixedSign {
+        /// The feature's name.
+        feature: &'static str,
+    },
+    /// An entry of the table of powers is wrong.
+    #[error(
+        "entry {entry} of the table of powers is {got}, more than one unit from 2^({entry}/256) * 2^30"
+    )]
+    PowerEntry {
+        /// The entry.
+        entry: usize,
+        /// What it is.
+        got: u64,
+    },
+    /// A number of a closed-loop proof is not what it must be.
+    #[error("{what} is {got}, expected {low} to {high}")]
+    OutOfRange {
+        /// Which number.
+        what: &'static str,
+        /// The least allowed.
+        low: i64,
+        /// The largest allowed.
+        high: i64,
+        /// What it is.
+        got: i64,
+    },
+    /// The image of a cell meets one whose rank is too low.
+    #[error(
+        "its image meets {}, of rank {got}, expected at least {expected}",
+        CellName(cell)
+    )]
+    ImageRank {
+        /// The cell met.
+        cell: Cell,
+        /// The least rank that it may have.
+        expected: u8,
+        /// Its rank; zero outside the grid.
+        got: u8,
+    },
+    /// No slice speaks of some paths of the family.
+    #[error("no slice covers buffers from {buffer} (2^-16) on at log2 BDP {} to {} (2^-8)", log_bdp.0, log_bdp.1)]
+    Gap {
+        /// log₂ of their bandwidth-delay products, in 2⁻⁸ octaves.
+        log_bdp: (i32, i32),
+        /// Their buffers' least, in 2⁻¹⁶ bandwidth-delay products.
+        buffer: u32,
+    },
+    /// The file has claims of a kind that this check is not about.
+    #[error(
+        "the file has {claims} claims about decisions and {loops} about loops; a file has one kind, and each kind its own check"
+    )]
+    ClaimKinds {
+        /// Claims about decisions.
+        claims: usize,
+        /// Claims about closed loops.
+        loops: usize,
+    },
+    /// The model decides in every second round, which is another loop.
+    #[error("the model decides in every second round; closed-loop claims are about every round")]
+    Cadence,
+    /// Not every slice was checked once, in this file.
+    #[error("slice number {at} of the proof is {got}, expected {expected} of this file")]
+    Slices {
+        /// Which one, over all claims.
+        at: usize,
+        /// Claim and slice that are due.
+        expected: SliceName,
+        /// Claim and slice handed in.
+        got: SliceName,
+    },
+}
+
+/// A slice, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SliceName(pub Option<(usize, usize)>);
+
+impl fmt::Display for SliceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some((claim, slice)) => write!(f, "slice {slice} of claim {claim}"),
+            None => f.write_str("nothing"),
+        }
+    }
+}
+
+struct CellName<'a>(&'a Cell);
+
+impl fmt::Display for CellName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Cell {
+            window,
+            before,
+            turn,
+            memory,
+        } = self.0;
+        write!(
+            f,
+            "cell (window {window}, before {before}, turn {turn}, memory {memory})"
+        )
+    }
 }
