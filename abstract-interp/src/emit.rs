@@ -1,7 +1,7 @@
 //! From verdicts to a certificate.
 
 use tautline_certificate_format::claim::ClaimSet;
-use tautline_certificate_format::format::{Certificate, Section};
+use tautline_certificate_format::format::{Certificate, FormatError, Section};
 use tautline_core::policy::Policy;
 
 use crate::prove::{Limits, Watch, prove_claim};
@@ -32,6 +32,10 @@ pub fn certify<S: AsRef<[i16]>>(
             expected,
             got: claims.feature_table,
         });
+    }
+    if !claims.loops.is_empty() {
+        let got = claims.loops.len();
+        return Err(FormatError::LoopClaims { got }.into());
     }
     let results = claims
         .claims

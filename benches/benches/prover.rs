@@ -197,6 +197,7 @@ fn leaves_per_second(criterion: &mut Criterion) {
             claims: ClaimSet {
                 feature_table: table,
                 claims: vec![claim],
+                loops: vec![],
             },
             sections: vec![Section::RegionTree {
                 claim: 0,

@@ -32,6 +32,7 @@ fn accepted(policy: &Policy<Vec<i16>>, claims: Vec<Claim>) -> bool {
     let claims = ClaimSet {
         feature_table: policy.header().feature_table,
         claims,
+        loops: vec![],
     };
     let certification = match certify(policy, &claims, &LIMITS, Watch::none()) {
         // Random signs can pin a head to its stop.
@@ -121,6 +122,7 @@ fn phase_proof(policy: &Policy<Vec<i16>>, claim: &Claim) -> Option<(Vec<u8>, usi
         claims: ClaimSet {
             feature_table: policy.header().feature_table,
             claims: vec![claim.clone()],
+            loops: vec![],
         },
         sections: vec![Section::RegionTree {
             claim: 0,

@@ -86,6 +86,11 @@ impl Decimal {
         self.negated().floor_units(0).saturating_neg()
     }
 
+    /// The integer that this is.
+    pub(super) fn whole(self) -> Option<i128> {
+        (self.places == 0).then_some(self.digits)
+    }
+
     fn shortest(mut digits: i128, mut places: u32) -> Self {
         while places > 0 && digits.checked_rem(10) == Some(0) {
             digits = digits.checked_div(10).unwrap_or_default();

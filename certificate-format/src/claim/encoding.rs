@@ -1,16 +1,18 @@
 //! The canonical binary encoding of a claim set.
 //!
 //! Decoding accepts only what encoding produces: positions increase, coefficients are not zero,
-//! bounds lie in the table's ranges, and nothing follows the last claim.
+//! bounds lie in the table's ranges, and nothing follows the last claim. Closed-loop claims, if there
+//! are any, follow the others; a set without them ends where it ended before there were any.
 
 use tautline_core::features::FeatureTable;
 use tautline_core::policy::{Digest, HeadKind};
 
 use super::{
     Claim, ClaimKind, ClaimSet, Constraint, Difference, EncodingError, LinearConstraint, MAX_BOUND,
-    MAX_CLAIMS, MAX_COEFFICIENT, MAX_TEXT, Region, pair::width,
+    MAX_CLAIMS, MAX_COEFFICIENT, MAX_TEXT, Region, loop_bytes, pair::width,
 };
 use crate::bytes::{Reader, Short};
+use crate::closed_loop::LoopClaim;
 
 impl ClaimSet {
     /// The canonical encoding.
@@ -24,6 +26,12 @@ impl ClaimSet {
         out.extend(count_u16(self.claims.len()));
         for claim in &self.claims {
             encode_claim(&mut out, claim);
+        }
+        if !self.loops.is_empty() {
+            out.extend(count_u16(self.loops.len()));
+        }
+        for claim in &self.loops {
+            loop_bytes::encode(&mut out, claim);
         }
         Ok(out)
     }
@@ -44,10 +52,15 @@ impl ClaimSet {
         let mut reader = Reader::new(bytes);
         let feature_table = reader.u16()?;
         let count = usize::from(reader.u16()?);
-        in_range(0, "claim count", count, 1, MAX_CLAIMS)?;
+        let least = usize::from(reader.remaining() == 0);
+        in_range(0, "claim count", count, least, MAX_CLAIMS)?;
         let claims = (0..count)
             .map(|claim| decode_claim(&mut reader, claim))
             .collect::<Result<_, _>>()?;
+        let loops = match reader.remaining() {
+            0 => vec![],
+            _ => decode_loops(&mut reader, count)?,
+        };
         if reader.remaining() != 0 {
             return Err(EncodingError::Trailing {
                 got: reader.remaining(),
@@ -56,6 +69,7 @@ impl ClaimSet {
         let set = Self {
             feature_table,
             claims,
+            loops,
         };
         set.validate()?;
         Ok(set)
@@ -69,19 +83,36 @@ impl ClaimSet {
         let table = self.table().ok_or(EncodingError::UnknownFeatureTable {
             got: self.feature_table,
         })?;
-        in_range(0, "claim count", self.claims.len(), 1, MAX_CLAIMS)?;
+        in_range(0, "claim count", self.count(), 1, MAX_CLAIMS)?;
         for (number, claim) in self.claims.iter().enumerate() {
             claim.validate(number, table)?;
-            let same = |other: &Claim| other.name == claim.name;
-            if let Some(first) = self.claims.iter().take(number).position(same) {
-                return Err(EncodingError::DuplicateName {
-                    first,
-                    second: number,
-                });
+        }
+        for (number, claim) in self.loops.iter().enumerate() {
+            claim.validate(self.claims.len().saturating_add(number))?;
+        }
+        let names = self.claims.iter().map(|claim| &claim.name);
+        let names: Vec<_> = names
+            .chain(self.loops.iter().map(|claim| &claim.name))
+            .collect();
+        for (second, name) in names.iter().enumerate() {
+            let earlier = names.iter().take(second).position(|other| other == name);
+            if let Some(first) = earlier {
+                return Err(EncodingError::DuplicateName { first, second });
             }
         }
         Ok(())
     }
+}
+
+/// The closed-loop claims behind `before` others.
+fn decode_loops(reader: &mut Reader<'_>, before: usize) -> Result<Vec<LoopClaim>, EncodingError> {
+    let count = usize::from(reader.u16()?);
+    let most = MAX_CLAIMS.saturating_sub(before);
+    in_range(before, "closed-loop claim count", count, 1, most)?;
+    let numbers = before..before.saturating_add(count);
+    numbers
+        .map(|claim| loop_bytes::decode(reader, claim))
+        .collect()
 }
 
 impl From<Short> for EncodingError {
@@ -246,7 +277,7 @@ fn increasing(
     Ok(())
 }
 
-fn in_range(
+pub(super) fn in_range(
     claim: usize,
     name: &'static str,
     got: usize,
@@ -257,7 +288,7 @@ fn in_range(
     field(claim, name, wide(got), wide(low), wide(high))
 }
 
-fn field(
+pub(super) fn field(
     claim: usize,
     field: &'static str,
     got: i64,
@@ -277,10 +308,8 @@ fn field(
 }
 
 fn encode_claim(out: &mut Vec<u8>, claim: &Claim) {
-    for text in [&claim.name, &claim.says] {
-        out.extend(count_u16(text.len()));
-        out.extend(text.as_bytes());
-    }
+    encode_text(out, &claim.name);
+    encode_text(out, &claim.says);
     match &claim.kind {
         ClaimKind::Point => out.push(KIND_POINT),
         ClaimKind::Pair { raise } => {
@@ -315,6 +344,11 @@ fn encode_claim(out: &mut Vec<u8>, claim: &Claim) {
         encode_terms(out, &constraint.features);
         out.extend(constraint.bound.to_le_bytes());
     }
+}
+
+pub(super) fn encode_text(out: &mut Vec<u8>, text: &str) {
+    out.extend(count_u16(text.len()));
+    out.extend(text.as_bytes());
 }
 
 fn encode_facts(out: &mut Vec<u8>, facts: &[LinearConstraint]) {
@@ -390,7 +424,7 @@ fn decode_claim(reader: &mut Reader<'_>, claim: usize) -> Result<Claim, Encoding
     })
 }
 
-fn decode_text(
+pub(super) fn decode_text(
     reader: &mut Reader<'_>,
     claim: usize,
     field: &'static str,

@@ -1,8 +1,9 @@
 //! Claims files: TOML in, integers out, every mistake with its place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use tautline_core::features::FeatureTable;
 use tautline_core::policy::HeadKind;
 use toml::Spanned;
@@ -10,7 +11,7 @@ use toml::Spanned;
 use super::decimal::Decimal;
 use super::{
     Claim, ClaimError, ClaimKind, ClaimSet, Constraint, LinearConstraint, MAX_CLAIMS, Region,
-    linear, pair,
+    linear, loop_file, pair,
 };
 
 #[derive(Deserialize)]
@@ -26,18 +27,61 @@ struct RawFile {
 pub(super) struct RawClaim {
     pub(super) name: Spanned<String>,
     kind: Spanned<String>,
-    says: Spanned<String>,
+    pub(super) says: Spanned<String>,
     #[serde(default)]
-    given: BTreeMap<Spanned<String>, Spanned<Vec<String>>>,
+    pub(super) given: BTreeMap<Spanned<String>, Spanned<Value>>,
     #[serde(default, rename = "where")]
-    facts: Vec<Spanned<String>>,
+    pub(super) facts: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) raise: Vec<Spanned<String>>,
     #[serde(default)]
-    pub(super) differ: BTreeMap<Spanned<String>, Spanned<Vec<String>>>,
+    pub(super) differ: BTreeMap<Spanned<String>, Spanned<Value>>,
     #[serde(default)]
     pub(super) between: Vec<Spanned<String>>,
-    then: Spanned<Vec<Spanned<String>>>,
+    pub(super) then: Spanned<Vec<Spanned<String>>>,
+}
+
+/// What `given` says of one name.
+pub(super) enum Value {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl core::fmt::Display for Value {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::One(text) => write!(f, "{text:?}"),
+            Self::Many(texts) => write!(f, "{texts:?}"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter.write_str("a decimal string or a list of them")
+    }
+
+    fn visit_str<E>(self, v: &str) -> Result<Value, E> {
+        Ok(Value::One(v.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut read = vec![];
+        while let Some(text) = seq.next_element()? {
+            read.push(text);
+        }
+        Ok(Value::Many(read))
+    }
 }
 
 impl ClaimSet {
@@ -79,18 +123,26 @@ impl ClaimSet {
             let got = raw.claim.len().to_string();
             return Err(place.error(0, "claim", "1 to 256 claims", &got));
         }
-        let mut claims = Vec::<Claim>::new();
-        for raw in &raw.claim {
-            let claim = read_claim(&place, table, raw.get_ref())?;
-            if claims.iter().any(|earlier| earlier.name == claim.name) {
-                return Err(place.of(&raw.get_ref().name, "name", "a name not used before"));
-            }
-            claims.push(claim);
-        }
-        let set = Self {
+        let mut set = Self {
             feature_table: table.version,
-            claims,
+            claims: vec![],
+            loops: vec![],
         };
+        let mut names = BTreeSet::new();
+        for raw in raw.claim.iter().map(Spanned::get_ref) {
+            let name = raw.name.get_ref();
+            if name.is_empty() {
+                return Err(place.of(&raw.name, "name", "a name"));
+            }
+            if !names.insert(name) {
+                return Err(place.of(&raw.name, "name", "a name not used before"));
+            }
+            if raw.kind.get_ref() == "loop" {
+                set.loops.push(loop_file::read(&place, raw)?);
+            } else {
+                set.claims.push(read_claim(&place, table, raw)?);
+            }
+        }
         set.validate().map_err(|error| {
             place.error(
                 0,
@@ -139,9 +191,6 @@ fn read_claim(
     raw: &RawClaim,
 ) -> Result<Claim, ClaimError> {
     let name = raw.name.get_ref();
-    if name.is_empty() {
-        return Err(place.of(&raw.name, "name", "a name"));
-    }
     let kind = match raw.kind.get_ref().as_str() {
         "point" => {
             for (texts, field) in [(&raw.raise, "raise"), (&raw.between, "between")] {
@@ -157,11 +206,10 @@ fn read_claim(
             ClaimKind::Point
         }
         "pair" => pair::read_kind(place, table, raw)?,
-        "loop" => {
-            let expected = "\"point\" or \"pair\" (\"loop\" is not supported by this version)";
+        _ => {
+            let expected = "\"point\", \"pair\" or \"loop\"";
             return Err(place.of(&raw.kind, &format!("{name}.kind"), expected));
         }
-        _ => return Err(place.of(&raw.kind, &format!("{name}.kind"), "\"point\" or \"pair\"")),
     };
     let then = raw.then.get_ref();
     if then.is_empty() {
@@ -230,13 +278,14 @@ pub(super) fn read_linear(
 pub(super) fn read_units(
     place: &Place<'_>,
     field: &str,
-    text: &Spanned<Vec<String>>,
+    text: &Spanned<Value>,
 ) -> Result<(Decimal, Decimal), ClaimError> {
-    let error = |expected: &str| {
-        let got = format!("{:?}", text.get_ref());
-        place.error(text.span().start, field, expected, &got)
+    let error = |expected: &str| place.of(text, field, expected);
+    let pair = match text.get_ref() {
+        Value::Many(texts) => texts.as_slice(),
+        Value::One(_) => &[],
     };
-    let [low, high] = text.get_ref().as_slice() else {
+    let [low, high] = pair else {
         return Err(error("two decimal strings, [low, high]"));
     };
     let low = Decimal::parse(low).ok_or_else(|| error("decimals like \"0.1\""))?;
@@ -249,12 +298,9 @@ fn read_range(
     place: &Place<'_>,
     field: &str,
     (least, most): (i32, i32),
-    text: &Spanned<Vec<String>>,
+    text: &Spanned<Value>,
 ) -> Result<(i32, i32), ClaimError> {
-    let error = |expected: &str| {
-        let got = format!("{:?}", text.get_ref());
-        place.error(text.span().start, field, expected, &got)
-    };
+    let error = |expected: &str| place.of(text, field, expected);
     let (low, high) = read_units(place, field, text)?;
     // Features are rounded down, so a value from `low` on may show as the unit below it.
     let units = (low.floor_units(0), high.floor_units(0));

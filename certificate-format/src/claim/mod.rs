@@ -9,6 +9,8 @@ mod error;
 mod file;
 mod heavy_loss;
 mod linear;
+mod loop_bytes;
+mod loop_file;
 mod pair;
 
 use tautline_core::features::FeatureTable;
@@ -17,7 +19,9 @@ use tautline_core::policy::HeadKind;
 pub use error::{ClaimError, EncodingError};
 pub use pair::Difference;
 
-/// Claims that a set may have.
+use crate::closed_loop::LoopClaim;
+
+/// Claims that a set may have, of all kinds together.
 pub const MAX_CLAIMS: usize = 256;
 /// Largest magnitude of a coefficient after scaling to integers.
 pub const MAX_COEFFICIENT: i64 = 1 << 31;
@@ -31,8 +35,11 @@ pub const MAX_TEXT: usize = 1000;
 pub struct ClaimSet {
     /// Version of the feature table whose features the claims name.
     pub feature_table: u16,
-    /// The claims; names are unique.
+    /// The claims about one decision or two.
     pub claims: Vec<Claim>,
+    /// The claims about the closed loop. Names are unique over both lists, of which one may be
+    /// empty.
+    pub loops: Vec<LoopClaim>,
 }
 
 /// One claim: everywhere in `region`, every one of `constraints` holds.
@@ -113,6 +120,11 @@ impl ClaimSet {
     /// The feature table that the claims name, if this program knows it.
     pub fn table(&self) -> Option<&'static FeatureTable> {
         FeatureTable::by_version(self.feature_table)
+    }
+
+    /// How many claims there are, of all kinds; a claim's position counts closed-loop ones last.
+    pub const fn count(&self) -> usize {
+        self.claims.len().saturating_add(self.loops.len())
     }
 }
 

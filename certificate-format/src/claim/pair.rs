@@ -6,7 +6,7 @@
 use tautline_core::features::FeatureTable;
 use toml::Spanned;
 
-use super::file::{Place, RawClaim, read_linear, read_units};
+use super::file::{Place, RawClaim, Value, read_linear, read_units};
 use super::{Claim, ClaimError, ClaimKind, LinearConstraint, Region};
 
 /// By how much one feature of the second input exceeds that of the first, at least and at most.
@@ -197,13 +197,10 @@ fn read_difference(
     field: &str,
     feature: usize,
     width: i32,
-    text: &Spanned<Vec<String>>,
+    text: &Spanned<Value>,
 ) -> Result<Difference, ClaimError> {
     let (low, high) = read_units(place, field, text)?;
-    let error = |expected: &str| {
-        let got = format!("{:?}", text.get_ref());
-        place.error(text.span().start, field, expected, &got)
-    };
+    let error = |expected: &str| place.of(text, field, expected);
     let width = i128::from(width);
     let (low, high) = (low.floor_units(0), high.ceil_units());
     if low < width.saturating_neg() || high > width {

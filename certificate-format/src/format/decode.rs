@@ -1,9 +1,10 @@
 //! Payloads, one node at a time.
 
 use super::{
-    ALPHA_ONE, Certificate, FormatError, Layout, MAX_DEPTH, MAX_NODES, Node, SECTION_PAIR_TREE,
-    SECTION_REGION_TREE, Section, SectionView, TAG_CORNER, TAG_EMPTY, TAG_INTERVAL,
-    TAG_PHASE_RELAXATION, TAG_PHASE_SPLIT, TAG_RELAXATION, TAG_SPLIT, Tree,
+    ALPHA_ONE, Certificate, FormatError, Layout, MAX_DEPTH, MAX_NODES, Node, RankGrid,
+    SECTION_PAIR_TREE, SECTION_RANK_GRID, SECTION_REGION_TREE, Section, SectionView, TAG_CORNER,
+    TAG_EMPTY, TAG_INTERVAL, TAG_PHASE_RELAXATION, TAG_PHASE_SPLIT, TAG_RELAXATION, TAG_SPLIT,
+    Tree,
 };
 use crate::bytes::Reader;
 use crate::claim::{Claim, ClaimKind};
@@ -195,9 +196,26 @@ impl SectionView<'_> {
     /// # Errors
     /// [`FormatError`] about the kind or the order.
     pub fn expect(&self, number: usize, claim: &Claim) -> Result<(), FormatError> {
+        let expected = match claim.kind {
+            ClaimKind::Point => SECTION_REGION_TREE,
+            ClaimKind::Pair { .. } | ClaimKind::Difference { .. } => SECTION_PAIR_TREE,
+        };
+        self.expect_kind(number, expected)
+    }
+
+    /// Checks that this is the section of a closed-loop claim, the `number`-th of its set where the
+    /// other claims are counted first, and reads it but for its ranks.
+    ///
+    /// # Errors
+    /// [`FormatError`] about the kind, the order or the slices.
+    pub fn expect_grid(&self, number: usize) -> Result<RankGrid<'_>, FormatError> {
+        self.expect_kind(number, SECTION_RANK_GRID)?;
+        RankGrid::read(self.payload)
+    }
+
+    fn expect_kind(&self, number: usize, expected: u8) -> Result<(), FormatError> {
         let name = match self.kind {
-            SECTION_REGION_TREE | SECTION_PAIR_TREE => None,
-            3 => Some("rank grid"),
+            SECTION_REGION_TREE | SECTION_PAIR_TREE | SECTION_RANK_GRID => None,
             4 => Some("table proof"),
             _ => Some("unknown"),
         };
@@ -215,10 +233,6 @@ impl SectionView<'_> {
                 got: usize::from(self.claim),
             });
         }
-        let expected = match claim.kind {
-            ClaimKind::Point => SECTION_REGION_TREE,
-            ClaimKind::Pair { .. } | ClaimKind::Difference { .. } => SECTION_PAIR_TREE,
-        };
         if self.kind != expected {
             return Err(FormatError::SectionKind {
                 section: number,
@@ -231,16 +245,29 @@ impl SectionView<'_> {
 }
 
 impl Layout<'_> {
-    /// Checks that there is one section per claim.
+    /// Checks that there is one section per claim, and no closed-loop claim: a check that walks the
+    /// other claims would otherwise pass over those.
+    ///
+    /// # Errors
+    /// [`FormatError::SectionCount`] or [`FormatError::LoopClaims`].
+    pub const fn expect_sections(&self) -> Result<(), FormatError> {
+        match self.claims.loops.len() {
+            0 => self.expect_all_sections(),
+            got => Err(FormatError::LoopClaims { got }),
+        }
+    }
+
+    /// Checks that there is one section per claim, closed-loop claims included.
     ///
     /// # Errors
     /// [`FormatError::SectionCount`].
-    pub const fn expect_sections(&self) -> Result<(), FormatError> {
-        if self.sections.len() == self.claims.claims.len() {
+    pub const fn expect_all_sections(&self) -> Result<(), FormatError> {
+        let expected = self.claims.count();
+        if self.sections.len() == expected {
             return Ok(());
         }
         Err(FormatError::SectionCount {
-            expected: self.claims.claims.len(),
+            expected,
             got: self.sections.len(),
         })
     }
@@ -256,11 +283,17 @@ impl Certificate {
     /// the limits.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         let layout = Layout::read(bytes)?;
-        layout.expect_sections()?;
+        layout.expect_all_sections()?;
         let mut sections = vec![];
         let mut room = MAX_NODES;
-        let claims = layout.claims.claims.iter().zip(&layout.sections);
+        let claims = layout.claims.claims.iter().map(Some);
+        let loops = layout.claims.loops.iter().map(|_| None);
+        let claims = claims.chain(loops).zip(&layout.sections);
         for (number, (claim, section)) in claims.enumerate() {
+            let Some(claim) = claim else {
+                sections.push(decode_grid(number, section)?);
+                continue;
+            };
             section.expect(number, claim)?;
             let mut reader = NodeReader::new(section.payload);
             let is_pair = claim.kind != ClaimKind::Point;
@@ -286,6 +319,19 @@ impl Certificate {
             sections,
         })
     }
+}
+
+/// Keeps the slices as bytes; their ranks are read once and dropped.
+fn decode_grid(number: usize, section: &SectionView<'_>) -> Result<Section, FormatError> {
+    let grid = section.expect_grid(number)?;
+    let mut slices = vec![];
+    for (slice, view) in grid.slices.iter().enumerate() {
+        view.ranks()
+            .map_err(|error| FormatError::Slice { slice, error })?;
+        slices.push(view.bytes().to_vec());
+    }
+    let claim = section.claim;
+    Ok(Section::RankGrid { claim, slices })
 }
 
 /// Reads the next tree, which may have up to `room` nodes; they are taken from it.

@@ -3,9 +3,9 @@
 use tautline_core::policy::Digest;
 
 use super::{
-    ALPHA_ONE, Certificate, FormatError, MAGIC, MAX_FILE, Node, SECTION_PAIR_TREE,
-    SECTION_REGION_TREE, Section, TAG_CORNER, TAG_EMPTY, TAG_INTERVAL, TAG_PHASE_RELAXATION,
-    TAG_PHASE_SPLIT, TAG_RELAXATION, TAG_SPLIT, Tree, VERSION,
+    ALPHA_ONE, Certificate, FormatError, MAGIC, MAX_FILE, Node, RankGrid, SECTION_PAIR_TREE,
+    SECTION_RANK_GRID, SECTION_REGION_TREE, Section, TAG_CORNER, TAG_EMPTY, TAG_INTERVAL,
+    TAG_PHASE_RELAXATION, TAG_PHASE_SPLIT, TAG_RELAXATION, TAG_SPLIT, Tree, VERSION,
 };
 
 impl Certificate {
@@ -81,19 +81,26 @@ impl Tree {
 }
 
 fn encode_section(out: &mut Vec<u8>, section: &Section) -> Result<(), FormatError> {
-    let mut payload = vec![];
-    let (kind, claim, trees) = match section {
-        Section::RegionTree { claim, trees } => (SECTION_REGION_TREE, claim, trees),
-        Section::PairTree { claim, trees } => (SECTION_PAIR_TREE, claim, trees),
+    let (kind, claim, payload) = match section {
+        Section::RegionTree { claim, trees } => (SECTION_REGION_TREE, claim, encode_trees(trees)?),
+        Section::PairTree { claim, trees } => (SECTION_PAIR_TREE, claim, encode_trees(trees)?),
+        Section::RankGrid { claim, slices } => {
+            (SECTION_RANK_GRID, claim, RankGrid::payload(slices)?)
+        }
     };
-    for tree in trees {
-        tree.encode_into(&mut payload)?;
-    }
     out.push(kind);
     out.extend(claim.to_le_bytes());
     out.extend(length_u32("payload", payload.len())?);
     out.extend(payload);
     Ok(())
+}
+
+fn encode_trees(trees: &[Tree]) -> Result<Vec<u8>, FormatError> {
+    let mut payload = vec![];
+    for tree in trees {
+        tree.encode_into(&mut payload)?;
+    }
+    Ok(payload)
 }
 
 fn encode_node(out: &mut Vec<u8>, node: &Node) -> Result<(), FormatError> {
@@ -178,7 +185,7 @@ fn length_u16(field: &'static str, got: usize) -> Result<[u8; 2], FormatError> {
     Ok(length.to_le_bytes())
 }
 
-fn length_u32(field: &'static str, got: usize) -> Result<[u8; 4], FormatError> {
+pub(super) fn length_u32(field: &'static str, got: usize) -> Result<[u8; 4], FormatError> {
     let limit = MAX_FILE;
     let length = u32::try_from(got).map_err(|_| FormatError::TooMany { field, limit, got })?;
     Ok(length.to_le_bytes())

@@ -2,6 +2,7 @@
 
 use tautline_core::policy::Digest;
 
+use super::SliceError;
 use crate::claim::EncodingError;
 
 /// Why bytes are not a certificate of this version.
@@ -176,6 +177,30 @@ pub enum FormatError {
     TooManyNodes {
         /// The limit.
         limit: u64,
+    },
+    /// A rank grid has no slice, or too many.
+    #[error("rank grid has {got} slices, expected 1 to {limit}")]
+    SliceCount {
+        /// The limit.
+        limit: usize,
+        /// Slices there are.
+        got: usize,
+    },
+    /// A slice of a rank grid is damaged.
+    #[error("slice {slice} of the rank grid: {error}")]
+    Slice {
+        /// Slice, counted from zero.
+        slice: usize,
+        /// What is wrong with it.
+        error: SliceError,
+    },
+    /// The certificate has closed-loop claims, which are not checked claim by claim.
+    #[error(
+        "the certificate has {got} closed-loop claims, which need the check of closed-loop certificates"
+    )]
+    LoopClaims {
+        /// How many.
+        got: usize,
     },
     /// A list in memory has more entries than the format can write.
     #[error("{field} has {got} entries, the format can write {limit}")]

@@ -12,18 +12,22 @@
 //! | … | sections: kind (1), claim (2), payload length (4), payload |
 //! | 32 | SHA-256 of everything before |
 //!
-//! A region-tree payload is one tree per constraint of the claim; so is a pair-tree payload, or it is empty. A
-//! tree is its nodes in pre-order. All integers are little-endian and encoding is canonical.
+//! A region-tree payload is one tree per constraint of the claim; so is a pair-tree payload, or it
+//! is empty. A tree is its nodes in pre-order. A rank-grid payload is the slices of a closed-loop
+//! claim ([`RankGrid`]); sections of closed-loop claims follow those of the others. All integers are
+//! little-endian and encoding is canonical.
 
 mod decode;
 mod encode;
 mod error;
+mod grid;
 mod layout;
 
 use tautline_core::policy::Digest;
 
 pub use decode::{NodeKind, NodeReader, Witness};
 pub use error::FormatError;
+pub use grid::{RankGrid, SliceError, SliceView};
 pub use layout::{Layout, SectionView};
 
 use crate::claim::ClaimSet;
@@ -48,7 +52,7 @@ pub struct Certificate {
     pub model: Digest,
     /// The claims that it proves; their digest is derived.
     pub claims: ClaimSet,
-    /// One section per claim, in claim order.
+    /// One section per claim, in claim order, closed-loop claims last.
     pub sections: Vec<Section>,
 }
 
@@ -68,6 +72,13 @@ pub enum Section {
         claim: u16,
         /// The trees, over pairs; none for the sign rule.
         trees: Vec<Tree>,
+    },
+    /// A closed-loop claim: the cells' ranks, slice by slice.
+    RankGrid {
+        /// The claim, as a position after the other claims of the set.
+        claim: u16,
+        /// The bytes of each slice, from [`Slice::encode`](crate::closed_loop::Slice::encode).
+        slices: Vec<Vec<u8>>,
     },
 }
 
@@ -128,3 +139,4 @@ const TAG_PHASE_RELAXATION: u8 = 6;
 
 const SECTION_REGION_TREE: u8 = 1;
 const SECTION_PAIR_TREE: u8 = 2;
+const SECTION_RANK_GRID: u8 = 3;

@@ -106,6 +106,7 @@ fn a_facts_weight_of_minus_two_to_the_127_is_not_negated_into_another_number() {
     let claims = ClaimSet {
         feature_table: 1,
         claims: vec![claim],
+        loops: vec![],
     };
     let program = Program::decode(&model).unwrap();
     let mut point: Vec<i32> = table.features.iter().map(|f| f.low.units()).collect();

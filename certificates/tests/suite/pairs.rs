@@ -70,6 +70,7 @@ fn set(dice: &mut u64, kinds: &[HeadKind], reach: i64) -> ClaimSet {
                 bound: 0,
             }],
         }],
+        loops: vec![],
     }
 }
 
@@ -234,6 +235,7 @@ fn facts_about_pairs_say_exactly_that_both_inputs_belong_and_what_is_between_the
     let set = ClaimSet {
         feature_table: 0,
         claims: vec![claim],
+        loops: vec![],
     };
     let (claim, table) = (&set.claims[0], set.table().unwrap());
     let ends = claim.pair_bounds(table).unwrap();

@@ -228,12 +228,7 @@ fn sections_must_be_the_claims_own_in_order() {
         }]),
         kind
     );
-    for (kind, name) in [
-        (3, "rank grid"),
-        (4, "table proof"),
-        (0, "unknown"),
-        (9, "unknown"),
-    ] {
+    for (kind, name) in [(4, "table proof"), (0, "unknown"), (9, "unknown")] {
         let unsupported = FormatError::UnsupportedSection {
             section,
             kind,

@@ -132,6 +132,7 @@ impl Workshop {
 fn trees(certificate: &mut Certificate, section: usize) -> &mut Vec<Tree> {
     match &mut certificate.sections[section] {
         Section::RegionTree { trees, .. } | Section::PairTree { trees, .. } => trees,
+        Section::RankGrid { .. } => unreachable!("no closed-loop claim here"),
     }
 }
 
@@ -200,10 +201,12 @@ fn sections(shop: &mut Workshop) {
         "is of kind 1, its claim is proven by kind 2",
     ];
     shop.sections("section-kind-of-pair", "several", pair, |it| it[1].kind = 1);
-    let unsupported = first("unsupported kind 3 (rank grid)");
+    let unsupported = first("unsupported kind 4 (table proof)");
     shop.sections("section-kind-reserved", "several", unsupported, |it| {
-        it[0].kind = 3;
+        it[0].kind = 4;
     });
+    let grid = first("is of kind 3, its claim is proven by kind 1");
+    shop.sections("section-kind-of-loop", "several", grid, |it| it[0].kind = 3);
     let after = first("1 bytes after its last tree");
     shop.sections("leaf-too-many", "splits", after, |it| it[0].payload.push(4));
     let missing = [ROOT, "format", "a node is missing"];

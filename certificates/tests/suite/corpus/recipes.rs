@@ -129,6 +129,7 @@ pub(crate) fn least_true_bound(model: &[u8], claims: &ClaimSet, claim: usize) ->
     let mut set = ClaimSet {
         feature_table: claims.feature_table,
         claims: vec![one],
+        loops: vec![],
     };
     least(|bound| {
         set.claims[0].constraints[0].bound = bound;
@@ -177,6 +178,7 @@ fn tightened(name: &'static str, model: Vec<u8>, claims: Vec<Claim>, proofs: Vec
         claims: ClaimSet {
             feature_table: 0,
             claims,
+            loops: vec![],
         },
     };
     for claim in 0..certificate.claims.claims.len() {
