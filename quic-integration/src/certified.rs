@@ -7,7 +7,7 @@ use quinn_proto::congestion::{Controller as QuinnController, ControllerFactory};
 use tautline_certificates::CheckedCertificate;
 use tautline_core::controller::{Counters, ForeignEnvelope, Learned, NewReno};
 use tautline_core::fixed::Q16;
-use tautline_core::guard::Envelope;
+use tautline_core::guard::{Envelope, LoopAssumptions};
 use tautline_core::policy::{self, Digest, ModelError, Policy};
 use tautline_core::units::Bytes;
 
@@ -187,5 +187,9 @@ impl<E: Envelope> Envelope for Shared<E> {
 
     fn heavy_loss(&self) -> Q16 {
         self.0.heavy_loss()
+    }
+
+    fn loop_assumptions(&self) -> Option<LoopAssumptions> {
+        self.0.loop_assumptions()
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tautline_certificates::CheckedCertificate;
 use tautline_core::controller::{ForeignEnvelope, Learned};
 use tautline_core::fixed::Q16;
-use tautline_core::guard::Envelope;
+use tautline_core::guard::{Envelope, LoopAssumptions};
 use tautline_core::policy::{self, Digest, ModelError, Policy};
 
 use crate::guarded::GuardedSource;
@@ -107,5 +107,9 @@ impl<E: Envelope> Envelope for Shared<E> {
 
     fn heavy_loss(&self) -> Q16 {
         self.0.heavy_loss()
+    }
+
+    fn loop_assumptions(&self) -> Option<LoopAssumptions> {
+        self.0.loop_assumptions()
     }
 }

@@ -13,6 +13,7 @@
 use core::time::Duration;
 
 use crate::fixed::Q16;
+use crate::guard::Assumption;
 use crate::units::{Bandwidth, Bytes, PacketNumber, Timestamp};
 
 mod event;
@@ -232,6 +233,23 @@ pub struct Counters {
     pub drains: u64,
     /// Persistent congestion episodes answered.
     pub persistent_congestion: u64,
+    /// Rounds that showed evidence against an assumption of closed-loop claims.
+    pub evidence_rounds: u64,
+    /// Fallbacks because the path is not as closed-loop claims assume.
+    pub broken_assumptions: u64,
+    /// The last of them.
+    pub last_broken: Option<BrokenAssumption>,
+}
+
+/// An assumption of closed-loop claims that did not hold, and when the guard acted on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BrokenAssumption {
+    /// Which.
+    pub assumption: Assumption,
+    /// Decisions before.
+    pub decision: u64,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// Window from which a connection starts: ten datagrams, at most the larger of two datagrams and

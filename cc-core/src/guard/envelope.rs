@@ -2,6 +2,7 @@
 
 use crate::features::FeatureTable;
 use crate::fixed::Q16;
+use crate::guard::LoopAssumptions;
 use crate::policy::Digest;
 
 /// Facts about one model that somebody vouches for.
@@ -16,8 +17,14 @@ pub trait Envelope {
     fn contains(&self, features: &[i32]) -> bool;
 
     /// The loss over about 256 packets from which on the policy is proven to reduce its rate; the
-    /// guard refuses growth there in any case.
+    /// guard refuses growth there in any round that lost something.
     fn heavy_loss(&self) -> Q16;
+
+    /// What closed-loop claims about the model assume of the path, where there are any; then the
+    /// guard watches the path for evidence against it.
+    fn loop_assumptions(&self) -> Option<LoopAssumptions> {
+        None
+    }
 }
 
 /// An envelope of constants that nobody vouches for: training, benches and tests need one before a
@@ -28,6 +35,7 @@ pub struct UncheckedEnvelope {
     model_digest: Digest,
     table: &'static FeatureTable,
     heavy_loss: Q16,
+    assumptions: Option<LoopAssumptions>,
 }
 
 impl UncheckedEnvelope {
@@ -37,6 +45,7 @@ impl UncheckedEnvelope {
             model_digest,
             table,
             heavy_loss: DEFAULT_HEAVY_LOSS,
+            assumptions: None,
         }
     }
 
@@ -44,6 +53,14 @@ impl UncheckedEnvelope {
     /// [`DEFAULT_HEAVY_LOSS`].
     pub const fn with_heavy_loss(self, heavy_loss: Q16) -> Self {
         Self { heavy_loss, ..self }
+    }
+
+    /// The same with what closed-loop claims assume of the path.
+    pub const fn with_loop_assumptions(self, assumptions: LoopAssumptions) -> Self {
+        Self {
+            assumptions: Some(assumptions),
+            ..self
+        }
     }
 }
 
@@ -58,6 +75,10 @@ impl Envelope for UncheckedEnvelope {
 
     fn heavy_loss(&self) -> Q16 {
         self.heavy_loss
+    }
+
+    fn loop_assumptions(&self) -> Option<LoopAssumptions> {
+        self.assumptions
     }
 }
 

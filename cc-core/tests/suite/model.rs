@@ -17,7 +17,7 @@ use crate::path::{MTU, Path};
 
 /// A law in table-1 features, standing in for a network.
 #[derive(Clone, Debug)]
-struct Law<F> {
+pub(crate) struct Law<F> {
     header: ModelHeader,
     law: F,
 }
@@ -36,7 +36,9 @@ impl<F: Fn(&[i32; FEATURE_COUNT]) -> i32> Proposer for Law<F> {
     }
 }
 
-fn learned<F: Fn(&[i32; FEATURE_COUNT]) -> i32>(law: F) -> Learned<Law<F>, UncheckedEnvelope> {
+pub(crate) fn learned<F: Fn(&[i32; FEATURE_COUNT]) -> i32>(
+    law: F,
+) -> Learned<Law<F>, UncheckedEnvelope> {
     let header = ModelHeader {
         feature_table: 1,
         inputs: 12,
@@ -89,6 +91,39 @@ fn a_policy_with_a_target_fills_the_link_and_keeps_the_queue_at_the_target() {
         "{counters:?}"
     );
     assert!(counters.drains >= 1);
+}
+
+/// Anything that moves one bit of a decision, of models without closed-loop claims too, shows here.
+#[test]
+fn a_digest_pins_every_decision_on_a_path_that_drops_and_changes() {
+    let mut controller = learned(|features| {
+        (16_384 - features[index::STANDING_QUEUE] - features[index::LOSS]) * 5 / 4
+    });
+    let mut path = Path::new(500_000, 40_000_000, 30);
+    let mut decisions = Vec::new();
+    for round in 1..1500u64 {
+        path.run(&mut controller, round * 20_000_000);
+        if round == 600 {
+            (path.rtt_nanos, path.buffer_packets) = (70_000_000, 12);
+        }
+        let decision = controller.decision();
+        for part in [
+            decision.congestion_window.as_u64(),
+            decision.pacing_rate.as_bytes_per_sec(),
+            decision.send_quantum.as_u64(),
+        ] {
+            decisions.extend_from_slice(&part.to_le_bytes());
+        }
+    }
+    let counters = controller.counters();
+    assert!(
+        counters.drains > 2 && counters.certified_decisions > 300,
+        "{counters:?}"
+    );
+    assert_eq!(
+        Digest::of(&decisions).to_string(),
+        "0409a4589ea6f66b277433bcfedd4f4a9e9a010b5d0e871084b45fb1c7659c2e"
+    );
 }
 
 #[test]

@@ -15,6 +15,9 @@ pub(crate) struct Path {
     pub(crate) service_nanos: u64,
     pub(crate) rtt_nanos: u64,
     pub(crate) buffer_packets: u64,
+    /// What comes on top of each packet's propagation, given its number and what is queued.
+    pub(crate) jitter: Box<dyn Fn(u64, u64) -> u64>,
+    last_back: u64,
     next_free: u64,
     next_number: u64,
     /// (ack time, number, sent time, dropped).
@@ -28,6 +31,8 @@ impl Path {
             service_nanos,
             rtt_nanos,
             buffer_packets,
+            jitter: Box::new(|_, _| 0),
+            last_back: 0,
             next_free: 0,
             next_number: 0,
             flying: VecDeque::new(),
@@ -45,7 +50,10 @@ impl Path {
             if !dropped {
                 self.next_free = self.next_free.max(self.now) + self.service_nanos;
             }
-            let back = self.next_free.max(self.now) + self.rtt_nanos;
+            let jitter = (self.jitter)(self.next_number, queued);
+            let back = self.next_free.max(self.now) + self.rtt_nanos + jitter;
+            let back = back.max(self.last_back);
+            self.last_back = back;
             self.flying
                 .push_back((back, self.next_number, self.now, dropped));
             let packet = SentPacket {

@@ -30,6 +30,9 @@ impl<P: Proposer, E: Envelope> Controller for Learned<P, E> {
         if sample.is_some() {
             self.sample = sample;
         }
+        if let Some(watch) = &mut self.watch {
+            watch.on_packet_acked(packet.number, packet.bytes, sample);
+        }
         self.acked_in_batch = self.acked_in_batch.saturating_add(packet.bytes);
         match &mut self.phase {
             Phase::Startup(start) => {
@@ -66,7 +69,7 @@ impl<P: Proposer, E: Envelope> Controller for Learned<P, E> {
         };
         if let Some(round) = &round {
             self.round_rtt = round.mean_rtt;
-            self.on_round(round);
+            self.on_round(now, round);
         }
         if per_batch || round.is_some() {
             self.refresh();
@@ -117,6 +120,7 @@ impl<P: Proposer, E: Envelope> Controller for Learned<P, E> {
                 self.intervene();
                 self.log_window = halved;
                 self.memory.restart();
+                self.watch_anew();
                 self.phase = Phase::Policy;
             }
             Phase::Startup(_) if timeout.count >= 2 => {
@@ -137,6 +141,7 @@ impl<P: Proposer, E: Envelope> Controller for Learned<P, E> {
             .saturating_add(change)
             .clamp(LOG_WINDOW_MIN, LOG_WINDOW_MAX);
         self.memory.restart();
+        self.watch_anew();
         self.max_datagram_size = max_datagram_size;
         match &mut self.phase {
             Phase::Fallback { reno, .. } => reno.on_mtu_update(now, max_datagram_size),

@@ -26,11 +26,11 @@ use super::{Controller as _, Counters, Decision, RetryTiming, pacing_rate};
 use crate::action::Proposal;
 use crate::features::{FEATURE_COUNT, LOG_WINDOW_MIN};
 use crate::fixed::Q16;
-use crate::guard::{Envelope, Monitor, Ruling, Usage, rule};
+use crate::guard::{Envelope, Monitor, Ruling, Usage, Watch, rule};
 use crate::log2::exp2_scaled;
 use crate::observe::{Memory, MinRtt, Observation, Rounds, SmoothedRtt, View};
 use crate::policy::{Cadence, Digest};
-use crate::units::Bytes;
+use crate::units::{Bytes, Timestamp};
 
 /// A policy `P` under the guard, which relies on what `E` vouches for.
 #[derive(Clone, Debug)]
@@ -45,6 +45,8 @@ pub struct Learned<P, E> {
     min_rtt: MinRtt,
     memory: Memory,
     monitor: Monitor,
+    /// Where closed-loop claims were made, whether their assumptions hold.
+    watch: Option<Watch>,
     /// w = log₂(window / datagram).
     log_window: Q16,
     /// Window under which the packets of the judged round left.
@@ -86,6 +88,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
         if vouched_for != model {
             return Err(ForeignEnvelope { vouched_for, model });
         }
+        let watch = envelope.loop_assumptions().map(Watch::new);
         let start = Startup::new(max_datagram_size);
         let proposal = Proposal::from_heads(proposer.header(), &[0; crate::policy::MAX_HEADS]);
         let window = start.window;
@@ -99,6 +102,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
             min_rtt: MinRtt::new(),
             memory: Memory::default(),
             monitor: Monitor::default(),
+            watch,
             log_window: LOG_WINDOW_MIN,
             judged_window: window,
             phase: Phase::Startup(start),
@@ -136,7 +140,13 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
         matches!(self.phase, Phase::Policy)
     }
 
-    fn on_round(&mut self, round: &Observation) {
+    /// w = log₂(window / datagram) of the policy and of drains; what startup and the fallback hold
+    /// does not show here.
+    pub const fn log_window(&self) -> Q16 {
+        self.log_window
+    }
+
+    fn on_round(&mut self, now: Timestamp, round: &Observation) {
         let Some(base) = self.min_rtt.get() else {
             return;
         };
@@ -146,10 +156,14 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
             log_window: self.log_window,
             window: self.decision.congestion_window,
         };
+        let path = self.watch_path(now, &view);
         if matches!(self.phase, Phase::Startup(_)) {
             return;
         }
         self.memory.count_loss(round);
+        if let Some(assumption) = path.broken {
+            self.stop_relying_on(assumption, now);
+        }
         if core::mem::take(&mut self.settling) && matches!(self.phase, Phase::Policy) {
             return;
         }
@@ -161,7 +175,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
             Phase::Policy => self.decide(round, &features, &view),
             Phase::Drain(drain) => self.drain(drain),
             Phase::Fallback { .. } => {
-                self.serve_probation(&features);
+                self.serve_probation(&features, &view, path);
                 Q16::ZERO
             }
         };
@@ -181,7 +195,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
     ) -> Q16 {
         self.rounds_since_drain = self.rounds_since_drain.saturating_add(1);
         if self.rounds_since_drain >= DRAIN_PERIOD_ROUNDS {
-            self.start_drain(round, view);
+            self.start_drain(view, false);
             return Q16::ZERO;
         }
         self.settling = self.proposer.header().cadence == Cadence::Settled;
@@ -270,7 +284,16 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
 
     /// The smoothed RTT, or the last round's where that is shorter: after an outage the smoothed
     /// one stays high for long, and pacing by it would keep the rounds few and the window unused.
+    ///
+    /// Closed-loop claims assume that pacing holds back no more than jitter does; a round's RTT is
+    /// too old for that where the queue has just fallen, the minimum never is.
     fn pacing_rtt(&self) -> Duration {
+        if self.watch.is_some()
+            && matches!(self.phase, Phase::Policy | Phase::Drain(_))
+            && let Some(base) = self.min_rtt.get()
+        {
+            return base;
+        }
         let smoothed = self.smoothed_rtt.get();
         if self.round_rtt.is_zero() {
             smoothed

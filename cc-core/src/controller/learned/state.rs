@@ -29,6 +29,8 @@ pub(super) enum Phase {
 pub(super) struct Drain {
     /// The log window to come back to.
     pub(super) restore: Q16,
+    /// The policy takes over after it.
+    pub(super) entry: bool,
     /// Decisions since it began.
     pub(super) rounds: u8,
 }

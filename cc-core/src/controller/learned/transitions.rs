@@ -2,23 +2,25 @@
 
 use super::state::{Drain, Phase};
 use super::{Learned, Proposer};
-use crate::controller::NewReno;
+use crate::controller::{BrokenAssumption, NewReno};
 use crate::features::{FEATURE_COUNT, LOG_WINDOW_MAX, LOG_WINDOW_MIN};
 use crate::fixed::Q16;
-use crate::guard::{Envelope, Monitor};
+use crate::guard::{Assumption, Envelope, Monitor, Verdict, WatchedRound, covered};
 use crate::log2::log2_ratio;
-use crate::observe::{Observation, View};
-use crate::units::{Bytes, duration_nanos};
+use crate::observe::View;
+use crate::units::{Bytes, Timestamp, duration_nanos};
 
 impl<P: Proposer, E: Envelope> Learned<P, E> {
     /// Empties the queue: below the measured excess by a quarter, for as long as it takes to see
     /// the packets that left meanwhile.
-    pub(super) fn start_drain(&mut self, round: &Observation, view: &View<'_>) {
+    pub(super) fn start_drain(&mut self, view: &View<'_>, entry: bool) {
         self.counters.drains = self.counters.drains.saturating_add(1);
-        let excess = log2_ratio(duration_nanos(round.mean_rtt), duration_nanos(view.min_rtt));
+        let mean = duration_nanos(view.observation.mean_rtt);
+        let excess = log2_ratio(mean, duration_nanos(view.min_rtt));
         let depth = excess.max(Q16::ZERO).saturating_add(DRAIN_MARGIN);
         self.phase = Phase::Drain(Drain {
             restore: self.log_window,
+            entry,
             rounds: 0,
         });
         self.log_window = self.log_window.saturating_sub(depth).max(LOG_WINDOW_MIN);
@@ -31,7 +33,14 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
             0 => self.phase = Phase::Drain(Drain { rounds: 1, ..drain }),
             1 => {
                 self.min_rtt.end_epoch();
+                if let Some(watch) = &mut self.watch {
+                    watch.on_drained();
+                }
                 self.log_window = drain.restore;
+                if drain.entry {
+                    let window = self.entry_window(self.window());
+                    self.log_window = self.log_of(window);
+                }
                 self.phase = Phase::Drain(Drain { rounds: 2, ..drain });
             }
             _ => {
@@ -43,13 +52,20 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
         Q16::ZERO
     }
 
-    /// The policy gets the window back after enough rounds inside the region without heavy loss.
-    pub(super) fn serve_probation(&mut self, features: &[i32; FEATURE_COUNT]) {
+    /// The policy gets the window back after enough rounds inside the region without heavy loss
+    /// and without evidence against an assumption of closed-loop claims.
+    pub(super) fn serve_probation(
+        &mut self,
+        features: &[i32; FEATURE_COUNT],
+        view: &View<'_>,
+        path: Verdict,
+    ) {
         let calm = self.memory.slow_loss() < self.envelope.heavy_loss();
-        let inside = calm && self.envelope.contains(features);
         let Phase::Fallback { reno, clean_rounds } = &mut self.phase else {
             return;
         };
+        let log_window = log2_ratio(reno.window().as_u64(), self.max_datagram_size.as_u64());
+        let inside = calm && !path.evidence && covered(&self.envelope, features, log_window);
         *clean_rounds = if inside {
             clean_rounds.saturating_add(1)
         } else {
@@ -61,18 +77,36 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
             // Each further stay lasts twice as long.
             self.probation_rounds = self.probation_rounds.saturating_mul(2).min(PROBATION_MAX);
             self.enter_policy(window);
+            // The minimum may be that of a path of before.
+            if self.watch.is_some_and(|watch| watch.doubts_min_rtt()) {
+                self.start_drain(view, true);
+            }
         }
     }
 
     pub(super) fn enter_policy(&mut self, window: Bytes) {
-        let datagram = self.max_datagram_size.as_u64();
-        self.log_window =
-            log2_ratio(window.as_u64(), datagram).clamp(LOG_WINDOW_MIN, LOG_WINDOW_MAX);
+        let window = self.entry_window(window);
+        self.watch_anew();
+        self.log_window = self.log_of(window);
         self.judged_window = window;
         self.memory.restart();
         self.monitor = Monitor::default();
         self.rounds_since_drain = 0;
         self.phase = Phase::Policy;
+    }
+
+    /// `window`, moved into what closed-loop claims start from as far as the path is known.
+    fn entry_window(&self, window: Bytes) -> Bytes {
+        let gain = self.proposer.header().step_gain;
+        match (&self.watch, self.min_rtt.get()) {
+            (Some(watch), Some(base)) => watch.entry_window(window, base, gain),
+            _ => window,
+        }
+    }
+
+    fn log_of(&self, window: Bytes) -> Q16 {
+        log2_ratio(window.as_u64(), self.max_datagram_size.as_u64())
+            .clamp(LOG_WINDOW_MIN, LOG_WINDOW_MAX)
     }
 
     pub(super) fn enter_fallback(&mut self) {
@@ -83,6 +117,54 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
             reno,
             clean_rounds: 0,
         };
+    }
+
+    /// Shows the round to the watch over the assumptions of closed-loop claims, if there is one.
+    pub(super) fn watch_path(&mut self, now: Timestamp, view: &View<'_>) -> Verdict {
+        let by_policy = matches!(self.phase, Phase::Policy | Phase::Drain(_));
+        let Some(watch) = &mut self.watch else {
+            return Verdict::default();
+        };
+        let verdict = watch.on_round(&WatchedRound {
+            now,
+            observation: view.observation,
+            min_rtt: view.min_rtt,
+            window: view.window,
+            datagram: self.max_datagram_size,
+            by_policy,
+        });
+        let rounds = self.counters.evidence_rounds;
+        self.counters.evidence_rounds = rounds.saturating_add(u64::from(verdict.evidence));
+        verdict
+    }
+
+    /// The window was moved by something that is no decision.
+    pub(super) const fn watch_anew(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.on_moved();
+        }
+    }
+
+    /// What was proven does not hold on this path: hands over to the fallback.
+    pub(super) fn stop_relying_on(&mut self, assumption: Assumption, now: Timestamp) {
+        match self.phase {
+            Phase::Startup(_) | Phase::Fallback { .. } => return,
+            Phase::Drain(drain) => self.log_window = drain.restore,
+            Phase::Policy => {}
+        }
+        let count = self.counters.broken_assumptions;
+        self.counters.broken_assumptions = count.saturating_add(1);
+        self.counters.last_broken = Some(BrokenAssumption {
+            assumption,
+            decision: self.counters.decisions,
+            at: now,
+        });
+        if let Some(watch) = &mut self.watch {
+            watch.on_fallback();
+        }
+        self.min_rtt.end_epoch();
+        self.intervene();
+        self.enter_fallback();
     }
 
     pub(super) const fn intervene(&mut self) {
