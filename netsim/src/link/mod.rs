@@ -160,11 +160,12 @@ impl Link {
         self.in_service.take()
     }
 
-    /// When a packet that left the transmitter now reaches the end of the link; `None` where it is
-    /// lost on the way.
+    /// When `packet`, which left the transmitter now, reaches the end of the link; `None` where it
+    /// is lost on the way.
     #[inline]
-    pub fn exit_ns(&mut self, now_ns: u64) -> Option<u64> {
-        let exit_ns = self.impairments.exit_ns(now_ns)?;
+    pub fn exit_ns(&mut self, now_ns: u64, packet: &Packet) -> Option<u64> {
+        let stay_ns = now_ns.saturating_sub(packet.enqueued_ns);
+        let exit_ns = self.impairments.exit_ns(now_ns, stay_ns)?;
         Some(exit_ns.saturating_add(self.delay_ns))
     }
 

@@ -13,8 +13,9 @@ mod valid;
 pub use error::{Place, Problem, ScenarioError};
 pub use raw::{Cell, Scenario};
 pub use spec::{
-    Blacked, Blackout, Buffer, CapacitySpec, CellularSpec, EcnSpec, FlowSpec, JitterSpec, LeoSpec,
-    Limit, LinkSpec, LossSpec, Order, Pacing, PolicerSpec, QueueSpec, RateStep, RetrySpec,
-    RouteSpec, SizeSpec, Stack, TraceSpec, TransportSpec, WifiSpec, WorkloadSpec,
+    Blacked, Blackout, Buffer, CapacitySpec, CellularSpec, EcnSpec, FlowSpec, JitterLaw,
+    JitterSpec, LeoSpec, Limit, LinkSpec, LossSpec, Order, Pacing, PolicerSpec, QueueSpec,
+    RateStep, RetrySpec, RouteSpec, SizeSpec, Stack, TraceSpec, TransportSpec, WifiSpec,
+    WorkloadSpec,
 };
 pub use valid::{REVERSE, Route, ValidScenario};

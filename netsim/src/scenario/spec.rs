@@ -7,7 +7,9 @@ use tautline_core::units::{Bandwidth, Bytes, Timestamp};
 pub use crate::link::capacity::{
     CapacitySpec, CellularSpec, LeoSpec, RateStep, TraceSpec, WifiSpec,
 };
-pub use crate::link::impair::{Blacked, Blackout, JitterSpec, LossSpec, Order, PolicerSpec};
+pub use crate::link::impair::{
+    Blacked, Blackout, JitterLaw, JitterSpec, LossSpec, Order, PolicerSpec,
+};
 pub use crate::link::queue::{Limit, QueueSpec};
 pub use crate::workload::{RetrySpec, SizeSpec, WorkloadSpec};
 
@@ -49,7 +51,7 @@ pub struct LinkSpec {
     pub policer: Option<PolicerSpec>,
     /// Random loss behind the queue.
     pub loss: LossSpec,
-    /// Random delay behind the queue.
+    /// Extra delay behind the queue.
     pub jitter: JitterSpec,
     /// Packets come out together at multiples of this time, as acknowledgements do behind an
     /// aggregating medium.

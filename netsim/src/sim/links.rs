@@ -63,7 +63,7 @@ impl<C: Controller> Simulation<'_, C> {
         let tally = &mut self.usages[at].counts[self.phase];
         tally.left += 1;
         tally.left_bytes += u64::from(packet.bytes);
-        let Some(exit_ns) = self.links[at].exit_ns(now_ns) else {
+        let Some(exit_ns) = self.links[at].exit_ns(now_ns, &packet) else {
             self.drop_packet(now_ns, at, packet, DropCause::Path);
             return;
         };

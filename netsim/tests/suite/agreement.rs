@@ -108,6 +108,7 @@ fn graph() -> ValidScenario {
             order: Order::Free,
             held: 0.001,
             held_for: millis(9),
+            ..JitterSpec::default()
         },
         ..hop("wifi", 30.0, 2, 90_000)
             .with_queue(QueueSpec::fq_codel())

@@ -2,19 +2,21 @@
 
 mod blackout;
 mod chance;
+mod jitter;
 mod loss;
 mod policer;
 mod spec;
 
 pub(crate) use blackout::Pauses;
 pub use policer::Policer;
-pub use spec::{Blacked, Blackout, JitterSpec, LossSpec, Order, PolicerSpec};
+pub use spec::{Blacked, Blackout, JitterLaw, JitterSpec, LossSpec, Order, PolicerSpec};
 
 use core::time::Duration;
 
 use tautline_core::units::duration_nanos;
 
 use self::chance::Chance;
+use self::jitter::Jitter;
 use self::loss::Loss;
 use crate::rng::{Component, Stream};
 
@@ -25,10 +27,7 @@ use crate::rng::{Component, Stream};
 #[derive(Clone, Debug)]
 pub struct Impairments {
     loss: Loss,
-    jitter: Stream,
-    jitter_max_ns: u64,
-    order: Order,
-    last_exit_ns: u64,
+    jitter: Jitter,
     /// Whether anything but loss and jitter is to be done.
     has_more: bool,
     lost: Pauses,
@@ -56,10 +55,7 @@ impl Impairments {
         let aggregation_ns = aggregation.map_or(0, duration_nanos);
         Self {
             loss: Loss::new(loss, stream(Component::Loss)),
-            jitter: stream(Component::Jitter),
-            jitter_max_ns: duration_nanos(jitter.max),
-            order: jitter.order,
-            last_exit_ns: 0,
+            jitter: Jitter::new(jitter, stream(Component::Jitter)),
             has_more: !lost.is_empty() || !held.is_impossible() || aggregation_ns > 0,
             lost,
             reorder: stream(Component::Reorder),
@@ -71,42 +67,28 @@ impl Impairments {
 
     /// Whether packets may come out in another order than they went in.
     pub fn reorders(&self) -> bool {
-        let jitters = self.order == Order::Free && self.jitter_max_ns > 0;
-        jitters || (!self.held.is_impossible() && self.held_for_ns > 0)
+        self.jitter.reorders() || (!self.held.is_impossible() && self.held_for_ns > 0)
     }
 
-    /// When a packet that enters now comes out, before propagation; `None` where it is lost. Calls
-    /// must not go back in time.
+    /// When a packet that enters now, `stay_ns` after it came to the link, comes out, before
+    /// propagation; `None` where it is lost. Calls must not go back in time.
     #[inline]
-    pub fn exit_ns(&mut self, now_ns: u64) -> Option<u64> {
+    pub fn exit_ns(&mut self, now_ns: u64, stay_ns: u64) -> Option<u64> {
         if self.loss.happens() {
             return None;
         }
         if self.has_more {
-            return self.exit_of_more_ns(now_ns);
+            return self.exit_of_more_ns(now_ns, stay_ns);
         }
-        Some(self.jittered_ns(now_ns))
-    }
-
-    #[inline]
-    fn jittered_ns(&mut self, now_ns: u64) -> u64 {
-        if self.jitter_max_ns == 0 {
-            return now_ns;
-        }
-        let exit_ns = now_ns.saturating_add(self.jitter.up_to(self.jitter_max_ns));
-        if self.order == Order::Free {
-            return exit_ns;
-        }
-        self.last_exit_ns = self.last_exit_ns.max(exit_ns);
-        self.last_exit_ns
+        Some(self.jitter.exit_ns(now_ns, stay_ns))
     }
 
     #[inline(never)]
-    fn exit_of_more_ns(&mut self, now_ns: u64) -> Option<u64> {
+    fn exit_of_more_ns(&mut self, now_ns: u64, stay_ns: u64) -> Option<u64> {
         if self.lost.covers(now_ns) {
             return None;
         }
-        let mut exit_ns = self.jittered_ns(now_ns);
+        let mut exit_ns = self.jitter.exit_ns(now_ns, stay_ns);
         if !self.held.is_impossible() && self.held.happens(&mut self.reorder) {
             exit_ns = exit_ns.saturating_add(self.held_for_ns);
         }

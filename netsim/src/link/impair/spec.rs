@@ -40,11 +40,56 @@ pub enum Order {
     Free,
 }
 
-/// Random extra delay.
+/// How extra delay is chosen, from none to the most there is.
+///
+/// All but the first are deterministic: what an adversary of the controller would do. With order
+/// kept, a packet comes out with the one before where the law alone would let it overtake.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JitterLaw {
+    /// At random, each value as likely as the others.
+    #[default]
+    Uniform,
+    /// Always the most: a longer way.
+    Constant,
+    /// The most in the first half of every period, none in the second.
+    Square {
+        /// Above zero, at most one minute.
+        period: Duration,
+    },
+    /// From none to the most within every period, and down at once.
+    Sawtooth {
+        /// Above zero, at most one minute.
+        period: Duration,
+    },
+    /// Packets are held until the next multiple of the most and released together, as an
+    /// aggregating medium does.
+    Bursts,
+    /// The most for packets that found less of a queue than those lately, none for the others: a
+    /// short queue looks long.
+    ShortQueue,
+    /// The reverse: a long queue looks longer.
+    LongQueue,
+}
+
+impl JitterLaw {
+    /// The period of a wave.
+    pub const fn period(self) -> Option<Duration> {
+        match self {
+            Self::Square { period } | Self::Sawtooth { period } => Some(period),
+            Self::Uniform | Self::Constant | Self::Bursts | Self::ShortQueue | Self::LongQueue => {
+                None
+            }
+        }
+    }
+}
+
+/// Extra delay.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct JitterSpec {
-    /// Largest extra delay, uniform from zero on; 0 to 10 s.
+    /// Largest extra delay; 0 to 10 s.
     pub max: Duration,
+    /// How it is chosen from zero to that.
+    pub law: JitterLaw,
     /// Whether it may reorder.
     pub order: Order,
     /// Share of packets that are held back by `held_for`, which reorders; 0 to 1.

@@ -27,7 +27,9 @@ fn impairments(loss: f64, jitter: &JitterSpec) -> Impairments {
 /// Where packets come out that enter every `gap_ns`.
 fn exits(impairments: &mut Impairments, gap_ns: u64, count: u64) -> Vec<Option<u64>> {
     let entries = (0..count).map(|number| number * gap_ns);
-    entries.map(|now_ns| impairments.exit_ns(now_ns)).collect()
+    entries
+        .map(|now_ns| impairments.exit_ns(now_ns, 0))
+        .collect()
 }
 
 #[test]
@@ -128,7 +130,7 @@ fn packets_in_a_blackout_are_lost_and_those_around_it_pass() {
     let mut impairments = Impairments::new(&loss, &JitterSpec::default(), None, &blackouts, (1, 0));
     assert!(!impairments.reorders());
     let lost: Vec<u64> = (0..60)
-        .filter(|&now_ns| impairments.exit_ns(now_ns).is_none())
+        .filter(|&now_ns| impairments.exit_ns(now_ns, 0).is_none())
         .collect();
     assert_eq!(lost, (20..30).collect::<Vec<u64>>());
 }
@@ -139,7 +141,7 @@ fn aggregation_releases_packets_together_at_multiples_of_its_interval() {
     let loss = LossSpec::default();
     let mut impairments = Impairments::new(&loss, &JitterSpec::default(), interval, &[], (1, 0));
     let exits: Vec<Option<u64>> = [0, 1, 50, 100, 101, 250]
-        .map(|at| impairments.exit_ns(at))
+        .map(|at| impairments.exit_ns(at, 0))
         .into();
     assert_eq!(exits, [0, 100, 100, 100, 200, 300].map(Some));
 }
@@ -185,7 +187,7 @@ proptest! {
         let (mut now_ns, mut last_exit_ns) = (0, 0);
         for gap_ns in gaps {
             now_ns += gap_ns;
-            if let Some(exit_ns) = impairments.exit_ns(now_ns) {
+            if let Some(exit_ns) = impairments.exit_ns(now_ns, 0) {
                 prop_assert!(exit_ns >= now_ns);
                 if !impairments.reorders() {
                     prop_assert!(exit_ns >= last_exit_ns);

@@ -6,8 +6,8 @@ use super::queue::{buffer, policer, queue};
 use super::section::Section;
 use super::traces::Traces;
 use crate::scenario::{
-    Blacked, Blackout, CapacitySpec, CellularSpec, JitterSpec, LeoSpec, LinkSpec, LossSpec, Order,
-    RateStep, ScenarioError, WifiSpec,
+    Blacked, Blackout, CapacitySpec, CellularSpec, JitterLaw, JitterSpec, LeoSpec, LinkSpec,
+    LossSpec, Order, RateStep, ScenarioError, WifiSpec,
 };
 
 /// The keys that say what a link carries.
@@ -27,6 +27,8 @@ pub(super) const LINK: &[&str] = &[
     "gilbert_elliott",
     "jitter_ms",
     "jitter_order",
+    "jitter_law",
+    "jitter_period_ms",
     "held_percent",
     "held_ms",
     "aggregation_ms",
@@ -174,10 +176,33 @@ fn jitter(link: &Section<'_>) -> Result<JitterSpec, ScenarioError> {
     let orders = [("kept", Order::Kept), ("free", Order::Free)];
     Ok(JitterSpec {
         max: link.time("jitter_ms")?.unwrap_or_default(),
+        law: jitter_law(link)?,
         order: link.choice("jitter_order", &orders)?.unwrap_or_default(),
         held: link.share("held_percent")?.unwrap_or(0.0),
         held_for: link.time("held_ms")?.unwrap_or_default(),
     })
+}
+
+fn jitter_law(link: &Section<'_>) -> Result<JitterLaw, ScenarioError> {
+    let period = link.time("jitter_period_ms")?;
+    let waves = period.unwrap_or_default();
+    let laws = [
+        ("uniform", JitterLaw::Uniform),
+        ("constant", JitterLaw::Constant),
+        ("square", JitterLaw::Square { period: waves }),
+        ("sawtooth", JitterLaw::Sawtooth { period: waves }),
+        ("bursts", JitterLaw::Bursts),
+        ("short-queue", JitterLaw::ShortQueue),
+        ("long-queue", JitterLaw::LongQueue),
+    ];
+    let law = link.choice("jitter_law", &laws)?.unwrap_or_default();
+    if law.period().is_some() {
+        link.needed("jitter_period_ms", period, "a time")?;
+    } else {
+        let reason = "only `square` and `sawtooth` have a period";
+        link.without(&["jitter_period_ms"], reason)?;
+    }
+    Ok(law)
 }
 
 fn blackouts(link: &Section<'_>) -> Result<Vec<Blackout>, ScenarioError> {

@@ -234,6 +234,9 @@ fn check_jitter(path: &str, jitter: &JitterSpec) -> Result<(), ScenarioError> {
         jitter.max,
         Duration::ZERO..=TEN_SECONDS,
     )?;
+    if let Some(period) = jitter.law.period() {
+        above_zero(&format!("{path}.jitter_period_ms"), period, LONGEST_DELAY)?;
+    }
     within(&format!("{path}.held_percent"), jitter.held, 0.0..=1.0)?;
     if jitter.held > 0.0 {
         return above_zero(&format!("{path}.held_ms"), jitter.held_for, TEN_SECONDS);

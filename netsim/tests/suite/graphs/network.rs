@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use tautline_core::units::{Bandwidth, Bytes, Timestamp};
 use tautline_netsim::baseline::{BoxedController, by_name, flow_seed};
 use tautline_netsim::scenario::{
-    Blacked, Blackout, Buffer, CapacitySpec, CellularSpec, EcnSpec, FlowSpec, JitterSpec, LeoSpec,
-    LinkSpec, LossSpec, Order, Pacing, PolicerSpec, QueueSpec, REVERSE, RateStep, TraceSpec,
-    TransportSpec, ValidScenario, WifiSpec,
+    Blacked, Blackout, Buffer, CapacitySpec, CellularSpec, EcnSpec, FlowSpec, JitterLaw,
+    JitterSpec, LeoSpec, LinkSpec, LossSpec, Order, Pacing, PolicerSpec, QueueSpec, REVERSE,
+    RateStep, TraceSpec, TransportSpec, ValidScenario, WifiSpec,
 };
 
 use super::workloads::workload;
@@ -133,6 +133,7 @@ fn jitter() -> impl Strategy<Value = JitterSpec> {
         JitterSpec {
             max: millis(max),
             order,
+            law: JitterLaw::Uniform,
             // A share of packets that is held back needs a time for it.
             held: if ms < 15 { 0.0 } else { held },
             held_for: millis(ms),
