@@ -198,6 +198,7 @@ fn leaves_per_second(criterion: &mut Criterion) {
                 feature_table: table,
                 claims: vec![claim],
                 loops: vec![],
+                ratios: vec![],
             },
             sections: vec![Section::RegionTree {
                 claim: 0,

@@ -36,6 +36,12 @@ pub enum Step {
     /// The claims that the certificate is checked against.
     #[error("claims")]
     Claims,
+    /// A claim about two flows.
+    #[error("ratio claim {claim}")]
+    Ratio {
+        /// The claim, among those about two flows.
+        claim: usize,
+    },
     /// A section.
     #[error("section {section}")]
     Section {
@@ -117,6 +123,9 @@ pub enum Rule {
     /// Pair claims: signs of weights.
     #[error("sign")]
     Sign,
+    /// Ratio claims: two flows.
+    #[error("ratio")]
+    Ratio,
     /// Closed loop: the table of powers of two is what it says.
     #[error("powers")]
     Powers,
@@ -230,6 +239,12 @@ pub enum Reason {
         reached: i128,
         /// The bound needed.
         bound: i128,
+    },
+    /// A ratio follows from claims that are not all there, or do not say enough.
+    #[error("a ratio of two flows needs {what}")]
+    RatioNeeds {
+        /// What is needed.
+        what: &'static str,
     },
     /// A number left 128 bits.
     #[error("an exact bound needs more than 128 bits")]

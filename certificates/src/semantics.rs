@@ -25,6 +25,7 @@ pub struct Program {
     heads: Vec<HeadKind>,
     layers: Vec<Layer>,
     skip: Skip,
+    step_gain: i32,
     head_ranges: Vec<Range>,
 }
 
@@ -173,6 +174,7 @@ impl Program {
             heads: header.head_list().iter().map(|head| head.kind).collect(),
             layers: layers.collect::<Result<_, ModelError>>()?,
             skip: header.skip,
+            step_gain: header.step_gain.units(),
             head_ranges: vec![],
         };
         program.head_ranges = program.prove_no_overflow()?;
@@ -224,6 +226,11 @@ impl Program {
         layer
             .flat_map(|layer| layer.rows().map(|row| layer.range(row, &reads)))
             .collect()
+    }
+
+    /// G, by which the rate head is multiplied to a step of the log window, in units of 2⁻¹⁶.
+    pub const fn step_gain(&self) -> i32 {
+        self.step_gain
     }
 
     /// Evaluates the program exactly.

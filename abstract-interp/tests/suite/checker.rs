@@ -33,6 +33,7 @@ fn accepted(policy: &Policy<Vec<i16>>, claims: Vec<Claim>) -> bool {
         feature_table: policy.header().feature_table,
         claims,
         loops: vec![],
+        ratios: vec![],
     };
     let certification = match certify(policy, &claims, &LIMITS, Watch::none()) {
         // Random signs can pin a head to its stop.
@@ -123,6 +124,7 @@ fn phase_proof(policy: &Policy<Vec<i16>>, claim: &Claim) -> Option<(Vec<u8>, usi
             feature_table: policy.header().feature_table,
             claims: vec![claim.clone()],
             loops: vec![],
+            ratios: vec![],
         },
         sections: vec![Section::RegionTree {
             claim: 0,

@@ -36,6 +36,7 @@ fn pair_set(dice: &mut Dice, reach: i64, bound: i64) -> ClaimSet {
         feature_table: 0,
         claims: vec![claim],
         loops: vec![],
+        ratios: vec![],
     }
 }
 

@@ -9,7 +9,7 @@ use tautline_core::policy::{Digest, HeadKind};
 
 use super::{
     Claim, ClaimKind, ClaimSet, Constraint, Difference, EncodingError, LinearConstraint, MAX_BOUND,
-    MAX_CLAIMS, MAX_COEFFICIENT, MAX_TEXT, Region, loop_bytes, pair::width,
+    MAX_CLAIMS, MAX_COEFFICIENT, MAX_TEXT, RatioClaim, Region, loop_bytes, pair::width, ratio,
 };
 use crate::bytes::{Reader, Short};
 use crate::closed_loop::LoopClaim;
@@ -27,11 +27,17 @@ impl ClaimSet {
         for claim in &self.claims {
             encode_claim(&mut out, claim);
         }
-        if !self.loops.is_empty() {
+        if !self.loops.is_empty() || !self.ratios.is_empty() {
             out.extend(count_u16(self.loops.len()));
         }
         for claim in &self.loops {
             loop_bytes::encode(&mut out, claim);
+        }
+        if !self.ratios.is_empty() {
+            out.extend(count_u16(self.ratios.len()));
+        }
+        for claim in &self.ratios {
+            ratio::encode(&mut out, claim);
         }
         Ok(out)
     }
@@ -61,6 +67,10 @@ impl ClaimSet {
             0 => vec![],
             _ => decode_loops(&mut reader, count)?,
         };
+        let ratios = match reader.remaining() {
+            0 => vec![],
+            _ => decode_ratios(&mut reader, count.saturating_add(loops.len()))?,
+        };
         if reader.remaining() != 0 {
             return Err(EncodingError::Trailing {
                 got: reader.remaining(),
@@ -70,6 +80,7 @@ impl ClaimSet {
             feature_table,
             claims,
             loops,
+            ratios,
         };
         set.validate()?;
         Ok(set)
@@ -90,9 +101,13 @@ impl ClaimSet {
         for (number, claim) in self.loops.iter().enumerate() {
             claim.validate(self.claims.len().saturating_add(number))?;
         }
+        for (number, claim) in self.ratios.iter().enumerate() {
+            claim.validate(self.count().saturating_add(number))?;
+        }
         let names = self.claims.iter().map(|claim| &claim.name);
+        let names = names.chain(self.loops.iter().map(|claim| &claim.name));
         let names: Vec<_> = names
-            .chain(self.loops.iter().map(|claim| &claim.name))
+            .chain(self.ratios.iter().map(|claim| &claim.name))
             .collect();
         for (second, name) in names.iter().enumerate() {
             let earlier = names.iter().take(second).position(|other| other == name);
@@ -108,11 +123,22 @@ impl ClaimSet {
 fn decode_loops(reader: &mut Reader<'_>, before: usize) -> Result<Vec<LoopClaim>, EncodingError> {
     let count = usize::from(reader.u16()?);
     let most = MAX_CLAIMS.saturating_sub(before);
-    in_range(before, "closed-loop claim count", count, 1, most)?;
     let numbers = before..before.saturating_add(count);
-    numbers
+    let claims = numbers
         .map(|claim| loop_bytes::decode(reader, claim))
-        .collect()
+        .collect::<Result<_, _>>()?;
+    // None at all is written only where claims of the next kind follow.
+    let least = usize::from(reader.remaining() == 0);
+    in_range(before, "closed-loop claim count", count, least, most)?;
+    Ok(claims)
+}
+
+/// The claims about two flows behind `before` others.
+fn decode_ratios(reader: &mut Reader<'_>, before: usize) -> Result<Vec<RatioClaim>, EncodingError> {
+    let count = usize::from(reader.u16()?);
+    in_range(before, "ratio claim count", count, 1, MAX_CLAIMS)?;
+    let numbers = before..before.saturating_add(count);
+    numbers.map(|claim| ratio::decode(reader, claim)).collect()
 }
 
 impl From<Short> for EncodingError {

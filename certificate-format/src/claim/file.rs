@@ -11,7 +11,7 @@ use toml::Spanned;
 use super::decimal::Decimal;
 use super::{
     Claim, ClaimError, ClaimKind, ClaimSet, Constraint, LinearConstraint, MAX_CLAIMS, Region,
-    linear, loop_file, pair,
+    linear, loop_file, pair, ratio,
 };
 
 #[derive(Deserialize)]
@@ -127,6 +127,7 @@ impl ClaimSet {
             feature_table: table.version,
             claims: vec![],
             loops: vec![],
+            ratios: vec![],
         };
         let mut names = BTreeSet::new();
         for raw in raw.claim.iter().map(Spanned::get_ref) {
@@ -137,10 +138,10 @@ impl ClaimSet {
             if !names.insert(name) {
                 return Err(place.of(&raw.name, "name", "a name not used before"));
             }
-            if raw.kind.get_ref() == "loop" {
-                set.loops.push(loop_file::read(&place, raw)?);
-            } else {
-                set.claims.push(read_claim(&place, table, raw)?);
+            match raw.kind.get_ref().as_str() {
+                "loop" => set.loops.push(loop_file::read(&place, raw)?),
+                "ratio" => set.ratios.push(ratio::read(&place, raw)?),
+                _ => set.claims.push(read_claim(&place, table, raw)?),
             }
         }
         set.validate().map_err(|error| {
@@ -207,7 +208,7 @@ fn read_claim(
         }
         "pair" => pair::read_kind(place, table, raw)?,
         _ => {
-            let expected = "\"point\", \"pair\" or \"loop\"";
+            let expected = "\"point\", \"pair\", \"loop\" or \"ratio\"";
             return Err(place.of(&raw.kind, &format!("{name}.kind"), expected));
         }
     };

@@ -12,12 +12,14 @@ mod linear;
 mod loop_bytes;
 mod loop_file;
 mod pair;
+mod ratio;
 
 use tautline_core::features::FeatureTable;
 use tautline_core::policy::HeadKind;
 
 pub use error::{ClaimError, EncodingError};
 pub use pair::Difference;
+pub use ratio::RatioClaim;
 
 use crate::closed_loop::LoopClaim;
 
@@ -40,6 +42,8 @@ pub struct ClaimSet {
     /// The claims about the closed loop. Names are unique over both lists, of which one may be
     /// empty.
     pub loops: Vec<LoopClaim>,
+    /// The claims about two flows, which follow from others of this set.
+    pub ratios: Vec<RatioClaim>,
 }
 
 /// One claim: everywhere in `region`, every one of `constraints` holds.

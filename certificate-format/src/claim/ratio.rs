@@ -4,10 +4,10 @@
 
 use toml::Spanned;
 
+use super::decimal::Decimal;
 use super::encoding::{decode_text, encode_text, field, in_range};
 use super::file::{Place, RawClaim, Value};
 use super::{ClaimError, EncodingError, MAX_TEXT};
-use super::decimal::Decimal;
 use crate::bytes::Reader;
 
 /// Two flows of one base RTT on one bottleneck end within a ratio of throughputs.
@@ -44,12 +44,24 @@ impl RatioClaim {
         }
         in_range(number, "sentence length", self.says.len(), 0, MAX_TEXT)?;
         field(number, "jitter", self.jitter.into(), 0, ONE.into())?;
-        field(number, "log_ratio", self.log_ratio.into(), 0, MAX_LOG_RATIO.into())
+        field(
+            number,
+            "log_ratio",
+            self.log_ratio.into(),
+            0,
+            MAX_LOG_RATIO.into(),
+        )
     }
 }
 
 pub(super) fn encode(out: &mut Vec<u8>, claim: &RatioClaim) {
-    let texts = [&claim.name, &claim.says, &claim.window, &claim.memory, &claim.noise];
+    let texts = [
+        &claim.name,
+        &claim.says,
+        &claim.window,
+        &claim.memory,
+        &claim.noise,
+    ];
     for text in texts {
         encode_text(out, text);
     }

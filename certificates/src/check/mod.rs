@@ -6,6 +6,7 @@ mod exact;
 mod interval;
 mod pair;
 mod phase;
+mod ratio;
 mod region;
 mod rejection;
 mod relaxation;
@@ -88,6 +89,15 @@ fn check_program(
             name: claim.name.clone(),
             says: claim.says.clone(),
             leaves,
+        });
+    }
+    for (number, claim) in layout.claims.ratios.iter().enumerate() {
+        let shown = ratio::check(claim, &layout.claims, program.step_gain());
+        shown.map_err(at(Step::Ratio { claim: number }, Rule::Ratio))?;
+        checked.push(CheckedClaim {
+            name: claim.name.clone(),
+            says: claim.says.clone(),
+            leaves: 1,
         });
     }
     Ok(CheckedCertificate {

@@ -107,6 +107,7 @@ fn a_facts_weight_of_minus_two_to_the_127_is_not_negated_into_another_number() {
         feature_table: 1,
         claims: vec![claim],
         loops: vec![],
+        ratios: vec![],
     };
     let program = Program::decode(&model).unwrap();
     let mut point: Vec<i32> = table.features.iter().map(|f| f.low.units()).collect();

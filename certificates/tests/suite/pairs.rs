@@ -71,6 +71,7 @@ fn set(dice: &mut u64, kinds: &[HeadKind], reach: i64) -> ClaimSet {
             }],
         }],
         loops: vec![],
+        ratios: vec![],
     }
 }
 
@@ -236,6 +237,7 @@ fn facts_about_pairs_say_exactly_that_both_inputs_belong_and_what_is_between_the
         feature_table: 0,
         claims: vec![claim],
         loops: vec![],
+        ratios: vec![],
     };
     let (claim, table) = (&set.claims[0], set.table().unwrap());
     let ends = claim.pair_bounds(table).unwrap();

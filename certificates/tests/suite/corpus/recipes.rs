@@ -130,6 +130,7 @@ pub(crate) fn least_true_bound(model: &[u8], claims: &ClaimSet, claim: usize) ->
         feature_table: claims.feature_table,
         claims: vec![one],
         loops: vec![],
+        ratios: vec![],
     };
     least(|bound| {
         set.claims[0].constraints[0].bound = bound;
@@ -179,6 +180,7 @@ fn tightened(name: &'static str, model: Vec<u8>, claims: Vec<Claim>, proofs: Vec
             feature_table: 0,
             claims,
             loops: vec![],
+            ratios: vec![],
         },
     };
     for claim in 0..certificate.claims.claims.len() {

@@ -1,0 +1,315 @@
+//! Rule *ratio*: from claims about pairs of inputs to the ratio of two flows' throughputs.
+//!
+//! Everything is exact or rounded to the side that says less. Numbers are multiples of 2⁻³² where
+//! nothing else is said; features and heads count in units of 2⁻¹⁶ as everywhere.
+
+use tautline_core::features::{FeatureTable, index};
+use tautline_core::policy::HeadKind;
+
+use super::exact::{Overflow, product, sum};
+use super::rejection::Reason;
+use crate::claim::{Claim, ClaimKind, ClaimSet, Constraint, LinearConstraint, RatioClaim};
+
+/// Checks one ratio claim over proven claims; `gain` is the step gain in units of 2⁻¹⁶.
+pub(super) fn check(claim: &RatioClaim, set: &ClaimSet, gain: i32) -> Result<(), Reason> {
+    let reached = log_ratio(claim, set, gain)?;
+    let bound = i128::from(claim.log_ratio);
+    if reached <= bound {
+        return Ok(());
+    }
+    Err(Reason::NotProven { reached, bound })
+}
+
+/// The bound that the named claims give, in units of 2⁻¹⁶ octaves.
+fn log_ratio(claim: &RatioClaim, set: &ClaimSet, gain: i32) -> Result<i128, Reason> {
+    let table = set.table().ok_or(missing("a known feature table"))?;
+    // Averages of rounded features stay within eight units of what is shown about real ones.
+    if claim.jitter > 1 << 15 {
+        return Err(missing("a jitter of at most half the base RTT"));
+    }
+    let find = |name: &str, what| {
+        let found = set.claims.iter().find(|other| other.name == name);
+        found.ok_or_else(|| missing(what))
+    };
+    let window = find(&claim.window, "a claim about the own window")?;
+    let memory = find(&claim.memory, "a claim about the last step")?;
+    let noise = find(&claim.noise, "a claim about what is seen differently")?;
+    check_region(window, memory, noise, table)?;
+    check_window(window, table)?;
+    check_memory(memory, table)?;
+    check_noise(noise, table, claim.jitter)?;
+    let (least, over) = slope(window, index::LOG_WINDOW, 1, 1)?;
+    let (most, under) = slope(window, index::LOG_WINDOW, -1, -1)?;
+    let (up, up_over) = slope(memory, index::LAST_STEP, 1, -1)?;
+    let (down, down_over) = slope(memory, index::LAST_STEP, -1, -1)?;
+    let last = up.max(down);
+    let (raised, lowered) = (
+        slope(noise, NO_FEATURE, 1, 1)?,
+        slope(noise, NO_FEATURE, -1, 1)?,
+    );
+    let gain = i64::from(gain);
+    // G·δ₂ <= 1: the step of a window difference never overshoots it.
+    if gain <= 0 || least <= 0 || product(most, gain)? > 16 << 48 {
+        return Err(missing(
+            "a fall of the rate with the own window, at most 1/G per octave",
+        ));
+    }
+    // What moves the rates apart beside windows and last steps, in units times 2³²: seen
+    // differences, the claims' own slacks, a feature's unit in each slope, the step's rounding.
+    let apart = raised.1.max(lowered.1);
+    let slack = sum(over, least)?.max(sum(under, most)?);
+    let kept = sum(up_over.max(down_over), product(last, 2)?)?;
+    let rounding = (1i128 << 48).div_euclid(i128::from(gain)).saturating_add(1);
+    let drive = sum(sum(apart, slack)?, sum(kept, rounding)?)?;
+    // (1 − c)·δ₁ − c·δ₂, times 16 and 2³²; rounded down.
+    let inertia = last.checked_mul(sum(least, most)?).ok_or(Overflow)?;
+    let pull = least.saturating_sub(
+        inertia
+            .saturating_sub(1)
+            .div_euclid(1 << 32)
+            .saturating_add(1),
+    );
+    if pull <= 0 {
+        return Err(missing("a last step that weighs less than δ₁/(δ₁ + δ₂)"));
+    }
+    let windows = product(drive, 16)?.div_euclid(pull).saturating_add(1);
+    // log₂(1 + D) <= D / ln 2.
+    let paths = product(i128::from(claim.jitter), INVERSE_LN_2)?.div_euclid(1 << 16);
+    Ok(sum(windows, paths.saturating_add(1))?)
+}
+
+/// The three claims speak of one box, in which nothing is lost or marked and only the window's and
+/// the path's part of `own_queue` say what it is.
+fn check_region(
+    window: &Claim,
+    memory: &Claim,
+    noise: &Claim,
+    table: &FeatureTable,
+) -> Result<(), Reason> {
+    let region = &window.region;
+    let calm = [index::LOSS, index::SLOW_LOSS, index::CE];
+    let calm = calm
+        .iter()
+        .all(|&at| region.bounds.get(at) == Some(&(0, 0)));
+    let own = table.features.get(index::OWN_QUEUE);
+    let own = own.map(|feature| (feature.low.units(), feature.high.units()));
+    let free = region.bounds.get(index::OWN_QUEUE).copied() == own;
+    let clamped = QUEUE.iter().any(|&at| {
+        let most = table.features.get(at).map(|feature| feature.high.units());
+        region.bounds.get(at).map(|bounds| bounds.1) >= most
+    });
+    let same = memory.region == *region && noise.region == *region;
+    if same && calm && free && !clamped && region.linear.is_empty() && table.version == 1 {
+        return Ok(());
+    }
+    Err(missing(
+        "one region for all three, without loss and marks, own_queue free, queues below their clamp",
+    ))
+}
+
+/// Any window of the region against any other, `own_queue` with it but for its own rounding.
+fn check_window(claim: &Claim, table: &FeatureTable) -> Result<(), Reason> {
+    let width = width(claim, index::LOG_WINDOW);
+    let wide = reaches(claim, table, index::LOG_WINDOW, (0, width))
+        && reaches(claim, table, index::OWN_QUEUE, (0, width.saturating_add(1)));
+    let together = |fact: &LinearConstraint| match fact.terms.as_slice() {
+        &[(index::LOG_WINDOW, one), (index::OWN_QUEUE, other)] => {
+            one == other.saturating_neg() && fact.bound >= one.saturating_abs()
+        }
+        _ => false,
+    };
+    if wide && between(claim).iter().all(together) {
+        return Ok(());
+    }
+    Err(missing(
+        "log_window and own_queue differing together, over the region's windows",
+    ))
+}
+
+fn check_memory(claim: &Claim, table: &FeatureTable) -> Result<(), Reason> {
+    let width = width(claim, index::LAST_STEP);
+    if reaches(claim, table, index::LAST_STEP, (0, width)) && between(claim).is_empty() {
+        return Ok(());
+    }
+    Err(missing("last_step differing by the region's width"))
+}
+
+/// All that two flows may see differently may differ in the claim.
+fn check_noise(claim: &Claim, table: &FeatureTable, jitter: u32) -> Result<(), Reason> {
+    let both = |at, most: i128| {
+        let most = i64::try_from(most)
+            .unwrap_or(i64::MAX)
+            .min(width(claim, at));
+        reaches(claim, table, at, (most.saturating_neg(), most))
+    };
+    let mut all = true;
+    let mut least = i64::MAX;
+    let mut widest = 0;
+    for at in QUEUE {
+        let (low, high) = claim.region.bounds.get(at).copied().unwrap_or_default();
+        let (_, most) = apart(jitter, high.into());
+        all &= both(at, most);
+        widest = most.max(widest);
+        least = least.min(low.into());
+    }
+    all &= both(index::OWN_QUEUE, own_apart(least, widest)?);
+    for at in [index::ACKED_RATIO, index::PREVIOUS_STEP, index::COMPETITOR] {
+        all &= both(at, i128::MAX);
+    }
+    let facts = between(claim).iter();
+    let implied = facts.map(|fact| implied(fact, claim, jitter));
+    let implied = implied.collect::<Result<Vec<_>, Overflow>>()?;
+    if all && implied.iter().all(|&holds| holds) {
+        return Ok(());
+    }
+    Err(missing(
+        "differences of all that two flows may see differently, as far as the jitter goes",
+    ))
+}
+
+/// x' − x for a feature of the queue of which one flow sees x: at least for that x, and at most
+/// where x' is that value. x' <= x + D (2 + x) in either direction, and eight units for roundings.
+fn apart(jitter: u32, x: i64) -> (i128, i128) {
+    let jitter = i128::from(jitter);
+    let up = jitter.saturating_mul(i128::from(x).saturating_add(2 << 16));
+    let share = up
+        .div_euclid(jitter.saturating_add(1 << 16))
+        .saturating_add(9);
+    (share.saturating_neg(), share)
+}
+
+/// Whether a fact over one feature of the queue follows from how far flows see it apart.
+fn implied(fact: &LinearConstraint, claim: &Claim, jitter: u32) -> Result<bool, Overflow> {
+    let features = claim.region.bounds.len();
+    let coefficient = |at: usize| {
+        let mut terms = fact.terms.iter();
+        terms.find(|term| term.0 == at).map_or(0, |term| term.1)
+    };
+    let of = |&at: &usize| {
+        let own = |place: usize| place == at || place == at.saturating_add(features);
+        fact.terms.iter().all(|&(place, _)| own(place))
+    };
+    let Some(at) = QUEUE.into_iter().find(of) else {
+        return Ok(false);
+    };
+    let (change, first) = (coefficient(at), coefficient(at.saturating_add(features)));
+    let (low, high) = claim.region.bounds.get(at).copied().unwrap_or_default();
+    for x in [i64::from(low), i64::from(high)] {
+        let up = i128::from(jitter).saturating_mul(i128::from(x).saturating_add(2 << 16));
+        let most = up.div_euclid(1 << 16).saturating_add(9);
+        let step = if change > 0 { most } else { apart(jitter, x).0 };
+        let left = sum(product(step, change)?, product(i128::from(x), first)?)?;
+        if left > i128::from(fact.bound) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// By how much `own_queue` differs at most where the queue is seen `widest` apart: at the least
+/// queue, or at its floor of a ninth, below which it does not move.
+fn own_apart(least: i64, widest: i128) -> Result<i128, Overflow> {
+    let one = 1i128 << 16;
+    let low = i128::from(least).max(one.div_euclid(9));
+    let high = sum(low, widest)?;
+    let over = high.saturating_mul(sum(one, low)?);
+    let under = low.saturating_mul(sum(one, high)?).max(1);
+    let share = over
+        .checked_mul(1 << 32)
+        .ok_or(Overflow)?
+        .div_euclid(under)
+        .saturating_add(1);
+    Ok(log2_above(share)?.div_euclid(16).saturating_add(5))
+}
+
+/// At least log₂ of a number of at least one, in units of 2⁻¹⁶: one bit per squaring, rounded up.
+fn log2_above(number: i128) -> Result<i128, Overflow> {
+    let (one, two) = (1i128 << 32, 1i128 << 33);
+    let halved = |number: i128| number.saturating_add(1).div_euclid(2);
+    let (mut number, mut log) = (number, 0i128);
+    while number >= two {
+        number = halved(number);
+        log = log.saturating_add(1);
+    }
+    for _ in 0..16 {
+        let square = number.checked_mul(number).ok_or(Overflow)?;
+        number = square.saturating_sub(1).div_euclid(one).saturating_add(1);
+        log = log.saturating_mul(2);
+        if number >= two {
+            number = halved(number);
+            log = log.saturating_add(1);
+        }
+    }
+    Ok(log.saturating_add(1))
+}
+
+/// From `sign`·rate + `side`·a·feature <= b, the one constraint of that sign and feature: a and b
+/// over the rate's coefficient, rounded to the side that says less.
+fn slope(claim: &Claim, feature: usize, sign: i64, side: i64) -> Result<(i128, i128), Reason> {
+    let read = |constraint: &Constraint| {
+        let &[(HeadKind::Rate, scale)] = constraint.heads.as_slice() else {
+            return None;
+        };
+        let slope = match constraint.features.as_slice() {
+            [] => 0,
+            &[(at, slope)] if at == feature => slope.saturating_mul(side),
+            _ => return None,
+        };
+        let size = i128::from(scale.saturating_abs());
+        (scale.signum() == sign && slope >= 0).then_some(())?;
+        let fixed = |value: i64| i128::from(value).saturating_mul(1 << 32);
+        // The least slope is the only number that may not be rounded up.
+        let floor = fixed(slope).div_euclid(size);
+        let slope = if side > 0 {
+            floor
+        } else {
+            floor.saturating_add(1)
+        };
+        Some((
+            slope,
+            fixed(constraint.bound.max(0))
+                .div_euclid(size)
+                .saturating_add(1),
+        ))
+    };
+    let found = claim.constraints.iter().find_map(read);
+    found.ok_or(missing("bounds of the rate's change on both sides"))
+}
+
+/// Whether the claim lets a feature differ by all of `low` to `high`.
+fn reaches(claim: &Claim, table: &FeatureTable, feature: usize, (low, high): (i64, i64)) -> bool {
+    let differences = claim.kind.differences(table).unwrap_or_default();
+    let mut of = differences.iter().filter(|one| one.feature == feature);
+    let reached = of.any(|one| i64::from(one.low) <= low && i64::from(one.high) >= high);
+    reached || (low == 0 && high == 0)
+}
+
+fn width(claim: &Claim, feature: usize) -> i64 {
+    let (low, high) = claim
+        .region
+        .bounds
+        .get(feature)
+        .copied()
+        .unwrap_or_default();
+    i64::from(high).saturating_sub(low.into())
+}
+
+fn between(claim: &Claim) -> &[LinearConstraint] {
+    match &claim.kind {
+        ClaimKind::Difference { between, .. } => between,
+        ClaimKind::Point | ClaimKind::Pair { .. } => &[],
+    }
+}
+
+const fn missing(what: &'static str) -> Reason {
+    Reason::RatioNeeds { what }
+}
+
+const QUEUE: [usize; 3] = [index::QUEUEING, index::STANDING_QUEUE, index::QUEUEING_EWMA];
+/// No feature stands there.
+const NO_FEATURE: usize = usize::MAX;
+/// 1 / ln 2 in units of 2⁻¹⁶, rounded up.
+const INVERSE_LN_2: i64 = 94_549;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,275 @@
+//! The bound, and what it may not follow from.
+
+use super::*;
+
+const GAIN: i32 = 9216;
+
+/// A set whose three claims have these constants, in decimal.
+fn set(
+    least: &str,
+    most: &str,
+    last: &str,
+    noise: &str,
+    edit: impl Fn(String) -> String,
+) -> ClaimSet {
+    let queue = r#"["0.1", "0.5"]"#;
+    let given = format!(
+        r#"{{ queueing = {queue}, standing_queue = {queue}, queueing_ewma = {queue}, loss = ["0", "0"], slow_loss = ["0", "0"], ce = ["0", "0"], log_window = ["0.25", "0.875"], last_step = ["-0.3", "0.3"] }}"#
+    );
+    let text = format!(
+        r#"
+version = 1
+feature_table = 1
+
+[[claim]]
+name = "own-window"
+kind = "pair"
+says = ""
+given = {given}
+differ = {{ log_window = ["0", "1"], own_queue = ["0", "1"] }}
+between = ["own_queue - log_window <= 0.00002", "own_queue - log_window >= -0.00002"]
+then = ["rate + {least}*log_window <= 0", "rate + {most}*log_window >= 0"]
+
+[[claim]]
+name = "last-step"
+kind = "pair"
+says = ""
+given = {given}
+differ = {{ last_step = ["0", "2"] }}
+then = ["rate - {last}*last_step <= 0", "rate + {last}*last_step >= 0"]
+
+[[claim]]
+name = "seen-apart"
+kind = "pair"
+says = ""
+given = {given}
+differ = {{ queueing = ["-0.025", "0.025"], standing_queue = ["-0.025", "0.025"], queueing_ewma = ["-0.025", "0.025"], own_queue = ["-0.02", "0.02"], acked_ratio = ["-2", "2"], previous_step = ["-2", "2"], competitor = ["-1", "1"] }}
+between = ["queueing - 0.01*first.queueing <= 0.0202", "1.01*queueing + 0.01*first.queueing >= -0.0202"]
+then = ["rate <= {noise}", "rate >= -{noise}"]
+
+[[claim]]
+name = "shares"
+kind = "ratio"
+says = ""
+given = {{ window = "own-window", memory = "last-step", noise = "seen-apart", jitter = "0.01" }}
+then = ["log_ratio <= 60"]
+"#
+    );
+    ClaimSet::from_toml(&edit(text), "ratio.toml").unwrap()
+}
+
+/// In units of 2⁻¹⁶ octaves.
+fn bound(set: &ClaimSet) -> Result<i128, Reason> {
+    log_ratio(&set.ratios[0], set, GAIN)
+}
+
+fn usual(edit: impl Fn(String) -> String) -> Result<i128, Reason> {
+    bound(&set("0.3", "0.4", "0.05", "0.04", edit))
+}
+
+#[test]
+fn the_bound_is_the_theorems_and_roundings_add_little() {
+    let found = usual(|text| text).unwrap();
+    // 0.04 / (0.95 · 0.3/16 − 0.05 · 0.4/16) + log₂ 1.01 = 2.429449 octaves.
+    let exact = 159_217;
+    assert!((exact..exact + 1311).contains(&found), "{found}");
+}
+
+#[test]
+fn a_bound_that_does_not_follow_is_refused() {
+    let tight = set("0.3", "0.4", "0.05", "0.04", |text| {
+        text.replace("log_ratio <= 60", "log_ratio <= 2.3")
+    });
+    let refused = check(&tight.ratios[0], &tight, GAIN);
+    assert!(
+        matches!(refused, Err(Reason::NotProven { .. })),
+        "{refused:?}"
+    );
+    let met = set("0.3", "0.4", "0.05", "0.04", |text| {
+        text.replace("log_ratio <= 60", "log_ratio <= 2.5")
+    });
+    check(&met.ratios[0], &met, GAIN).unwrap();
+}
+
+#[test]
+fn a_last_step_that_weighs_too_much_is_refused() {
+    // δ₁/(δ₁ + δ₂) = 3/7.
+    bound(&set("0.3", "0.4", "0.42", "0.04", |text| text)).unwrap();
+    for last in ["0.43", "1", "2"] {
+        let refused = bound(&set("0.3", "0.4", last, "0.04", |text| text));
+        assert!(
+            matches!(refused, Err(Reason::RatioNeeds { .. })),
+            "{refused:?}"
+        );
+    }
+}
+
+#[test]
+fn a_window_that_overshoots_is_refused() {
+    // 1/G is 113.8 per 16 octaves.
+    bound(&set("50", "113", "0.00001", "0.04", |text| text)).unwrap();
+    let refused = bound(&set("50", "114", "0.00001", "0.04", |text| text));
+    assert!(
+        matches!(refused, Err(Reason::RatioNeeds { .. })),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_jitter_beyond_half_the_base_rtt_is_refused() {
+    let far = |text: String| text.replace("jitter = \"0.01\"", "jitter = \"0.6\"");
+    let refused = usual(far);
+    assert!(
+        matches!(refused, Err(Reason::RatioNeeds { .. })),
+        "{refused:?}"
+    );
+}
+
+/// Every change takes something away that the theorem needs.
+#[test]
+fn claims_that_say_less_than_is_needed_are_refused() {
+    let changes = [
+        ("window = \"own-window\"", "window = \"another\""),
+        ("window = \"own-window\"", "window = \"last-step\""),
+        ("memory = \"last-step\"", "memory = \"seen-apart\""),
+        ("noise = \"seen-apart\"", "noise = \"own-window\""),
+        // One region is another, or not calm, or too far.
+        (
+            "log_window = [\"0.25\", \"0.875\"]",
+            "log_window = [\"0.25\", \"0.75\"]",
+        ),
+        (
+            "last_step = [\"-0.3\", \"0.3\"] }\ndiffer = { last",
+            "last_step = [\"-0.3\", \"0.2\"] }\ndiffer = { last",
+        ),
+        // Differences that are too small.
+        (
+            "log_window = [\"0\", \"1\"]",
+            "log_window = [\"0\", \"0.6\"]",
+        ),
+        ("own_queue = [\"0\", \"1\"]", "own_queue = [\"0\", \"0.6\"]"),
+        ("last_step = [\"0\", \"2\"]", "last_step = [\"0\", \"0.5\"]"),
+        (
+            "differ = { queueing = [\"-0.025\", \"0.025\"]",
+            "differ = { queueing = [\"-0.024\", \"0.025\"]",
+        ),
+        (
+            "queueing_ewma = [\"-0.025\", \"0.025\"], own",
+            "queueing_ewma = [\"-0.025\", \"0.0245\"], own",
+        ),
+        (
+            "own_queue = [\"-0.02\", \"0.02\"]",
+            "own_queue = [\"-0.01\", \"0.02\"]",
+        ),
+        (
+            "acked_ratio = [\"-2\", \"2\"]",
+            "acked_ratio = [\"-1\", \"2\"]",
+        ),
+        (", competitor = [\"-1\", \"1\"]", ""),
+        // More is known than is true.
+        ("<= 0.0202", "<= 0.0199"),
+        (">= -0.0202", ">= -0.0199"),
+        (
+            "queueing - 0.01*first.queueing",
+            "queueing - 0.005*first.queueing",
+        ),
+        (
+            "own_queue - log_window <= 0.00002",
+            "own_queue - log_window <= 0",
+        ),
+        (
+            "own_queue - log_window <= 0.00002",
+            "own_queue + log_window <= 0.00002",
+        ),
+        (
+            "own_queue - log_window <= 0.00002",
+            "own_queue - 0.5*log_window <= 0.00002",
+        ),
+        // One side only.
+        ("\"rate <= 0.04\", ", ""),
+        (", \"rate + 0.4*log_window >= 0\"", ""),
+        ("\"rate - 0.05*last_step <= 0\", ", ""),
+        // The slope of something else.
+        ("rate + 0.3*log_window <= 0", "rate + 0.3*own_queue <= 0"),
+        ("rate + 0.3*log_window <= 0", "rate - 0.3*log_window <= 0"),
+        // The path of the ratio claim is worse.
+        ("jitter = \"0.01\"", "jitter = \"0.0101\""),
+    ];
+    for (from, to) in changes {
+        let changed = usual(|text| {
+            assert!(text.contains(from), "{from}");
+            text.replacen(from, to, 1)
+        });
+        let refused = matches!(changed, Err(Reason::RatioNeeds { .. }));
+        assert!(refused, "{from} -> {to}: {changed:?}");
+    }
+}
+
+/// Whatever both flows may see of a queue, the claim's differences and facts allow it.
+#[test]
+fn what_two_flows_see_is_within_what_is_asked_of_the_claim() {
+    let (one, late, high) = (1i64 << 16, 3277i64, 32_768i64);
+    let most = apart(3277, high).1;
+    let mut widest = 0;
+    for hundredths in 0..60 {
+        for corner in 0..16 {
+            let pick = |bit: u32| ((corner >> bit) & 1) * late;
+            let queue = one * hundredths / 100;
+            // Rounded down, as a feature is.
+            let see = |late: i64, base: i64| (one + queue + late) * one / (one + base) - one;
+            let (first, second) = (see(pick(0), pick(1)), see(pick(2), pick(3)));
+            if first.min(second) < 0 || first.max(second) > high {
+                continue;
+            }
+            let change = second - first;
+            assert!(i128::from(change.abs()) <= most);
+            assert!(change <= late * (2 * one + first) / one + 4);
+            assert!(i128::from(change) >= apart(3277, first).0);
+            widest = widest.max(change);
+        }
+    }
+    assert!(
+        most - i128::from(widest) < 400,
+        "far from anything seen: {widest} {most}"
+    );
+}
+
+#[test]
+fn logarithms_are_bounded_from_above_and_closely() {
+    let exact = [
+        (1, 1, 0),
+        (11, 10, 9_012),
+        (3, 2, 38_337),
+        (2, 1, 65_536),
+        (3, 1, 103_873),
+        (1000, 1, 653_118),
+    ];
+    for (over, under, ceiling) in exact {
+        let number = (over << 32) / under + 1;
+        let found = log2_above(number).unwrap();
+        assert!(
+            (ceiling..ceiling + 3).contains(&found),
+            "{over}/{under}: {found}"
+        );
+    }
+}
+
+#[test]
+fn a_set_with_ratios_is_read_back_as_it_was() {
+    let set = set("0.3", "0.4", "0.05", "0.04", |text| text);
+    let bytes = set.encode().unwrap();
+    assert_eq!(ClaimSet::decode(&bytes).as_ref(), Ok(&set));
+    // Without its ratios the list of closed-loop claims before them may not be empty.
+    let mut cut = bytes.clone();
+    let ratio = set.ratios[0].clone();
+    let length = bytes.len()
+        - ClaimSet {
+            ratios: vec![],
+            ..set
+        }
+        .encode()
+        .unwrap()
+        .len();
+    cut.truncate(bytes.len() - length + 2);
+    assert!(ClaimSet::decode(&cut).is_err(), "{ratio:?}");
+}
