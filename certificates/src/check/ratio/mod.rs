@@ -42,40 +42,63 @@ fn log_ratio(claim: &RatioClaim, set: &ClaimSet, gain: i32) -> Result<i128, Reas
     let (most, under) = slope(window, index::LOG_WINDOW, -1, -1)?;
     let (up, up_over) = slope(memory, index::LAST_STEP, 1, -1)?;
     let (down, down_over) = slope(memory, index::LAST_STEP, -1, -1)?;
-    let last = up.max(down);
     let (raised, lowered) = (
         slope(noise, NO_FEATURE, 1, 1)?,
         slope(noise, NO_FEATURE, -1, 1)?,
     );
-    let gain = i64::from(gain);
-    // G·δ₂ <= 1: the step of a window difference never overshoots it.
-    if gain <= 0 || least <= 0 || product(most, gain)? > 16 << 48 {
-        return Err(missing(
-            "a fall of the rate with the own window, at most 1/G per octave",
-        ));
-    }
     // What moves the rates apart beside windows and last steps, in units times 2³²: seen
     // differences, the claims' own slacks, a feature's unit in each slope, the step's rounding.
     let apart = raised.1.max(lowered.1);
     let slack = sum(over, least)?.max(sum(under, most)?);
-    let kept = sum(up_over.max(down_over), product(last, 2)?)?;
-    let rounding = (1i128 << 48).div_euclid(i128::from(gain)).saturating_add(1);
+    let kept = sum(up_over.max(down_over), product(up.max(down), 2)?)?;
+    let gain = i128::from(gain.max(1));
+    let rounding = (1i128 << 48).div_euclid(gain).saturating_add(1);
     let drive = sum(sum(apart, slack)?, sum(kept, rounding)?)?;
-    // (1 − c)·δ₁ − c·δ₂, times 16 and 2³²; rounded down.
-    let inertia = last.checked_mul(sum(least, most)?).ok_or(Overflow)?;
-    let pull = least.saturating_sub(
-        inertia
-            .saturating_sub(1)
-            .div_euclid(1 << 32)
-            .saturating_add(1),
-    );
+    let (push, pull) = balance((least, most), (up, down), gain)?;
     if pull <= 0 {
-        return Err(missing("a last step that weighs less than δ₁/(δ₁ + δ₂)"));
+        return Err(missing(
+            "a rate that falls with the own window by more than the last step undoes",
+        ));
     }
-    let windows = product(drive, 16)?.div_euclid(pull).saturating_add(1);
+    let windows = times(product(drive, 16)?, push)?;
+    let windows = windows
+        .div_euclid(pull)
+        .div_euclid(1 << 32)
+        .saturating_add(1);
     // log₂(1 + D) <= D / ln 2.
     let paths = product(i128::from(claim.jitter), INVERSE_LN_2)?.div_euclid(1 << 16);
     Ok(sum(windows, paths.saturating_add(1))?)
+}
+
+/// The theorem's numerator over the drive, (1 − c)² + G·δ₁, rounded up, and 16 times its
+/// denominator, δ₁·(1 − c − n)·(1 − c) − δ₂·(n·(1 − c) + G·δ₁), rounded down. A rise of the last step raises
+/// the rate by c per unit at most and lowers it by n at most.
+fn balance(
+    (least, most): (i128, i128),
+    (up, down): (i128, i128),
+    gain: i128,
+) -> Result<(i128, i128), Reason> {
+    let kept = (1i128 << 32).saturating_sub(up);
+    let both = kept.saturating_sub(down);
+    if both <= 0 || least <= 0 {
+        return Ok((1, 0));
+    }
+    let up_to = |product: i128| {
+        product
+            .saturating_sub(1)
+            .div_euclid(1 << 32)
+            .saturating_add(1)
+    };
+    // G·δ₁: 2⁻¹⁶ · 2⁻³² / 16 to 2⁻³², rounded up.
+    let jump = times(gain, least)?.div_euclid(1 << 20).saturating_add(1);
+    let push = sum(up_to(times(kept, kept)?), jump)?;
+    let stays = times(times(least, both)?.div_euclid(1 << 32), kept)?.div_euclid(1 << 32);
+    let undone = times(most, sum(up_to(times(down, kept)?), jump)?)?;
+    Ok((push, stays.saturating_sub(up_to(undone))))
+}
+
+fn times(a: i128, b: i128) -> Result<i128, Overflow> {
+    a.checked_mul(b).ok_or(Overflow)
 }
 
 /// The three claims speak of one box, in which nothing is lost or marked and only the window's and
