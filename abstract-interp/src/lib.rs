@@ -14,6 +14,7 @@
 //! caller's: a [`Watch`] is asked whether to stop.
 
 pub mod bab;
+pub mod closed_loop;
 pub mod domain;
 mod emit;
 pub mod float;

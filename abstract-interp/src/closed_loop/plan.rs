@@ -1,0 +1,317 @@
+//! Which slices a family is cut into, and how one that fails is cut further.
+
+use tautline_certificate_format::closed_loop::{
+    Buffer, Grid, LOG_BITS, LoopClaim, MEMORY_MAX, PathFamily, Slice,
+};
+use tautline_core::features::{LOG_WINDOW_MAX, LOG_WINDOW_MIN};
+use tautline_core::fixed::Q16;
+
+use super::ClosedLoopError;
+use super::path::{EDGE_SHIFT, power};
+use super::settled::Trouble;
+
+/// How slices and cells are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tuning {
+    /// Width of a cell of windows at first, in 2⁻⁸ octaves.
+    pub width: u16,
+    /// The narrowest that refinement goes to.
+    pub narrowest: u16,
+    /// Classes of windows above the one before, where the reach allows as many.
+    pub falls: u16,
+    /// Cells of the average up to `bend`, and from there.
+    pub averages: (u16, u16),
+    /// Where the cells of the average become coarser, units of 2⁻¹⁶.
+    pub bend: i32,
+    /// What is ranked beside the start set, below and above it, in 2⁻⁸ octaves.
+    pub margins: (u16, u16),
+    /// The widest range of log₂ bandwidth-delay products in a slice, in 2⁻⁸ octaves.
+    pub widest: u16,
+    /// The narrowest that refinement goes to.
+    pub thinnest: u16,
+    /// How much a datagram's share of the bandwidth-delay product may differ within a slice, in
+    /// 2⁻¹⁶.
+    pub grain: u32,
+    /// How often one part of the plan may be cut or refined.
+    pub refinements: u8,
+    /// What all slices in work may take together, in bytes.
+    pub memory: u64,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            width: 4,
+            narrowest: 2,
+            falls: 3,
+            averages: (24, 8),
+            bend: 52_429,
+            margins: (154, 77),
+            widest: 512,
+            thinnest: 32,
+            grain: 656,
+            refinements: 6,
+            memory: 4 << 30,
+        }
+    }
+}
+
+/// A slice that is yet to be ranked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// log₂ of the bandwidth-delay product, in 2⁻⁸ octaves.
+    pub log_bdp: (i32, i32),
+    /// The buffers.
+    pub buffer: Buffer,
+    /// The cells.
+    pub grid: Grid,
+    /// How often it was cut or refined.
+    pub(crate) depth: u8,
+    /// What is ranked beside the start set.
+    margins: (u16, u16),
+}
+
+impl Part {
+    /// True for a slice of the same paths and cells.
+    pub(crate) fn plans(&self, slice: &Slice) -> bool {
+        (self.log_bdp, self.buffer, &self.grid) == (slice.log_bdp, slice.buffer, &slice.grid)
+    }
+
+    /// The slice with the ranks of its cells.
+    pub(crate) fn slice(&self, ranks: Vec<u8>) -> Slice {
+        Slice {
+            log_bdp: self.log_bdp,
+            buffer: self.buffer,
+            grid: self.grid.clone(),
+            ranks,
+        }
+    }
+
+    /// What a search for its ranks takes, in bytes.
+    fn memory(&self) -> u64 {
+        let cells = self.grid.cells().unwrap_or(usize::MAX) as u64;
+        cells.saturating_mul(BYTES_PER_CELL)
+    }
+}
+
+/// Cuts the family of a claim into slices: narrow ones where a datagram is a large share of the
+/// path, wide ones elsewhere.
+///
+/// # Errors
+/// [`ClosedLoopError::Tuning`] where a width is zero, [`ClosedLoopError::TooManyCells`].
+pub fn plan(claim: &LoopClaim, gain: Q16, tuning: &Tuning) -> Result<Vec<Part>, ClosedLoopError> {
+    tuning.check()?;
+    let PathFamily {
+        log_bdp, buffer, ..
+    } = claim.family;
+    let mut parts = vec![];
+    let mut low = log_bdp.0;
+    loop {
+        let high = tuning.end_of_slice(low).min(log_bdp.1);
+        let slice = (low, high);
+        let (width, margins) = (tuning.width, tuning.margins);
+        parts.push(Part {
+            log_bdp: slice,
+            buffer,
+            grid: tuning.grid(claim.start, slice, gain, width, margins)?,
+            depth: 0,
+            margins,
+        });
+        if high >= log_bdp.1 {
+            return Ok(parts);
+        }
+        low = high;
+    }
+}
+
+impl Tuning {
+    fn check(&self) -> Result<(), ClosedLoopError> {
+        let named = [
+            ("width", u32::from(self.width)),
+            ("narrowest", u32::from(self.narrowest)),
+            ("falls", u32::from(self.falls)),
+            ("averages below the bend", u32::from(self.averages.0)),
+            ("averages above the bend", u32::from(self.averages.1)),
+            ("widest", u32::from(self.widest)),
+            ("thinnest", u32::from(self.thinnest)),
+        ];
+        match named.into_iter().find(|&(_, value)| value == 0) {
+            Some((name, _)) => Err(ClosedLoopError::Tuning { name }),
+            None => Ok(()),
+        }
+    }
+
+    /// How many of the first parts may be in work together.
+    ///
+    /// # Errors
+    /// [`ClosedLoopError::Memory`] where not even one may.
+    pub(crate) fn at_once(&self, parts: &[Part]) -> Result<usize, ClosedLoopError> {
+        let mut taken = 0u64;
+        let fits = |part: &&Part| {
+            taken = taken.saturating_add(part.memory());
+            taken <= self.memory
+        };
+        let count = parts.iter().take_while(fits).count();
+        match parts.first() {
+            Some(part) if count == 0 => Err(ClosedLoopError::Memory {
+                log_bdp: part.log_bdp,
+                needed: part.memory(),
+                limit: self.memory,
+            }),
+            _ => Ok(count),
+        }
+    }
+
+    /// Where a slice ends that begins at `low`, in steps of an eighth octave.
+    fn end_of_slice(&self, low: i32) -> i32 {
+        let share = power(-low).1;
+        let mut high = low + STEP;
+        while high + STEP <= low + i32::from(self.widest)
+            && share - power(-high - STEP).0 <= i64::from(self.grain)
+        {
+            high += STEP;
+        }
+        high
+    }
+
+    /// The cells for a start set, with as much beside it as the margins say and the controller's
+    /// floor and ceiling leave.
+    fn grid(
+        &self,
+        start: (i32, i32),
+        log_bdp: (i32, i32),
+        gain: Q16,
+        width: u16,
+        margins: (u16, u16),
+    ) -> Result<Grid, ClosedLoopError> {
+        let floor = (LOG_WINDOW_MIN.units() >> EDGE_SHIFT) - log_bdp.0;
+        let ceiling = (LOG_WINDOW_MAX.units() >> EDGE_SHIFT) - log_bdp.1;
+        let low = (start.0 - i32::from(margins.0)).max(floor);
+        let high = (start.1 + i32::from(margins.1)).min(ceiling);
+        let cells = (high - low).max(0) / i32::from(width);
+        let steps = gain.units().unsigned_abs();
+        let reach = steps.div_ceil(u32::from(width) << EDGE_SHIFT);
+        let reach = u16::try_from(reach).unwrap_or(u16::MAX);
+        let grid = Grid {
+            low,
+            width,
+            windows: u16::try_from(cells).unwrap_or(u16::MAX),
+            reach,
+            falls: self.falls.min(reach),
+            memory: self.averages(),
+        };
+        let fits = grid.cells().is_some() && reach <= MOST_REACH && grid.memories() <= 256;
+        if fits {
+            Ok(grid)
+        } else {
+            Err(ClosedLoopError::TooManyCells {
+                log_bdp,
+                width,
+                reach,
+            })
+        }
+    }
+
+    /// Edges of the average's cells.
+    fn averages(&self) -> Vec<i32> {
+        let bend = self.bend.clamp(1, MEMORY_MAX - 1);
+        let part = |from: i32, to: i32, of: u16, number: u16| {
+            from + ((i64::from(to - from) * i64::from(number)) / i64::from(of)) as i32
+        };
+        let (fine, coarse) = self.averages;
+        let mut edges: Vec<i32> = (0..fine)
+            .map(|number| part(0, bend, fine, number))
+            .collect();
+        edges.extend((0..=coarse).map(|number| part(bend, MEMORY_MAX, coarse, number)));
+        edges.dedup();
+        edges
+    }
+
+    /// What to try instead of a part that failed; empty where the limits are reached.
+    ///
+    /// Cells that leave get more room first. Otherwise the slice is thinned, its buffers are
+    /// divided where it has several and they matter, and at last the cells are halved.
+    pub(crate) fn refine(
+        &self,
+        part: &Part,
+        claim: &LoopClaim,
+        gain: Q16,
+        troubles: &[Trouble],
+        may_drop: bool,
+    ) -> Result<Vec<Part>, ClosedLoopError> {
+        if part.depth >= self.refinements {
+            return Ok(vec![]);
+        }
+        let leaves = troubles
+            .iter()
+            .any(|trouble| matches!(trouble, Trouble::Leaves { .. }));
+        let room = MOST_MARGIN;
+        let next = if leaves && part.margins.0.max(part.margins.1) < room {
+            let wider = |margin: u16| margin.saturating_mul(2).clamp(1, room);
+            vec![Part {
+                margins: (wider(part.margins.0), wider(part.margins.1)),
+                ..part.clone()
+            }]
+        } else if may_drop && let Some(middle) = middle_buffer(part.buffer) {
+            halves(part, |part, first| {
+                if first {
+                    part.buffer.most = Some(middle);
+                } else {
+                    part.buffer.least = middle;
+                }
+            })
+        } else if part.log_bdp.1 - part.log_bdp.0 >= 2 * i32::from(self.thinnest) {
+            let middle = part.log_bdp.0.midpoint(part.log_bdp.1);
+            halves(part, |part, first| {
+                if first {
+                    part.log_bdp.1 = middle;
+                } else {
+                    part.log_bdp.0 = middle;
+                }
+            })
+        } else if part.grid.width > self.narrowest {
+            let mut finer = part.clone();
+            finer.grid.width = (part.grid.width / 2).max(self.narrowest);
+            vec![finer]
+        } else {
+            vec![]
+        };
+        let finished = next.into_iter().map(|mut part| {
+            let width = part.grid.width;
+            part.grid = self.grid(claim.start, part.log_bdp, gain, width, part.margins)?;
+            part.depth += 1;
+            Ok(part)
+        });
+        finished.collect()
+    }
+}
+
+fn halves(part: &Part, keep: impl Fn(&mut Part, bool)) -> Vec<Part> {
+    let half = |first| {
+        let mut half = part.clone();
+        keep(&mut half, first);
+        half
+    };
+    vec![half(true), half(false)]
+}
+
+/// Where a range of buffers is divided: at their geometric mean, or at twice the shallowest; none
+/// where they hardly differ.
+fn middle_buffer(buffer: Buffer) -> Option<u32> {
+    let least = u64::from(buffer.least).max(1);
+    let middle = match buffer.most {
+        Some(most) => (least * u64::from(most)).isqrt(),
+        None => 2 * least,
+    };
+    let apart = middle > least + (least >> 4);
+    apart.then(|| u32::try_from(middle).ok())?
+}
+
+/// Grid arithmetic of images counts windows in a byte.
+const MOST_REACH: u16 = 120;
+/// An eighth octave.
+const STEP: i32 = 1 << (LOG_BITS - 3);
+/// Two octaves.
+const MOST_MARGIN: u16 = 2 << LOG_BITS;
+/// Image and count of predecessors, rank, and places in two lists of cells to come.
+const BYTES_PER_CELL: u64 = 4 + 4 + 1 + 16;
