@@ -23,6 +23,7 @@
 )]
 
 mod check;
+pub mod closed_loop;
 pub mod semantics;
 
 pub use tautline_certificate_format::{claim, format};

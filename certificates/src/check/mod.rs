@@ -8,11 +8,11 @@ mod pair;
 mod phase;
 mod ratio;
 mod region;
-mod rejection;
+pub(crate) mod rejection;
 mod relaxation;
 mod relu;
-mod sign;
-mod target;
+pub(crate) mod sign;
+pub(crate) mod target;
 mod tree;
 mod verdict;
 
@@ -110,7 +110,7 @@ fn check_program(
     })
 }
 
-fn check_claim_set(
+pub(crate) fn check_claim_set(
     program: &Program,
     layout: &Layout<'_>,
     claims: Option<&ClaimSet>,

@@ -5,7 +5,7 @@ pub use tautline_certificate_format::rejection::{Reason, Rejection, Rule, Step};
 use super::exact::Overflow;
 
 /// What makes a rejection of a reason, at a step and by a rule.
-pub(super) fn at<R: Into<Reason>>(step: Step, rule: Rule) -> impl Fn(R) -> Rejection + Copy {
+pub(crate) fn at<R: Into<Reason>>(step: Step, rule: Rule) -> impl Fn(R) -> Rejection + Copy {
     move |reason| Rejection {
         step,
         rule,

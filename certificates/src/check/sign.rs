@@ -8,9 +8,9 @@ use crate::semantics::Program;
 
 /// How a value may move when one feature grows and nothing else changes, for all inputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Sign {
-    may_rise: bool,
-    may_fall: bool,
+pub(crate) struct Sign {
+    pub(crate) may_rise: bool,
+    pub(crate) may_fall: bool,
 }
 
 impl Sign {
@@ -31,7 +31,7 @@ impl Sign {
 
 /// The sign of the target's left-hand side in every feature. Floor, ReLU and clamp never reverse
 /// an order.
-fn of_target(program: &Program, target: &Target<'_>) -> Vec<Sign> {
+pub(crate) fn of_target(program: &Program, target: &Target<'_>) -> Vec<Sign> {
     let inputs = program.table().features.len();
     let of_feature = |feature: usize| {
         let mut features = vec![Sign::default(); inputs];

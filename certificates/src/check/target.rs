@@ -8,9 +8,9 @@ use crate::semantics::{Program, Range};
 
 /// Σ coefficient · head + Σ coefficient · feature ≤ bound.
 #[derive(Clone, Debug)]
-pub(super) struct Target<'a> {
+pub(crate) struct Target<'a> {
     /// Positions of the heads and their coefficients.
-    pub(super) heads: Vec<(usize, i64)>,
+    pub(crate) heads: Vec<(usize, i64)>,
     /// Features and their coefficients.
     pub(super) features: &'a [(usize, i64)],
     pub(super) bound: i128,
@@ -18,7 +18,7 @@ pub(super) struct Target<'a> {
 
 impl<'a> Target<'a> {
     /// Finds the constraint's heads in the model.
-    pub(super) fn new(program: &Program, constraint: &'a Constraint) -> Result<Self, Reason> {
+    pub(crate) fn new(program: &Program, constraint: &'a Constraint) -> Result<Self, Reason> {
         let mut heads = vec![];
         for &(kind, coefficient) in &constraint.heads {
             let head = program.heads().iter().position(|&other| other == kind);

@@ -14,6 +14,8 @@ mod canonical;
 #[cfg(test)]
 mod claims;
 #[cfg(test)]
+mod closed_loop;
+#[cfg(test)]
 mod corpus;
 #[cfg(test)]
 mod differential;

@@ -1,0 +1,4 @@
+//! Closed-loop claims: what is accepted, what is rejected and why, and that every interval holds.
+
+mod prover;
+mod rejections;
