@@ -110,7 +110,7 @@ impl Driven {
         self.left += 1;
         let last = self.last_left.insert(self.class(&packet), packet.number);
         assert!(last < Some(packet.number), "{last:?} before {packet:?}");
-        if let Some(exit_ns) = self.link.exit_ns(departure_ns) {
+        if let Some(exit_ns) = self.link.exit_ns(departure_ns, &packet) {
             assert!(exit_ns >= departure_ns + duration_nanos(self.spec.delay));
         }
         self.check_capacity(&packet);
