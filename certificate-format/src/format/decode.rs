@@ -190,7 +190,7 @@ pub(super) fn check_multiplier(
     Ok(())
 }
 
-impl SectionView<'_> {
+impl<'a> SectionView<'a> {
     /// Checks that this is the section that proves `claim`, the `number`-th of its set.
     ///
     /// # Errors
@@ -208,7 +208,7 @@ impl SectionView<'_> {
     ///
     /// # Errors
     /// [`FormatError`] about the kind, the order or the slices.
-    pub fn expect_grid(&self, number: usize) -> Result<RankGrid<'_>, FormatError> {
+    pub fn expect_grid(&self, number: usize) -> Result<RankGrid<'a>, FormatError> {
         self.expect_kind(number, SECTION_RANK_GRID)?;
         RankGrid::read(self.payload)
     }

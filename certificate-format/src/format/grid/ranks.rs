@@ -1,10 +1,10 @@
 //! The ranks of a slice: each is guessed from its neighbours, and the guess is all that costs.
 //!
 //! Cells come in the order of their numbers. The neighbours of a cell are those one lower in one
-//! coordinate; where there is none, or where a rank is written for the first time, it counts as 0.
-//! Guesses are the neighbours' ranks, each asked once, by a bit whose chance depends on which
-//! neighbours agree with each other. A rank that nobody guesses is written out, and one that
-//! somebody guessed must not be.
+//! coordinate. Guesses are that the change along the average goes on as it does beside each of the
+//! other three, then the four neighbours' own ranks; each rank is asked once, by a bit whose chance
+//! depends on which neighbours agree with each other. A rank that nobody guesses is written out, and
+//! one that somebody guessed must not be.
 
 use super::SliceError;
 use super::coder::{Bits, Chance};
@@ -127,17 +127,16 @@ struct Model {
 impl Model {
     fn new() -> Self {
         Self {
-            guesses: vec![[Chance::EVEN; PATTERNS]; 4],
+            guesses: vec![[Chance::EVEN; PATTERNS]; GUESSES],
             digits: vec![Chance::EVEN; 256],
         }
     }
 
     fn code<B: Bits>(&mut self, bits: &mut B, around: &Around, rank: u8) -> Result<u8, SliceError> {
         let pattern = around.pattern();
-        let [left, turn, before, window] = around.beside;
-        let order = [turn, before, window, left];
-        for (number, (guess, chances)) in order.into_iter().zip(&mut self.guesses).enumerate() {
-            if order.iter().take(number).any(|&earlier| earlier == guess) {
+        let guesses = around.guesses();
+        for (number, (guess, chances)) in guesses.into_iter().zip(&mut self.guesses).enumerate() {
+            if guesses.iter().take(number).any(|&earlier| earlier == guess) {
                 continue;
             }
             let Some(chance) = chances.get_mut(pattern) else {
@@ -148,7 +147,7 @@ impl Model {
             }
         }
         let read = self.write_out(bits, rank)?;
-        if order.contains(&read) {
+        if guesses.contains(&read) {
             return Err(SliceError::NotCanonical);
         }
         Ok(read)
@@ -172,6 +171,27 @@ impl Model {
 }
 
 impl Around {
+    /// What the rank may be, likeliest first: the changes along one coordinate go on as they did
+    /// beside the cell, or there is none.
+    fn guesses(&self) -> [u8; GUESSES] {
+        let [left, turn, before, window] = self.beside;
+        let [a, b, c] = self.corner;
+        let on = |beside: u8, corner: u8| {
+            let sum = u16::from(left).saturating_add(u16::from(beside));
+            let rank = sum.saturating_sub(u16::from(corner)).min(u8::MAX.into());
+            u8::try_from(rank).unwrap_or(u8::MAX)
+        };
+        [
+            on(turn, a),
+            on(before, b),
+            on(window, c),
+            left,
+            turn,
+            before,
+            window,
+        ]
+    }
+
     /// Which neighbours agree.
     fn pattern(&self) -> usize {
         let [left, turn, before, window] = self.beside;
@@ -195,3 +215,4 @@ impl Around {
 }
 
 const PATTERNS: usize = 1 << 10;
+const GUESSES: usize = 7;
