@@ -9,63 +9,178 @@
 //! the design jitter everywhere, so that jitter alone never looks like a standing queue; it
 //! rises at small windows, where one packet is a large part of the path. Growth after a large
 //! decrease is held back by the term in `last_step`, which makes the law smooth.
+//!
+//! [`Law`] holds the constants. [`Law::default`] is the law of the first models; [`Law::steady`]
+//! has a steeper target and no term in slow loss, so that its closed loop has a small state.
 
+use serde::{Deserialize, Serialize};
 use tautline_core::features::{FEATURE_COUNT, index};
 use tautline_core::policy::HeadKind;
 
 /// Feature values as reals, in the order of table 1.
 pub type Features = [f64; FEATURE_COUNT];
 
-/// The law's value for one head, not clamped.
-pub fn head(kind: HeadKind, features: &Features) -> f64 {
-    match kind {
-        HeadKind::Rate => rate(features),
-        HeadKind::Pacing => 0.5 - 0.5 * features[index::QUEUEING],
-        HeadKind::Buffer => 0.25 - 0.5 * queue_estimate(features),
-        HeadKind::Retry => -0.5 + 4.0 * features[index::SLOW_LOSS].min(0.25),
-    }
+/// Constants of the law. Queues are in base round-trip times, losses and marks are fractions, the
+/// rate is in units of the step gain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Law {
+    /// k: rate per base round-trip time below the target.
+    pub pull: f64,
+    /// Part of x̂ that is `standing_queue`.
+    pub standing_part: f64,
+    /// Part of x̂ that is `queueing_ewma`.
+    pub ewma_part: f64,
+    /// T at the largest window, 2¹⁸ packets.
+    pub target_floor: f64,
+    /// Rise of T per octave that the window is smaller.
+    pub target_slope: f64,
+    /// What T gains at the smallest window, 4 packets; it falls by a factor 2^0.9 per octave.
+    pub small_window_bump: f64,
+    /// Largest rate after a step of zero.
+    pub growth_limit: f64,
+    /// What the largest rate gains per unit of `last_step`.
+    pub growth_memory: f64,
+    /// Slope in `queueing` above one half.
+    pub queue_term: f64,
+    /// Slope in `queueing` + `congestion_loss` · min(`loss`, `heavy_loss_from`) above
+    /// `congestion_from`.
+    pub congestion_term: f64,
+    /// How much queueing a unit of loss counts for in the term above.
+    pub congestion_loss: f64,
+    /// Where the term above starts.
+    pub congestion_from: f64,
+    /// Slope in `loss`.
+    pub loss_term: f64,
+    /// Further slope in `loss` above `heavy_loss_from`.
+    pub heavy_loss_term: f64,
+    /// Loss at which the term above starts.
+    pub heavy_loss_from: f64,
+    /// Slope in `slow_loss` above 2 %.
+    pub slow_loss_term: f64,
+    /// Slope in `ce`.
+    pub ce_term: f64,
+    /// Slope in `own_queue` around one half.
+    pub own_queue_term: f64,
 }
 
-/// Features in which a head is monotone: −1 falling, +1 rising, 0 free.
-pub fn signs(kind: HeadKind) -> [i8; FEATURE_COUNT] {
-    let mut signs = [0; FEATURE_COUNT];
-    if kind == HeadKind::Rate {
-        for feature in MONOTONE {
-            signs[feature] = -1;
+impl Default for Law {
+    fn default() -> Self {
+        Self {
+            pull: 1.25,
+            standing_part: 0.8,
+            ewma_part: 0.2,
+            // 4 · D for a design jitter D of 5 %, and room above the 3 · D at which claims still
+            // demand growth.
+            target_floor: 0.23,
+            target_slope: 0.006,
+            small_window_bump: 0.25,
+            growth_limit: 0.45,
+            growth_memory: 0.5,
+            queue_term: 0.4,
+            congestion_term: 0.0,
+            congestion_loss: 0.0,
+            congestion_from: 0.0,
+            loss_term: 0.8,
+            heavy_loss_term: 3.0,
+            heavy_loss_from: 0.06,
+            slow_loss_term: 16.0,
+            ce_term: 2.0,
+            own_queue_term: 0.05,
         }
     }
-    signs
 }
 
-/// Step of the log window, in units of the step gain.
-pub fn rate(features: &Features) -> f64 {
-    let aim = PULL * (target(features[index::LOG_WINDOW] * 16.0) - queue_estimate(features));
-    let growth_limit = GROWTH_LIMIT + GROWTH_MEMORY * features[index::LAST_STEP];
-    let loss = features[index::LOSS];
-    aim.min(growth_limit)
-        - QUEUE_TERM * above(features[index::QUEUEING], 0.5)
-        - LOSS_TERM * loss
-        - HEAVY_LOSS_TERM * above(loss, 0.06)
-        - SLOW_LOSS_TERM * above(features[index::SLOW_LOSS], 0.02)
-        - CE_TERM * features[index::CE]
-        - OWN_QUEUE_TERM * (features[index::OWN_QUEUE] - 0.5)
-}
+impl Law {
+    /// A law without memory of loss: its state is the windows of three rounds and one average.
+    ///
+    /// Its target falls twice as fast with the window as the default one's. Loss counts gently, as a
+    /// shallow buffer loses packets in every round, but more where there is a queue too.
+    pub fn steady() -> Self {
+        Self {
+            target_floor: 0.275,
+            target_slope: 0.0115,
+            small_window_bump: 0.0,
+            congestion_term: 1.0,
+            congestion_loss: 10.0,
+            congestion_from: 1.05,
+            loss_term: 2.9,
+            heavy_loss_term: 9.0,
+            heavy_loss_from: 0.05,
+            slow_loss_term: 0.0,
+            ..Self::default()
+        }
+    }
 
-/// Target of x̂ at a window of 2^`log_packets` packets: linear between knots at whole octaves.
-pub fn target(log_packets: f64) -> f64 {
-    let clamped = log_packets.clamp(LOG_MIN, LOG_MAX);
-    let below = libm::floor(clamped);
-    let part = clamped - below;
-    (1.0 - part) * target_at_knot(below) + part * target_at_knot((below + 1.0).min(LOG_MAX))
-}
+    /// The law's value for one head, not clamped.
+    pub fn head(&self, kind: HeadKind, features: &Features) -> f64 {
+        match kind {
+            HeadKind::Rate => self.rate(features),
+            HeadKind::Pacing => 0.5 - 0.5 * features[index::QUEUEING],
+            HeadKind::Buffer => 0.25 - 0.5 * self.queue_estimate(features),
+            HeadKind::Retry => -0.5 + 4.0 * features[index::SLOW_LOSS].min(0.25),
+        }
+    }
 
-fn target_at_knot(log_packets: f64) -> f64 {
-    let bump = SMALL_WINDOW_BUMP * libm::exp2(-0.9 * (log_packets - LOG_MIN));
-    TARGET_FLOOR + TARGET_SLOPE * (LOG_MAX - log_packets) + bump
-}
+    /// Step of the log window, in units of the step gain.
+    pub fn rate(&self, features: &Features) -> f64 {
+        let target = self.target(features[index::LOG_WINDOW] * 16.0);
+        let aim = self.pull * (target - self.queue_estimate(features));
+        let growth_limit = self.growth_limit + self.growth_memory * features[index::LAST_STEP];
+        let (queueing, loss) = (features[index::QUEUEING], features[index::LOSS]);
+        let congestion = queueing + self.congestion_loss * loss.min(self.heavy_loss_from);
+        aim.min(growth_limit)
+            - self.queue_term * above(queueing, 0.5)
+            - self.congestion_term * above(congestion, self.congestion_from)
+            - self.loss_term * loss
+            - self.heavy_loss_term * above(loss, self.heavy_loss_from)
+            - self.slow_loss_term * above(features[index::SLOW_LOSS], 0.02)
+            - self.ce_term * features[index::CE]
+            - self.own_queue_term * (features[index::OWN_QUEUE] - 0.5)
+    }
 
-fn queue_estimate(features: &Features) -> f64 {
-    0.8 * features[index::STANDING_QUEUE] + 0.2 * features[index::QUEUEING_EWMA]
+    /// Target of x̂ at a window of 2^`log_packets` packets: linear between knots at whole octaves.
+    pub fn target(&self, log_packets: f64) -> f64 {
+        let clamped = log_packets.clamp(LOG_MIN, LOG_MAX);
+        let below = libm::floor(clamped);
+        let part = clamped - below;
+        let (left, right) = (below, (below + 1.0).min(LOG_MAX));
+        (1.0 - part) * self.target_at_knot(left) + part * self.target_at_knot(right)
+    }
+
+    fn target_at_knot(&self, log_packets: f64) -> f64 {
+        let bump = self.small_window_bump * libm::exp2(-0.9 * (log_packets - LOG_MIN));
+        self.target_floor + self.target_slope * (LOG_MAX - log_packets) + bump
+    }
+
+    fn queue_estimate(&self, features: &Features) -> f64 {
+        self.standing_part * features[index::STANDING_QUEUE]
+            + self.ewma_part * features[index::QUEUEING_EWMA]
+    }
+
+    /// Every constant with its name and the range that it may be in.
+    pub(crate) fn ranges(&self) -> [(&'static str, f64, f64, f64); 18] {
+        [
+            ("law.pull", self.pull, 0.0, 16.0),
+            ("law.standing_part", self.standing_part, 0.0, 1.0),
+            ("law.ewma_part", self.ewma_part, 0.0, 1.0),
+            ("law.target_floor", self.target_floor, 0.0, 2.0),
+            ("law.target_slope", self.target_slope, 0.0, 0.2),
+            ("law.small_window_bump", self.small_window_bump, 0.0, 2.0),
+            ("law.growth_limit", self.growth_limit, 0.0, 1.0),
+            ("law.growth_memory", self.growth_memory, 0.0, 1.0),
+            ("law.queue_term", self.queue_term, 0.0, 16.0),
+            ("law.congestion_term", self.congestion_term, 0.0, 16.0),
+            ("law.congestion_loss", self.congestion_loss, 0.0, 100.0),
+            ("law.congestion_from", self.congestion_from, 0.0, 2.0),
+            ("law.loss_term", self.loss_term, 0.0, 64.0),
+            ("law.heavy_loss_term", self.heavy_loss_term, 0.0, 64.0),
+            ("law.heavy_loss_from", self.heavy_loss_from, 0.0, 1.0),
+            ("law.slow_loss_term", self.slow_loss_term, 0.0, 64.0),
+            ("law.ce_term", self.ce_term, 0.0, 16.0),
+            ("law.own_queue_term", self.own_queue_term, 0.0, 16.0),
+        ]
+    }
 }
 
 fn above(value: f64, threshold: f64) -> f64 {
@@ -87,21 +202,8 @@ pub(crate) const MONOTONE: [usize; 8] = [
 /// Fall of the raw rate per octave of the own window, which makes flows share.
 pub(crate) const FAIRNESS_SLOPE: f64 = 0.006;
 
-const PULL: f64 = 1.25;
-const GROWTH_LIMIT: f64 = 0.45;
-const GROWTH_MEMORY: f64 = 0.5;
-const QUEUE_TERM: f64 = 0.4;
-const LOSS_TERM: f64 = 0.8;
-const HEAVY_LOSS_TERM: f64 = 3.0;
-const SLOW_LOSS_TERM: f64 = 16.0;
-const CE_TERM: f64 = 2.0;
-const OWN_QUEUE_TERM: f64 = 0.05;
 const LOG_MIN: f64 = 2.0;
 const LOG_MAX: f64 = 18.0;
-/// 4 · D for a design jitter D of 5 %, and room above the 3 · D at which claims still demand growth.
-const TARGET_FLOOR: f64 = 0.23;
-const TARGET_SLOPE: f64 = 0.006;
-const SMALL_WINDOW_BUMP: f64 = 0.25;
 
 #[cfg(test)]
 mod tests {
@@ -113,43 +215,76 @@ mod tests {
     use crate::rng::{Purpose, Stream};
     use crate::sampling;
 
+    const LAWS: [fn() -> Law; 2] = [Law::default, Law::steady];
+
     #[test]
-    fn the_law_meets_every_standard_claim_with_a_margin() {
+    fn every_law_meets_every_standard_claim_with_a_margin() {
         let text = include_str!("../../claims/standard.toml");
         let claims = ClaimSet::from_toml(text, "standard.toml").unwrap();
         let layout = Layout::new(&[2], &[HeadKind::Rate], 12).unwrap();
         let mut stream = Stream::new(1, Purpose::DataSet, 0);
-        for obligation in claims::obligations(&claims, &layout).unwrap() {
-            for _ in 0..2000 {
-                let point = obligation.point(&mut stream).map(|(value, _)| value);
-                let heads = obligation.heads.iter().map(|&(_, c)| c * rate(&point));
-                let features = obligation.features.iter().map(|&(i, d)| d * point[i]);
-                let excess = heads.sum::<f64>() + features.sum::<f64>() - obligation.bound;
-                let name = &claims.claims[obligation.claim].name;
-                assert!(excess < -0.03, "{name}: {excess} at {point:?}");
+        for law in LAWS.map(|law| law()) {
+            for obligation in claims::obligations(&claims, &layout).unwrap() {
+                for _ in 0..2000 {
+                    let point = obligation.point(&mut stream).map(|(value, _)| value);
+                    let heads = obligation.heads.iter().map(|&(_, c)| c * law.rate(&point));
+                    let features = obligation.features.iter().map(|&(i, d)| d * point[i]);
+                    let excess = heads.sum::<f64>() + features.sum::<f64>() - obligation.bound;
+                    let name = &claims.claims[obligation.claim].name;
+                    assert!(excess < -0.03, "{name}: {excess} at {point:?} of {law:?}");
+                }
             }
         }
     }
 
     #[test]
-    fn the_rate_never_rises_with_a_monotone_feature() {
+    fn the_rate_never_rises_with_a_monotone_feature_nor_falls_with_the_last_step() {
         let mut stream = Stream::new(2, Purpose::DataSet, 0);
-        for _ in 0..2000 {
-            let low = sampling::anywhere(&mut stream);
-            let high = sampling::anywhere(&mut stream);
-            for feature in MONOTONE {
-                let mut raised = low;
-                raised[feature] = low[feature].max(high[feature]);
-                assert!(rate(&raised) <= rate(&low) + 1e-12, "feature {feature}");
+        for law in LAWS.map(|law| law()) {
+            for _ in 0..2000 {
+                let low = sampling::anywhere(&mut stream);
+                let high = sampling::anywhere(&mut stream);
+                let raise = |feature: usize| {
+                    let mut raised = low;
+                    raised[feature] = low[feature].max(high[feature]);
+                    law.rate(&raised) - law.rate(&low)
+                };
+                for feature in MONOTONE {
+                    assert!(raise(feature) <= 1e-12, "feature {feature}");
+                }
+                assert!(raise(index::LAST_STEP) >= -1e-12);
             }
         }
     }
 
     #[test]
     fn the_target_is_four_times_the_jitter_or_more_and_falls_with_the_window() {
-        let targets = (20..=180).map(|tenths| target(f64::from(tenths) / 10.0));
-        let targets = targets.collect::<Vec<_>>();
-        assert!(targets.iter().all(|&t| (0.2..0.6).contains(&t)));
-        assert!(targets.windows(2).all(|pair| pair[1] <= pair[0]));
+        for law in LAWS.map(|law| law()) {
+            let targets = (20..=180).map(|tenths| law.target(f64::from(tenths) / 10.0));
+            let targets = targets.collect::<Vec<_>>();
+            assert!(targets.iter().all(|&t| (0.2..0.6).contains(&t)));
+            assert!(targets.windows(2).all(|pair| pair[1] <= pair[0]));
+        }
+    }
+
+    #[test]
+    fn the_steady_law_reads_only_what_its_network_sees() {
+        let law = Law::steady();
+        let mut stream = Stream::new(3, Purpose::DataSet, 0);
+        let unseen = [
+            index::SLOW_LOSS,
+            index::ACKED_RATIO,
+            index::PREVIOUS_STEP,
+            index::COMPETITOR,
+        ];
+        for _ in 0..500 {
+            let here = sampling::anywhere(&mut stream);
+            let other = sampling::anywhere(&mut stream);
+            for feature in unseen {
+                let mut moved = here;
+                moved[feature] = other[feature];
+                assert_eq!(law.rate(&moved), law.rate(&here));
+            }
+        }
     }
 }

@@ -55,6 +55,7 @@ pub mod train;
 pub use checkpoint::{Checkpoint, Phase};
 pub use claims::ClaimSet;
 pub use error::TrainError;
+pub use law::Law;
 pub use params::{Params, ParamsError, ValidParams};
 pub use proposer::ReferenceLaw;
 pub use train::{Observer, Outcome, Progress, Report, Trained, train};

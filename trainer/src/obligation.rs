@@ -41,7 +41,9 @@ impl Obligation {
     /// Direction in which the constraint function can only grow with a feature; `None` if unknown.
     fn direction(&self, layout: &Layout, feature: usize) -> Option<i8> {
         let mut direction = 0;
-        let from_heads = self.heads.iter().map(|&(head, coefficient)| {
+        let hidden = layout.pattern().hides(feature);
+        let heads = if hidden { &[][..] } else { &self.heads };
+        let from_heads = heads.iter().map(|&(head, coefficient)| {
             let sign = layout.header().heads[head].signs[feature];
             (sign, coefficient)
         });

@@ -1,9 +1,12 @@
 //! What a training run is asked to do: `Params` as written, `ValidParams` as checked.
 
 use serde::{Deserialize, Serialize};
+use tautline_core::fixed::Q16;
 use tautline_core::policy::{Digest, HeadKind};
 
-use crate::network::{Layout, LayoutError};
+use crate::law::Law;
+use crate::network::{Layout, LayoutError, Pattern, PatternError};
+use crate::obligation::ONE;
 
 /// A training run as written in a file; [`Params::check`] makes it usable.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +26,9 @@ pub struct Params {
     pub evolve: EvolveParams,
     /// Repair of the claims.
     pub repair: RepairParams,
+    /// Constants of the reference law; left out where they are the default ones.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub law: Law,
 }
 
 /// Shapes of the network.
@@ -35,6 +41,37 @@ pub struct NetworkParams {
     pub heads: Vec<String>,
     /// Weights are multiples of 2^-shift; 8 to 15.
     pub weight_shift: u8,
+    /// G: a rate of one multiplies the window by 2^G; above 0, to 1/4.
+    #[serde(
+        default = "default_step_gain",
+        skip_serializing_if = "is_default_step_gain"
+    )]
+    pub step_gain: f64,
+    /// Features that the network does not see: all their weights are zero.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub masked: Vec<String>,
+    /// Features in which the rate never falls, besides those in which it never rises.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub rising: Vec<String>,
+}
+
+/// Parameters that came later are written only where they differ from what there was before, so
+/// that older runs keep their text and its digest.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// Growth by 2^(1/4) per round fits quinn's pacer at 5 % jitter.
+const fn default_step_gain() -> f64 {
+    0.25
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+fn is_default_step_gain(gain: &f64) -> bool {
+    *gain == default_step_gain()
 }
 
 /// The distribution of scenarios.
@@ -76,6 +113,10 @@ pub struct CloneParams {
     pub learning_rate: f64,
     /// Episodes whose features are recorded; zero clones from synthetic samples alone.
     pub recordings: usize,
+    /// Part of the samples that are drawn from what a settled connection shows; the rest is shared
+    /// by recorded, plausible, corner and arbitrary ones.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub settled: f64,
 }
 
 /// Evolution strategies (Salimans et al., 2017) with the claims' hinge.
@@ -143,6 +184,9 @@ impl Params {
                 hidden: vec![32, 32],
                 heads: vec![HeadKind::Rate.name().to_owned()],
                 weight_shift: 12,
+                step_gain: default_step_gain(),
+                masked: Vec::new(),
+                rising: Vec::new(),
             },
             environment: EnvironmentParams {
                 min_rate_mbps: 1.0,
@@ -161,6 +205,7 @@ impl Params {
                 batch: 256,
                 learning_rate: 1e-2,
                 recordings: 32,
+                settled: 0.0,
             },
             evolve: EvolveParams {
                 generations: 60,
@@ -180,6 +225,7 @@ impl Params {
                 boxes: 4_000,
                 margin: 0.02,
             },
+            law: Law::default(),
         }
     }
 
@@ -195,6 +241,25 @@ impl Params {
         params.evolve.validation_scenarios = 192;
         params.repair.rounds = 20;
         params.repair.boxes = 20_000;
+        params
+    }
+
+    /// A policy whose closed loop can be certified, cloned and repaired without evolution: about 25
+    /// CPU-seconds.
+    ///
+    /// It sees no feature whose value the loop's model leaves open, moves with every other in one
+    /// direction, and steps by 2^(9/64) at most, as what it sees is two rounds old.
+    pub fn steady() -> Self {
+        let mut params = Self::demo();
+        params.network.masked = ["slow_loss", "acked_ratio", "previous_step", "competitor"]
+            .map(str::to_owned)
+            .to_vec();
+        params.network.rising = vec!["last_step".to_owned()];
+        params.network.step_gain = 0.140_625;
+        params.clone.steps = 30_000;
+        params.clone.settled = 0.4;
+        params.evolve.generations = 0;
+        params.law = Law::steady();
         params
     }
 
@@ -242,7 +307,9 @@ impl Params {
             .collect::<Result<Vec<_>, _>>()?;
         self.check_counts()?;
         self.check_reals()?;
-        let layout = Layout::new(&self.network.hidden, &heads, self.network.weight_shift)?;
+        let (network, pattern) = (&self.network, self.pattern()?);
+        let layout = Layout::with_pattern(&network.hidden, &heads, network.weight_shift, pattern)?
+            .with_step_gain(Q16::from_units((network.step_gain * ONE) as i32));
         self.check_products(layout.len() as u64)?;
         let digest = Digest::of(self.to_toml()?.as_bytes());
         Ok(ValidParams {
@@ -250,6 +317,27 @@ impl Params {
             layout,
             digest,
         })
+    }
+
+    fn pattern(&self) -> Result<Pattern, ParamsError> {
+        let mut pattern = Pattern::default();
+        for name in &self.network.masked {
+            pattern = pattern
+                .masked(name)
+                .map_err(|reason| ParamsError::Pattern {
+                    field: "network.masked",
+                    reason,
+                })?;
+        }
+        for name in &self.network.rising {
+            pattern = pattern
+                .rising(name)
+                .map_err(|reason| ParamsError::Pattern {
+                    field: "network.rising",
+                    reason,
+                })?;
+        }
+        Ok(pattern)
     }
 
     fn check_counts(&self) -> Result<(), ParamsError> {
@@ -382,6 +470,8 @@ impl Params {
                 100.0,
                 1e8,
             ),
+            ("network.step_gain", self.network.step_gain, 1.0 / ONE, 0.25),
+            ("clone.settled", self.clone.settled, 0.0, 1.0),
             ("clone.learning_rate", self.clone.learning_rate, 1e-7, 1.0),
             ("evolve.sigma", self.evolve.sigma, 1e-4, 1.0),
             ("evolve.learning_rate", self.evolve.learning_rate, 1e-7, 1.0),
@@ -389,7 +479,7 @@ impl Params {
             ("repair.learning_rate", self.repair.learning_rate, 1e-7, 1.0),
             ("repair.margin", self.repair.margin, 0.0, 1.0),
         ];
-        for (field, got, low, high) in reals {
+        for (field, got, low, high) in reals.into_iter().chain(self.law.ranges()) {
             // Not a number is in no range.
             if !(low..=high).contains(&got) {
                 return Err(ParamsError::Real {
@@ -483,6 +573,14 @@ pub enum ParamsError {
         /// The name.
         got: String,
     },
+    /// A list of features does not fit the table or the law.
+    #[error("{field} {reason}")]
+    Pattern {
+        /// The list.
+        field: &'static str,
+        /// What is wrong.
+        reason: PatternError,
+    },
     /// The shapes do not fit the deployed format.
     #[error("network: {0}")]
     Layout(#[from] LayoutError),
@@ -508,7 +606,13 @@ mod tests {
 
     #[test]
     fn every_preset_is_valid_and_survives_its_own_text() {
-        for params in [Params::quick(), Params::demo(), Params::full()] {
+        let presets = [
+            Params::quick(),
+            Params::demo(),
+            Params::full(),
+            Params::steady(),
+        ];
+        for params in presets {
             let text = params.to_toml().unwrap();
             let read = Params::from_toml(&text, "preset.toml").unwrap();
             assert_eq!(read, params);
@@ -531,6 +635,39 @@ mod tests {
         let error = Params::from_toml(&bad, "run.toml").unwrap_err().to_string();
         assert!(error.starts_with(&format!("run.toml:{line}: ")), "{error}");
         assert!(error.contains("pears"), "{error}");
+    }
+
+    #[test]
+    fn parameters_from_before_the_law_was_one_keep_their_text() {
+        let text = Params::demo().to_toml().unwrap();
+        for newer in ["law", "masked", "rising", "step_gain", "settled"] {
+            assert!(!text.contains(newer), "{newer} in {text}");
+        }
+        let text = Params::steady().to_toml().unwrap();
+        assert!(text.contains("[law]") && text.contains("step_gain = 0.140625"));
+    }
+
+    #[test]
+    fn features_that_cannot_be_masked_or_rising_are_refused_by_name() {
+        let refused = |masked: &[&str], rising: &[&str]| {
+            let mut params = Params::quick();
+            params.network.masked = masked.iter().map(|&name| name.to_owned()).collect();
+            params.network.rising = rising.iter().map(|&name| name.to_owned()).collect();
+            params.check().unwrap_err().to_string()
+        };
+        assert_eq!(
+            refused(&["speed"], &[]),
+            "network.masked names \"speed\", which feature table 1 does not have"
+        );
+        assert_eq!(
+            refused(&["loss"], &["loss"]),
+            "network.rising names \"loss\", which is already masked or rising"
+        );
+        assert_eq!(
+            refused(&[], &["loss"]),
+            "network.rising names \"loss\", which never raises the rate"
+        );
+        assert!(refused(&["log_window"], &[]).contains("do not share a path"));
     }
 
     #[test]

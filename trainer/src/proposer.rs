@@ -4,7 +4,7 @@ use tautline_core::controller::Proposer;
 use tautline_core::features::FEATURE_COUNT;
 use tautline_core::policy::{Digest, HeadKind, MAX_HEADS, ModelHeader};
 
-use crate::law;
+use crate::law::Law;
 use crate::network::{Layout, LayoutError};
 use crate::obligation::ONE;
 
@@ -12,6 +12,7 @@ use crate::obligation::ONE;
 #[derive(Clone, Debug)]
 pub struct ReferenceLaw {
     header: ModelHeader,
+    law: Law,
 }
 
 impl ReferenceLaw {
@@ -23,13 +24,21 @@ impl ReferenceLaw {
         let layout = Layout::new(&[2], heads, 12)?;
         Ok(Self {
             header: *layout.header(),
+            law: Law::default(),
         })
     }
 
-    /// The law with the heads of `layout`.
-    pub(crate) const fn of(layout: &Layout) -> Self {
+    /// The same with other constants.
+    #[must_use]
+    pub fn with_law(self, law: Law) -> Self {
+        Self { law, ..self }
+    }
+
+    /// `law` with the heads of `layout`.
+    pub(crate) const fn of(layout: &Layout, law: Law) -> Self {
         Self {
             header: *layout.header(),
+            law,
         }
     }
 
@@ -52,7 +61,7 @@ impl Proposer for ReferenceLaw {
         let reals = features.map(|units| f64::from(units) / ONE);
         let mut heads = [0; MAX_HEADS];
         for (value, head) in heads.iter_mut().zip(self.header.head_list()) {
-            *value = libm::floor(law::head(head.kind, &reals).clamp(-1.0, 1.0) * ONE) as i32;
+            *value = libm::floor(self.law.head(head.kind, &reals).clamp(-1.0, 1.0) * ONE) as i32;
         }
         heads
     }

@@ -35,6 +35,28 @@ pub(crate) fn plausible(stream: &mut Stream) -> Features {
     clamped(features, &domain)
 }
 
+/// A feature vector as a connection shows it that has settled or is about to: queue, its average
+/// and its minimum near one another, no marks, and loss only where a buffer is shallow.
+pub(crate) fn settled(stream: &mut Stream) -> Features {
+    let domain = domain();
+    let mut features = domain.map(|(low, high)| stream.between(low, high));
+    let standing = stream.between(0.0, 1.0);
+    features[index::STANDING_QUEUE] = standing;
+    features[index::QUEUEING] = standing + stream.between(0.0, 0.4);
+    features[index::QUEUEING_EWMA] = standing + stream.between(-0.3, 0.3);
+    features[index::LOSS] = if stream.happens(0.75) {
+        0.0
+    } else {
+        0.3 * square(stream.unit())
+    };
+    for feature in [index::SLOW_LOSS, index::CE, index::COMPETITOR] {
+        features[feature] = 0.0;
+    }
+    let share = libm::log2((standing / (1.0 + standing)).max(OWN_QUEUE_FLOOR));
+    features[index::OWN_QUEUE] = features[index::LOG_WINDOW] + share / 16.0;
+    clamped(features, &domain)
+}
+
 /// A feature vector anywhere in the table's ranges, links ignored: what a corner of a region can
 /// hold.
 pub(crate) fn anywhere(stream: &mut Stream) -> Features {

@@ -63,6 +63,8 @@ pub(crate) enum Preset {
     Demo,
     /// The recipe of the shipped models: several minutes
     Full,
+    /// A policy for closed-loop claims: under a minute on two cores
+    Steady,
 }
 
 impl Preset {
@@ -72,6 +74,7 @@ impl Preset {
             Self::Quick => Params::quick(),
             Self::Demo => Params::demo(),
             Self::Full => Params::full(),
+            Self::Steady => Params::steady(),
         }
     }
 }

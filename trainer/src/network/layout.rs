@@ -7,6 +7,7 @@ use tautline_core::policy::{
     ModelHeader, Skip,
 };
 
+use super::pattern::Pattern;
 use crate::law;
 use crate::rng::{Purpose, Stream};
 
@@ -51,14 +52,16 @@ pub enum LayoutError {
 /// Shapes and constraints of the weights of one network over feature table 1.
 ///
 /// # Sign pattern
-/// Hidden unit `j` has σ_j = ±1, alternating. Weights from monotone features into unit `j` have
-/// the sign σ_j, weights between hidden units `i` and `j` the sign σ_i σ_j, weights from unit `j`
-/// to a falling head the sign −σ_j, and the skip to a falling head is non-positive: then the head
-/// never rises with a monotone feature, and the network is still an ordinary ReLU network. The
-/// skip from the log window is bounded away from zero, so the raw rate falls with the own window.
+/// Hidden unit `j` has σ_j = ±1, alternating. Weights from falling features into unit `j` have
+/// the sign σ_j, from rising ones −σ_j, weights between hidden units `i` and `j` the sign σ_i σ_j,
+/// weights from unit `j` to the rate the sign −σ_j, and its skip has the features' signs: then the
+/// rate never rises with a falling feature nor falls with a rising one, and the network is still an
+/// ordinary ReLU network. The skip from the log window is bounded away from zero, so the raw rate
+/// falls with the own window. All weights of a masked feature are zero.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layout {
     header: ModelHeader,
+    pattern: Pattern,
     layers: Vec<LayerShape>,
     bounds: Vec<(f64, f64)>,
 }
@@ -70,6 +73,26 @@ impl Layout {
     /// # Errors
     /// A [`LayoutError`] names the shape that is out of range.
     pub fn new(widths: &[usize], heads: &[HeadKind], shift: u8) -> Result<Self, LayoutError> {
+        Self::with_pattern(widths, heads, shift, Pattern::default())
+    }
+
+    /// The same with another step gain.
+    #[must_use]
+    pub(crate) const fn with_step_gain(mut self, gain: Q16) -> Self {
+        self.header.step_gain = gain;
+        self
+    }
+
+    /// The same with the features' signs and masks of `pattern`.
+    ///
+    /// # Errors
+    /// A [`LayoutError`] names the shape that is out of range.
+    pub fn with_pattern(
+        widths: &[usize],
+        heads: &[HeadKind],
+        shift: u8,
+        pattern: Pattern,
+    ) -> Result<Self, LayoutError> {
         if widths.is_empty() || widths.len() > MAX_HIDDEN_LAYERS {
             return Err(LayoutError::Layers {
                 max: MAX_HIDDEN_LAYERS,
@@ -82,10 +105,11 @@ impl Layout {
                 got: shift,
             });
         }
-        let header = header(widths, heads, shift)?;
+        let header = header(widths, heads, shift, &pattern)?;
         let layers = header.layers().collect::<Vec<_>>();
         let mut layout = Self {
             header,
+            pattern,
             layers,
             bounds: Vec::new(),
         };
@@ -96,6 +120,11 @@ impl Layout {
     /// The header of the deployed model.
     pub const fn header(&self) -> &ModelHeader {
         &self.header
+    }
+
+    /// Which features the network sees, and which way each may move the rate.
+    pub const fn pattern(&self) -> &Pattern {
+        &self.pattern
     }
 
     /// The affine layers, the output layer last.
@@ -157,6 +186,7 @@ impl Layout {
 
     fn sign_pattern(&self) -> Vec<(f64, f64)> {
         let last = self.layers.len() - 1;
+        let rate_signs = self.pattern.signs();
         let mut bounds = Vec::with_capacity(self.header.parameter_count());
         for (number, layer) in self.layers.iter().enumerate() {
             let limit = f64::from(i16::MAX) / f64::from(1u32 << layer.shift);
@@ -167,10 +197,19 @@ impl Layout {
                     } else if number == last {
                         self.output_sign(neuron, input, layer)
                     } else if number == 0 {
-                        feature_sign(input) * unit_sign(neuron)
+                        -rate_signs[input] * unit_sign(neuron)
                     } else {
                         unit_sign(neuron) * unit_sign(input)
                     };
+                    let feature = match number {
+                        0 => Some(input),
+                        _ if number == last => (input + FEATURE_COUNT).checked_sub(layer.inputs),
+                        _ => None,
+                    };
+                    if feature.is_some_and(|feature| self.pattern.hides(feature)) {
+                        bounds.push((0.0, 0.0));
+                        continue;
+                    }
                     bounds.push(match sign {
                         1 => (0.0, limit),
                         -1 => (-limit, 0.0),
@@ -206,7 +245,12 @@ impl Layout {
     }
 }
 
-fn header(widths: &[usize], heads: &[HeadKind], shift: u8) -> Result<ModelHeader, LayoutError> {
+fn header(
+    widths: &[usize],
+    heads: &[HeadKind],
+    shift: u8,
+    pattern: &Pattern,
+) -> Result<ModelHeader, LayoutError> {
     let refuse_heads = || LayoutError::Heads {
         got: heads.to_vec(),
     };
@@ -245,7 +289,9 @@ fn header(widths: &[usize], heads: &[HeadKind], shift: u8) -> Result<ModelHeader
             return Err(refuse_heads());
         }
         let mut signs = [0; MAX_INPUTS];
-        signs[..FEATURE_COUNT].copy_from_slice(&law::signs(kind));
+        if kind == HeadKind::Rate {
+            signs[..FEATURE_COUNT].copy_from_slice(&pattern.signs());
+        }
         *head = Head { kind, signs };
     }
     Ok(header)
@@ -254,10 +300,6 @@ fn header(widths: &[usize], heads: &[HeadKind], shift: u8) -> Result<ModelHeader
 /// σ of a hidden unit.
 const fn unit_sign(unit: usize) -> i8 {
     if unit.is_multiple_of(2) { 1 } else { -1 }
-}
-
-fn feature_sign(feature: usize) -> i8 {
-    i8::from(law::MONOTONE.contains(&feature))
 }
 
 /// The feature table that is trained for.

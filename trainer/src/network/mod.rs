@@ -9,11 +9,13 @@
 mod layout;
 mod matrix;
 mod pass;
+mod pattern;
 
 pub(crate) use layout::FEATURE_TABLE;
 pub use layout::{Layout, LayoutError};
 pub(crate) use matrix::{Matrix, add_affine_weight_gradient, affine, affine_input_gradient};
 pub(crate) use pass::{Arithmetic, backward, forward, round as round_half_even, rounded};
+pub use pattern::{Pattern, PatternError};
 
 #[cfg(test)]
 mod tests;

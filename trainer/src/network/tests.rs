@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use tautline_core::features::{FEATURE_COUNT, FeatureTable};
+use tautline_core::features::{FEATURE_COUNT, FeatureTable, index};
 use tautline_core::policy::{HeadKind, Scratch};
 
 use super::*;
@@ -108,4 +108,40 @@ fn rounding_keeps_the_sign_pattern_and_the_fairness_slope() {
             "weight {place} is {weight}"
         );
     }
+}
+
+#[test]
+fn masked_features_have_no_effect_and_rising_ones_never_lower_the_rate() {
+    let pattern = Pattern::default().masked("slow_loss").unwrap();
+    let pattern = pattern.masked("acked_ratio").unwrap();
+    let pattern = pattern.rising("last_step").unwrap();
+    let layout = Layout::with_pattern(&[16, 16], &[HeadKind::Rate], 12, pattern).unwrap();
+    let weights = layout.initial(5);
+    let policy = quantize::policy(&layout, &weights).unwrap();
+    let mut scratch = Scratch::new();
+    let mut rate = |sample: &[i32; FEATURE_COUNT]| policy.forward(sample, &mut scratch)[0];
+    let samples = random_features(5, 400);
+    let mut moves = 0;
+    for pair in samples.chunks_exact(2) {
+        let here = rate(&pair[0]);
+        for masked in [index::SLOW_LOSS, index::ACKED_RATIO] {
+            let mut moved = pair[0];
+            moved[masked] = pair[1][masked];
+            assert_eq!(rate(&moved), here);
+        }
+        let mut raised = pair[0];
+        raised[index::LAST_STEP] = pair[0][index::LAST_STEP].max(pair[1][index::LAST_STEP]);
+        assert!(rate(&raised) >= here);
+        moves += usize::from(rate(&raised) > here);
+    }
+    assert!(moves > 0, "the rising feature moved nothing");
+    let signs = layout.header().heads[0].signs;
+    assert_eq!(
+        [
+            signs[index::SLOW_LOSS],
+            signs[index::LAST_STEP],
+            signs[index::QUEUEING]
+        ],
+        [0, 1, -1]
+    );
 }

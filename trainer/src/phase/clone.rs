@@ -5,7 +5,7 @@ use tautline_core::policy::Head;
 
 use crate::env;
 use crate::error::TrainError;
-use crate::law::{self, Features};
+use crate::law::{Features, Law};
 use crate::loss::{certified, imitation};
 use crate::network::Matrix;
 use crate::obligation::{ONE, Obligation};
@@ -91,7 +91,7 @@ impl Session<'_> {
                 env::episode(&params.environment, stream)
             })
             .collect::<Result<Vec<_>, _>>()?;
-        let law = ReferenceLaw::of(self.params.layout());
+        let law = ReferenceLaw::of(self.params.layout(), params.law.clone());
         let seen = rollout::record(&law, &episodes)?;
         Ok(seen
             .into_iter()
@@ -100,8 +100,10 @@ impl Session<'_> {
     }
 
     fn batch(&self, recorded: &[Features], count: usize, stream: &mut Stream) -> (Matrix, Matrix) {
-        let samples = samples(&self.obligations, recorded, count, stream);
-        let targets = law_heads(self.params.layout().header().head_list(), &samples);
+        let settled = self.params.params().clone.settled;
+        let samples = samples((&self.obligations, settled), recorded, count, stream);
+        let heads = self.params.layout().header().head_list();
+        let targets = law_heads(&self.params.params().law, heads, &samples);
         (Matrix::from_samples(&samples), targets)
     }
 
@@ -114,15 +116,17 @@ impl Session<'_> {
     }
 }
 
-/// A mix of recorded, plausible, corner and arbitrary samples.
+/// A part of settled samples, then a mix of recorded, plausible, corner and arbitrary ones.
 pub(super) fn samples(
-    obligations: &[Obligation],
+    (obligations, settled): (&[Obligation], f64),
     recorded: &[Features],
     count: usize,
     stream: &mut Stream,
 ) -> Vec<[f64; FEATURE_COUNT]> {
+    let settled = (settled * count as f64) as usize;
     (0..count)
         .map(|place| match place % 10 {
+            _ if place < settled => sampling::settled(stream),
             0..4 if !recorded.is_empty() => recorded[stream.below(recorded.len())],
             0..7 => sampling::plausible(stream),
             7..9 => sampling::corner(obligations, stream),
@@ -131,11 +135,11 @@ pub(super) fn samples(
         .collect()
 }
 
-fn law_heads(heads: &[Head], samples: &[Features]) -> Matrix {
+fn law_heads(law: &Law, heads: &[Head], samples: &[Features]) -> Matrix {
     let mut targets = Matrix::zeros(heads.len(), samples.len());
     for (row, head) in heads.iter().enumerate() {
         for (column, sample) in samples.iter().enumerate() {
-            targets.set(row, column, law::head(head.kind, sample));
+            targets.set(row, column, law.head(head.kind, sample));
         }
     }
     targets

@@ -78,7 +78,9 @@ impl Session<'_> {
             let mut stream = Stream::new(self.seed(), Purpose::RepairBatch, place);
             let share = 1.0 / parts as f64;
             if part < parts {
-                let features = samples(&self.obligations, recorded, PART, &mut stream);
+                let settled = self.params.params().clone.settled;
+                let obligations = (self.obligations.as_slice(), settled);
+                let features = samples(obligations, recorded, PART, &mut stream);
                 let features = Matrix::from_samples(&features);
                 let teacher = forward(layout, &self.state.teacher, &features, Arithmetic::Deployed);
                 let samples = (&features, &teacher.heads);
