@@ -21,7 +21,7 @@ use std::sync::Arc;
 use tautline_core::policy::Policy;
 
 pub use rejection::{Reason, Rejection, Rule, Step};
-pub use verdict::{CheckedCertificate, CheckedClaim};
+pub use verdict::{CheckedCertificate, CheckedClaim, ForeignLoop};
 
 use crate::claim::{Claim, ClaimSet};
 use crate::format::{Layout, NodeReader};
@@ -105,6 +105,7 @@ fn check_program(
         certificate: layout.digest,
         table: program.table(),
         heavy_loss: layout.claims.heavy_loss(),
+        closed_loop: None,
         claim_set: Arc::new(layout.claims),
         claims: checked.into(),
     })

@@ -8,6 +8,7 @@
 //! [`LoopChecker`] checks slice by slice, so that its caller may use as many threads as it likes;
 //! [`CheckedLoop`] takes them all.
 
+mod assumptions;
 mod cells;
 mod checker;
 mod cover;

@@ -11,13 +11,18 @@ use crate::observe::View;
 use crate::units::{Bytes, Timestamp, duration_nanos};
 
 impl<P: Proposer, E: Envelope> Learned<P, E> {
-    /// Empties the queue: below the measured excess by a quarter, for as long as it takes to see
-    /// the packets that left meanwhile.
+    /// Empties the queue: below the measured excess by a quarter, or by two fifths where closed-loop
+    /// claims rely on it although the window has just grown, for as long as it takes to see the
+    /// packets that left meanwhile.
     pub(super) fn start_drain(&mut self, view: &View<'_>, entry: bool) {
         self.counters.drains = self.counters.drains.saturating_add(1);
         let mean = duration_nanos(view.observation.mean_rtt);
         let excess = log2_ratio(mean, duration_nanos(view.min_rtt));
-        let depth = excess.max(Q16::ZERO).saturating_add(DRAIN_MARGIN);
+        let margin = match self.watch {
+            Some(_) => CLAIMED_DRAIN_MARGIN,
+            None => DRAIN_MARGIN,
+        };
+        let depth = excess.max(Q16::ZERO).saturating_add(margin);
         self.phase = Phase::Drain(Drain {
             restore: self.log_window,
             entry,
@@ -183,5 +188,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
 
 /// log₂(5/4): how far below the measured excess a drain goes.
 const DRAIN_MARGIN: Q16 = Q16::from_units(21_098);
+/// log₂(5/3): the same where closed-loop claims rely on the empty queue.
+const CLAIMED_DRAIN_MARGIN: Q16 = Q16::from_units(48_298);
 /// The longest probation.
 const PROBATION_MAX: u32 = 1024;

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::packets::Packets;
 use super::{Pending, SETTLED_ROUNDS, SLACK_NANOS, Scale, Watch, WatchedRound};
 use crate::log2::exp2_scaled;
-use crate::units::{Bandwidth, Timestamp, duration_nanos, mul_div};
+use crate::units::{Bandwidth, Bytes, Timestamp, duration_nanos, mul_div};
 
 impl Watch {
     pub(super) fn rises(packets: &Packets, scale: Scale, round: &WatchedRound<'_>) -> bool {
@@ -40,6 +40,7 @@ impl Watch {
         let explained = mul_div(reach, rise, least.as_u64())
             .saturating_add(scale.jitter.saturating_mul(3))
             .saturating_add(scale.datagram.saturating_mul(5))
+            .saturating_add(self.held_back(least, scale))
             .saturating_add(SLACK_NANOS);
         duration_nanos(round.observation.mean_rtt).saturating_sub(min) > explained
     }
@@ -95,6 +96,21 @@ impl Watch {
         Some(rate.as_bytes_per_sec())
     }
 
+    /// What the pacer may hold back beyond D + g, in nanoseconds: nothing while its rate of 1.25·W/m
+    /// is that of the acknowledgements at least, so with W ≥ 0.8·(1+D) bandwidth-delay products, else
+    /// λ·(1 − 1.25·λ/(1+D)) ≤ (1+D)/5.
+    fn held_back(&self, window: Bytes, scale: Scale) -> u64 {
+        let rate = Bandwidth::from_bytes_per_sec(!self.explained.get());
+        let product = rate.bytes_in(Duration::from_nanos(scale.most));
+        let longest = scale.most.saturating_add(scale.jitter);
+        let needed = product.scale(longest, scale.most).scale(4, 5);
+        if window >= needed {
+            0
+        } else {
+            longest.div_ceil(5)
+        }
+    }
+
     /// An upper bound of the rate, in bytes per second.
     fn explanation(&self, scale: Scale, round: &WatchedRound<'_>) -> Option<u64> {
         let [before, earlier] = self.windows;
@@ -103,6 +119,7 @@ impl Watch {
         }
         let own = scale.jitter.saturating_add(scale.datagram);
         let empty = own.saturating_mul(2).saturating_add(scale.jitter);
+        let empty = empty.saturating_add(self.held_back(before, scale));
         let rtt = duration_nanos(round.observation.mean_rtt);
         if rtt <= scale.most.saturating_add(empty).saturating_add(SLACK_NANOS) {
             return None;

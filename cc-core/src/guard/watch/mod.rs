@@ -11,6 +11,7 @@
 //!   q_hi − q_lo ≤ I + P + D + 4g in either case of q_hi, and λ ≤ r_min + P + D + 3g. With P = D + g the
 //!   spread is at most 3D + 5g + (ω/λ − 1)·(r_min + 2D + 4g). Drops that are not yet known would lower
 //!   q_lo; they show as loss in this round or the next, which therefore must have none.
+//!   P is larger where the window lies below 0.8·(1+D), by at most (1+D)/5.
 //! * **Delivery.** What is acknowledged in a time t left the server within t + D, so C ≥ acked/(t+D).
 //! * **Explanation.** Without a rise of the window r ≤ max(ω + g + D, 1 + 3D + 2g), so a round trip
 //!   beyond the second has C ≤ W/(r − g − D), again if this round and the next lose nothing. Two rounds whose bounds of C cross saw two rates.

@@ -1,4 +1,5 @@
 //! Closed-loop claims: what is accepted, what is rejected and why, and that every interval holds.
 
+mod envelope;
 mod prover;
 mod rejections;
