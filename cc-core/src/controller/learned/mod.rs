@@ -269,6 +269,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
         let window = self.window().max(floor);
         let gain = match self.phase {
             Phase::Startup(_) => STARTUP_PACING_GAIN,
+            _ if self.watch.is_some() => CLAIMED_PACING_GAIN,
             _ => self.proposer.header().pacing_gain,
         };
         self.decision = Decision {
@@ -309,3 +310,5 @@ const DRAIN_PERIOD_ROUNDS: u32 = 128;
 const PROBATION_ROUNDS: u32 = 32;
 /// RFC 9002 §7.7 leaves the gain to the sender; slow start doubles per round.
 const STARTUP_PACING_GAIN: Q16 = Q16::from_units(2 << 16);
+/// Closed-loop claims rely on it in place of the model's: a smaller one holds small windows back.
+const CLAIMED_PACING_GAIN: Q16 = Q16::from_units(2 << 16);

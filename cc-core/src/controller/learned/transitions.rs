@@ -11,9 +11,9 @@ use crate::observe::View;
 use crate::units::{Bytes, Timestamp, duration_nanos};
 
 impl<P: Proposer, E: Envelope> Learned<P, E> {
-    /// Empties the queue: below the measured excess by a quarter, or by two fifths where closed-loop
-    /// claims rely on it although the window has just grown, for as long as it takes to see the
-    /// packets that left meanwhile.
+    /// Empties the queue: below the measured excess by a quarter, or by half of the window where
+    /// closed-loop claims rely on it although the window has just grown, for as long as it takes to
+    /// see the packets that left meanwhile.
     pub(super) fn start_drain(&mut self, view: &View<'_>, entry: bool) {
         self.counters.drains = self.counters.drains.saturating_add(1);
         let mean = duration_nanos(view.observation.mean_rtt);
@@ -126,7 +126,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
 
     /// Shows the round to the watch over the assumptions of closed-loop claims, if there is one.
     pub(super) fn watch_path(&mut self, now: Timestamp, view: &View<'_>) -> Verdict {
-        let by_policy = matches!(self.phase, Phase::Policy | Phase::Drain(_));
+        let by_policy = matches!(self.phase, Phase::Policy);
         let Some(watch) = &mut self.watch else {
             return Verdict::default();
         };
@@ -188,7 +188,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
 
 /// log₂(5/4): how far below the measured excess a drain goes.
 const DRAIN_MARGIN: Q16 = Q16::from_units(21_098);
-/// log₂(5/3): the same where closed-loop claims rely on the empty queue.
-const CLAIMED_DRAIN_MARGIN: Q16 = Q16::from_units(48_298);
+/// log₂(2): the same where closed-loop claims rely on the empty queue.
+const CLAIMED_DRAIN_MARGIN: Q16 = Q16::ONE;
 /// The longest probation.
 const PROBATION_MAX: u32 = 1024;

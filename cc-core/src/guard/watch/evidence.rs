@@ -96,18 +96,18 @@ impl Watch {
         Some(rate.as_bytes_per_sec())
     }
 
-    /// What the pacer may hold back beyond D + g, in nanoseconds: nothing while its rate of 1.25·W/m
-    /// is that of the acknowledgements at least, so with W ≥ 0.8·(1+D) bandwidth-delay products, else
-    /// λ·(1 − 1.25·λ/(1+D)) ≤ (1+D)/5.
+    /// What the pacer may hold back beyond D + g, in nanoseconds: nothing while its rate of 2·W/m is
+    /// that of the acknowledgements at least, so with W ≥ (1+D)/2 bandwidth-delay products, else
+    /// λ·(1 − 2·λ/(1+D)) ≤ (1+D)/8.
     fn held_back(&self, window: Bytes, scale: Scale) -> u64 {
         let rate = Bandwidth::from_bytes_per_sec(!self.explained.get());
         let product = rate.bytes_in(Duration::from_nanos(scale.most));
         let longest = scale.most.saturating_add(scale.jitter);
-        let needed = product.scale(longest, scale.most).scale(4, 5);
+        let needed = product.scale(longest, scale.most).scale(1, 2);
         if window >= needed {
             0
         } else {
-            longest.div_ceil(5)
+            longest.div_ceil(8)
         }
     }
 

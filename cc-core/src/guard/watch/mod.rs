@@ -11,7 +11,7 @@
 //!   q_hi − q_lo ≤ I + P + D + 4g in either case of q_hi, and λ ≤ r_min + P + D + 3g. With P = D + g the
 //!   spread is at most 3D + 5g + (ω/λ − 1)·(r_min + 2D + 4g). Drops that are not yet known would lower
 //!   q_lo; they show as loss in this round or the next, which therefore must have none.
-//!   P is larger where the window lies below 0.8·(1+D), by at most (1+D)/5.
+//!   P is larger where the window lies below (1+D)/2, by at most (1+D)/8.
 //! * **Delivery.** What is acknowledged in a time t left the server within t + D, so C ≥ acked/(t+D).
 //! * **Explanation.** Without a rise of the window r ≤ max(ω + g + D, 1 + 3D + 2g), so a round trip
 //!   beyond the second has C ≤ W/(r − g − D), again if this round and the next lose nothing. Two rounds whose bounds of C cross saw two rates.
@@ -45,7 +45,7 @@ pub struct Watch {
     recent: [u64; SETTLED_ROUNDS],
     /// Windows in force before the last decision and before the one before that.
     windows: [Bytes; 2],
-    /// Rounds since hands other than the policy's and the drains' moved the window, or the flow
+    /// Rounds since hands other than the policy's moved the window, or the flow
     /// left it unused.
     steady_rounds: usize,
     lossless_rounds: usize,
@@ -78,7 +78,7 @@ pub struct WatchedRound<'a> {
     pub window: Bytes,
     /// The largest datagram.
     pub datagram: Bytes,
-    /// True if the policy or a drain of the guard moves the window.
+    /// True if the policy moves the window.
     pub by_policy: bool,
 }
 
