@@ -18,7 +18,7 @@ use crate::closed_loop::{Cell, Grid, MEMORY_MAX};
 const STEP_UNITS: i32 = 1 << 8;
 /// Edges of cells, with room for the windows before them.
 const EDGE_MOST: i64 = 23 << 8;
-/// The controller's logarithms of round-trip times and of 5/3 are within 2⁻¹⁴ of a factor.
+/// The controller's logarithms of round-trip times are within 2⁻¹⁴ of a factor.
 const DRAIN_ERROR_BITS: u32 = 14;
 
 /// A slice's cells under a policy.
@@ -151,30 +151,29 @@ impl<'a> Cells<'a> {
         })
     }
 
-    /// Where the first decision after a drain leads, which has judged packets that left while the
-    /// window came back.
+    /// Where the first decision after a drain leads, which judges packets that left when the window
+    /// had come back for more than a round.
     ///
     /// # Soundness
-    /// A drain leaves 3/5 of W·m/r, or of W where that is less, which is below what the path holds
+    /// A drain leaves half of W·m/r, or of W where that is less, which is below what the path holds
     /// without a queue; so a datagram finds none and the minimum stays at 1 + D or below.
     ///
     /// # Errors
     /// [`Reason::OutOfRange`] where the queue may not empty; as [`Cells::image`].
     pub fn drained(&self, judged: &Judged, memory: usize) -> Result<Image, Reason> {
         let path = &self.path;
-        let (low, high) = path.window(judged.state.now)?;
-        let (fast, slow) = judged.round.rtt;
-        let excess = fast.max(ONE + path.jitter);
-        let deepest = scaled(low, 3 * ONE, 5 * slow)?;
-        let shallowest = scaled(high, 3 * (ONE + path.jitter), 5 * excess)?;
-        let error = |window: i64| (window.abs() >> DRAIN_ERROR_BITS) + 1;
-        let held = (shallowest + error(shallowest)).max(4 * path.datagram);
+        let (least, most) = path.window(judged.state.now)?;
+        let whole = i128::from(ONE + path.jitter);
+        let fast = whole.max(i128::from(judged.round.rtt.0));
+        let held = i128::from(most) * whole / (2 * fast);
+        let held = i64::try_from(held).map_err(|_| Reason::Overflow)?;
+        let held = held + (held >> DRAIN_ERROR_BITS) + 1;
+        let held = held.max(4 * path.datagram);
         in_range("window of a drain", held, 0, ONE - path.datagram)?;
-        let least = deepest - error(deepest) - path.datagram;
         let round = path.round(Sent {
-            most: high,
+            most,
             least,
-            peak: high,
+            peak: most,
         });
         self.step(judged, &round, memory).map(|image| Image {
             before: judged.cell.window,
@@ -214,13 +213,4 @@ impl<'a> Cells<'a> {
             memories: (next(memory.0, calm), next(memory.1, full)),
         })
     }
-}
-
-/// ⌊value · by / over⌋.
-fn scaled(value: i64, by: i64, over: i64) -> Result<i64, Reason> {
-    let product = i128::from(value) * i128::from(by);
-    let quotient = product
-        .checked_div(i128::from(over))
-        .ok_or(Reason::Overflow)?;
-    i64::try_from(quotient).map_err(|_| Reason::Overflow)
 }

@@ -60,7 +60,7 @@ pub struct Round {
     /// The share of them that is lost.
     pub loss: (i32, i32),
     /// What is in flight and not dropped, at least, less what pacing and the last datagram leave
-    /// open: λ − P − g − max(X, E). Over 1 + D it is the share of the capacity that is carried.
+    /// open: λ − P − g, and X or E if more. Over 1 + D it is the share of the capacity that is carried.
     pub carried: i64,
 }
 
@@ -107,8 +107,9 @@ impl Path {
         let Sent { most, least, peak } = sent;
         let (d, g) = (self.jitter, self.datagram);
         let (shallow, deep) = self.buffer;
-        let held = d + g;
-        let gone = (peak - ONE + 2 * g - shallow).max(0);
+        let held = d + g + self.unsent(least);
+        let known = ONE.min(least - held - g - d);
+        let gone = (peak + 3 * g - shallow - known).max(0);
         let burst = most.min(d + (most - least) + gone + held + g);
         let overflow = ((peak - ONE + g).max(burst) - shallow).max(0);
         let full = least - held - g - ONE - d - 2 * g;
@@ -120,16 +121,29 @@ impl Path {
             queue = queue.min(full - (burst - shallow) - gone);
         }
         let queue = (queue.max(0), (most - ONE + g).max(burst).min(deep + g));
-        let loss = match overflow {
-            0 => 0,
-            _ => share_up(overflow, least),
+        let (unknown, loss) = match overflow {
+            0 => (0, 0),
+            _ => (overflow.max(gone), share_up(overflow, least)),
         };
         let lost = share_down((full - g - deep).max(0), most);
         Round {
             queue,
             rtt: (ONE + queue.0, ONE + queue.1 + d),
             loss: (lost.min(loss), loss),
-            carried: least - held - g - overflow.max(gone),
+            carried: least - held - g - unknown,
+        }
+    }
+
+    /// e: what the pacer holds back of a window below half of what the path holds, at twice the
+    /// window per round trip; at most, over all windows from `least` on.
+    fn unsent(&self, least: i64) -> i64 {
+        let whole = ONE + self.jitter;
+        if least >= whole / 2 {
+            0
+        } else if least <= whole / 4 {
+            whole / 8 + 1
+        } else {
+            least - 2 * least * least / whole
         }
     }
 }

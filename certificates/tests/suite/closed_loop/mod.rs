@@ -1,5 +1,5 @@
 //! Closed-loop claims: what is accepted, what is rejected and why, and that every interval holds.
 
-mod envelope;
+mod intervals;
 mod prover;
 mod rejections;

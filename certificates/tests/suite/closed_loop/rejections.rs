@@ -9,7 +9,7 @@ use super::prover::{claim, claims, file, header, model, parameters, parts, polic
 use crate::support;
 
 /// The claim's slices, proven once.
-pub(super) fn slices() -> &'static [Slice] {
+fn slices() -> &'static [Slice] {
     static SLICES: OnceLock<Vec<Slice>> = OnceLock::new();
     SLICES.get_or_init(|| {
         let (policy, claim) = (policy(&model(&parameters())), claim());
@@ -18,11 +18,7 @@ pub(super) fn slices() -> &'static [Slice] {
     })
 }
 
-pub(super) fn check(
-    model: &[u8],
-    claim: &LoopClaim,
-    slices: &[Slice],
-) -> Result<CheckedLoop, Rejection> {
+fn check(model: &[u8], claim: &LoopClaim, slices: &[Slice]) -> Result<CheckedLoop, Rejection> {
     let bytes = file(model, claim, slices);
     let checker = LoopChecker::new(model, &bytes, Some(&claims(claim)))?;
     let slices = (0..checker.slices()).map(|slice| checker.check_slice(slice));
