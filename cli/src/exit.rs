@@ -16,6 +16,8 @@ pub(crate) enum Exit {
     Failed,
     /// Everything was proven, but a signature that was asked for is missing or bad.
     Unsigned,
+    /// What was checked holds, but only a part was asked for, so nothing is proven.
+    Partial,
     /// Ctrl-C.
     Interrupted,
 }
@@ -52,6 +54,7 @@ impl From<Exit> for ExitCode {
             Exit::Rejected => 1,
             Exit::Failed => 2,
             Exit::Unsigned => 3,
+            Exit::Partial => 4,
             Exit::Interrupted => 130,
         })
     }

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use rayon::prelude::*;
 use tautline_certificates::claim::ClaimSet;
+use tautline_certificates::closed_loop::{CheckedLoop, LoopChecker};
 use tautline_certificates::{CheckedCertificate, Rejection, check};
 use tautline_core::policy::{self, ModelHeader, Policy};
 use tautline_quic_integration::SharedPolicy;
@@ -86,6 +88,12 @@ pub(crate) fn read_claims(path: Option<&Path>) -> anyhow::Result<ClaimSet> {
         }
         error
     })?)
+}
+
+/// The closed-loop claims that are shipped.
+pub(crate) fn closed_loop_claims() -> anyhow::Result<ClaimSet> {
+    let (text, file) = (CLOSED_LOOP_CLAIMS, "claims/closed-loop.toml");
+    Ok(ClaimSet::from_toml(text, file)?)
 }
 
 /// The key that is given a value on `line` of a TOML text, from one.
@@ -176,6 +184,29 @@ impl Certified {
             certificate,
         })
     }
+
+    /// The same with the closed-loop claims of a further certificate.
+    ///
+    /// # Errors
+    /// The checker's [`Rejection`] is in the chain of a refused certificate.
+    pub(crate) fn with_loop(self, model: &Path, certificate: &Path) -> anyhow::Result<Self> {
+        let model = Model::read(model)?;
+        let bytes = read_certificate_bytes(certificate)?;
+        let checked = check_loop(&model.bytes, &bytes)
+            .map_err(Refused)
+            .with_context(|| format!("cannot use certificate {}", certificate.display()))?;
+        Ok(Self {
+            certificate: self.certificate.with_loop(checked)?,
+            ..self
+        })
+    }
+}
+
+fn check_loop(model: &[u8], certificate: &[u8]) -> Result<CheckedLoop, Rejection> {
+    let checker = LoopChecker::new(model, certificate, None)?;
+    let slices = (0..checker.slices()).into_par_iter();
+    let checked: Result<Vec<_>, _> = slices.map(|slice| checker.check_slice(slice)).collect();
+    checker.finish(checked?)
 }
 
 /// A certificate that was needed and not accepted: exit code 1, not 2.
@@ -185,6 +216,8 @@ pub(crate) struct Refused(Rejection);
 
 /// The standard claims, as shipped.
 const STANDARD_CLAIMS: &str = include_str!("../../claims/standard.toml");
+/// The closed-loop claims, as shipped.
+const CLOSED_LOOP_CLAIMS: &str = include_str!("../../claims/closed-loop.toml");
 /// Above any model that the format can describe.
 const MOST_MODEL: u64 = 1 << 20;
 const MOST_CERTIFICATE: u64 = tautline_certificates::format::MAX_FILE as u64;

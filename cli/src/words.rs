@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use tautline_abstract_interp::Evaluation;
 use tautline_certificates::claim::{Claim, ClaimKind, Constraint};
+use tautline_certificates::closed_loop::{Buffer, LoopBounds, LoopClaim, PathFamily};
 use tautline_core::features::{Feature, FeatureTable};
 use tautline_core::policy::ModelHeader;
 
@@ -140,6 +141,58 @@ fn difference(kind: &ClaimKind, table: &FeatureTable) -> Vec<String> {
         inequality(&terms.collect::<Vec<_>>(), fact.bound)
     });
     ranges.chain(facts).collect()
+}
+
+/// `given` of a closed-loop claim.
+pub(crate) fn family(claim: &LoopClaim) -> String {
+    let PathFamily {
+        jitter,
+        log_bdp,
+        buffer: depth,
+    } = claim.family;
+    let (from, below) = claim.start;
+    format!(
+        "jitter ≤ {} base RTT, {}, {}, window at first from 2^{} to below 2^{} of the BDP",
+        at_most(jitter.into()),
+        bdp(log_bdp),
+        buffer(depth),
+        octaves(from),
+        octaves(below)
+    )
+}
+
+/// A range of bandwidth-delay products.
+pub(crate) fn bdp((low, high): (i32, i32)) -> String {
+    format!("BDP 2^{} to 2^{} datagrams", octaves(low), octaves(high))
+}
+
+/// A range of buffers.
+pub(crate) fn buffer(range: Buffer) -> String {
+    let Buffer { least, most } = range;
+    match most {
+        Some(most) => format!("{} BDP", ends("buffer", least.into(), most.into())),
+        None => format!("buffer ≥ {} BDP", at_least(least.into())),
+    }
+}
+
+/// `then` of a closed-loop claim.
+pub(crate) fn bounds(claim: &LoopClaim) -> String {
+    let LoopBounds {
+        utilisation,
+        queue,
+        rounds,
+    } = claim.then;
+    format!(
+        "utilisation ≥ {} and queue ≤ {} base RTT after {rounds} rounds",
+        at_least(utilisation.into()),
+        at_most(queue.into())
+    )
+}
+
+/// Units of 2⁻⁸, exactly.
+pub(crate) fn octaves(units: i32) -> String {
+    let text = (f64::from(units) / 256.0).to_string();
+    text.replace('-', "−")
 }
 
 /// `then`: what a claim's constraints say, joined by "and".

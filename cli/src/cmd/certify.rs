@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde::Serialize;
 use tautline_abstract_interp::{
     Certification, ClaimResult, Counterexample, Evaluation, Limits, OpenRegion, Progress,
@@ -15,10 +15,11 @@ use tautline_certificates::claim::{Claim, ClaimSet};
 use tautline_core::features::FeatureTable;
 use tautline_core::policy::Digest;
 
+use super::closed_loop;
 use crate::clock::Stopwatch;
 use crate::exit::Exit;
 use crate::interrupt::{self, Interrupted};
-use crate::model::{Model, read_claims};
+use crate::model::{Model, closed_loop_claims, read_claims};
 use crate::output::{JsonArgs, Table};
 use crate::{files, output, progress, words};
 
@@ -30,7 +31,8 @@ use crate::{files, output, progress, words};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     tautline certify model.tlm --out certificate.tlc\n  \
-    tautline certify model.tlm --claims my-claims.toml --timeout 60 --json -\n\n\
+    tautline certify model.tlm --claims my-claims.toml --timeout 60 --json -\n  \
+    tautline certify model.tlm --closed-loop --out closed-loop.tlc --explain pictures\n\n\
     QC, the quantitative certificate, is the proven fraction of a claim's region.\n\
     Exit codes: 0 every claim holds · 1 one is violated or undecided, no certificate is written · \
     2 wrong usage, or input or output failed")]
@@ -50,6 +52,8 @@ pub(crate) struct Args {
     /// Give up on a constraint after this many boxes: a limit that decides the same on any machine
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().max_boxes)]
     max_boxes: u64,
+    #[command(flatten)]
+    looped: closed_loop::Args,
     #[command(flatten)]
     json: JsonArgs,
 }
@@ -150,7 +154,10 @@ impl Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     interrupt::install()?;
     let model = Model::read(&args.model)?;
-    let claims = read_claims(args.claims.as_deref())?;
+    let claims = match &args.claims {
+        None if args.looped.closed_loop => closed_loop_claims()?,
+        path => read_claims(path.as_deref())?,
+    };
     let out = args.out.clone();
     let out = out.unwrap_or_else(|| args.model.with_extension("tlc"));
     let inputs = [Some(args.model.as_path()), args.claims.as_deref()];
@@ -158,6 +165,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     files::check_apart(&files::named(&outputs), &files::named(&inputs))?;
     files::check_writable(&out)?;
     args.json.check_writable()?;
+    if args.looped.closed_loop {
+        let model = (args.model.as_path(), &model);
+        return closed_loop::run(&args.looped, model, &claims, &out, &args.json);
+    }
+    if let Some(claim) = claims.loops.first() {
+        let name = words::plain(&claim.name);
+        bail!("claims: {name} is about the closed loop; prove such claims with --closed-loop");
+    }
 
     let (certification, reports) = prove(&model, &claims, args.limits(), args.timeout)?;
     let mut certificate = certification.certificate;

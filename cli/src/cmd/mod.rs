@@ -2,6 +2,7 @@
 
 mod certify;
 mod check;
+mod closed_loop;
 pub(crate) mod demo;
 mod embed;
 mod export_smt2;

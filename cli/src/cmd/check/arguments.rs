@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 
+use super::loops::Slices;
 use super::{Report, junit, sarif, signature, text};
 use crate::output::{JsonArgs, JsonTarget};
 use crate::{files, output};
@@ -21,9 +22,11 @@ use crate::{files, output};
     tautline check model.tlm certificate.tlc\n  \
     tautline check model.tlm certificate.tlc --claims claims/standard.toml --json -\n  \
     tautline check model.tlm *.tlc --format sarif --output check.sarif --format junit --output check.xml\n  \
-    tautline check model.tlm certificate.tlc --public-key release.pub\n\n\
+    tautline check model.tlm certificate.tlc --public-key release.pub\n  \
+    tautline check model.tlm closed-loop.tlc --slices 0..2\n\n\
     Exit codes: 0 every certificate is accepted · 1 a certificate is rejected, or claims are not \
-    proven · 2 wrong usage, or input or output failed · 3 all is proven, but a signature is missing or bad")]
+    proven · 2 wrong usage, or input or output failed · 3 all is proven, but a signature is missing or bad \
+    · 4 the slices asked for hold, and others were not checked")]
 pub(crate) struct Args {
     /// The model
     #[arg(value_name = "MODEL.tlm")]
@@ -52,6 +55,10 @@ pub(crate) struct Args {
     /// Write the report there instead; standard output then has the text. One per --format
     #[arg(long, value_name = "FILE", requires = "format")]
     output: Vec<PathBuf>,
+    /// Check only these slices of closed-loop certificates: a number, or a range like 0..2. Such a
+    /// check proves nothing by itself
+    #[arg(long, visible_alias = "slice", value_name = "N|FROM..TO")]
+    pub(super) slices: Option<Slices>,
     #[command(flatten)]
     json: JsonArgs,
 }

@@ -99,6 +99,22 @@ fn cases(class: &str, certificate: &CertificateReport) -> Vec<Case> {
             cases.push(case(name, outcome));
         }
     }
+    if let Some(partial) = &certificate.partial {
+        for name in &certificate.claim_names {
+            let message = partial.summary();
+            cases.push(case(name, Outcome::Skipped { message }));
+        }
+    }
+    for claim in &certificate.loops {
+        let (shown, given, then) = (&claim.shown, &claim.given, &claim.then);
+        let mut lines = vec![format!("{shown}\nwhere {given}\nthen {then}")];
+        lines.extend(claim.slices.iter().map(|slice| {
+            let (number, shown, paths) = (slice.number, &slice.shown, &slice.paths);
+            format!("slice {number}: {shown}; {paths}")
+        }));
+        let system_out = lines.join("\n");
+        cases.push(case(&claim.name, Outcome::Passed { system_out }));
+    }
     for claim in &certificate.claims {
         let system_out = format!(
             "QC {}, {} leaves\nwhere {}\nthen {}",

@@ -3,14 +3,17 @@
 mod arguments;
 mod claims;
 mod junit;
+pub(crate) mod loops;
 mod sarif;
 mod signature;
 mod text;
 
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context as _, bail};
 use minisign_verify::PublicKey;
 use serde::Serialize;
+use tautline_certificates::claim::ClaimSet;
 use tautline_certificates::format::Layout;
 use tautline_certificates::{CheckedCertificate, Rejection, Rule, Step, check};
 use tautline_core::features::FeatureTable;
@@ -22,6 +25,7 @@ use crate::exit::Exit;
 use crate::model::{read_certificate_bytes, read_model_bytes};
 use crate::{interrupt, words};
 use claims::{ClaimsFileReport, WantedClaims};
+use loops::{LoopOutcome, LoopReport, PartialReport, Slices};
 use signature::SignatureReport;
 
 /// The result as JSON; the other forms are made from it.
@@ -56,6 +60,12 @@ struct CertificateReport {
     claims_file: Option<PathBuf>,
     /// The claims proven; none if rejected.
     claims: Vec<ClaimReport>,
+    /// The closed-loop claims proven; none if rejected or checked in part.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    loops: Vec<LoopReport>,
+    /// What was checked, where only some slices were asked for: then nothing is proven.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partial: Option<PartialReport>,
     /// Names of all claims that the file carries, proven or not.
     claim_names: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -102,7 +112,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     for (number, path) in args.certificates.iter().enumerate() {
         interrupt::check()?;
         let signed = key.as_ref().map(|key| (key, args.signature_of(number)));
-        certificates.push(check_one(&model, path, &wanted, signed)?);
+        certificates.push(check_one(
+            &model,
+            path,
+            &wanted,
+            signed,
+            args.slices.as_ref(),
+        )?);
     }
     let model_signature = key.as_ref().filter(|_| args.signed_model);
     let model_signature = model_signature
@@ -124,10 +140,45 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let exit = match (proven, signed) {
         (true, true) => Exit::Accepted,
         (true, false) => Exit::Unsigned,
+        (false, _) if report.is_partial() => Exit::Partial,
         (false, _) => Exit::Rejected,
     };
     args.write(&report)?;
     Ok(exit)
+}
+
+impl Report {
+    /// Whether nothing was rejected but some certificate was only checked in part; such a check
+    /// proves no claims file, so those are not asked.
+    fn is_partial(&self) -> bool {
+        let mut certificates = self.certificates.iter();
+        certificates.all(|it| it.proven || it.partial.is_some())
+            && self.certificates.iter().any(|it| it.partial.is_some())
+    }
+}
+
+/// What the checker says of a file.
+enum Checked {
+    Decisions(CheckedCertificate),
+    Loops(LoopOutcome),
+}
+
+/// Checks a file by the claims that it carries.
+fn judge(
+    model: &[u8],
+    bytes: &[u8],
+    claims: Option<&ClaimSet>,
+    slices: Option<&Slices>,
+) -> anyhow::Result<Result<Checked, Rejection>> {
+    let layout = Layout::read(bytes).ok();
+    if layout.is_some_and(|layout| !layout.claims.loops.is_empty()) {
+        let outcome = loops::check(model, bytes, claims, slices)?;
+        return Ok(outcome.map(Checked::Loops));
+    }
+    if slices.is_some() {
+        bail!("--slices is for certificates of closed-loop claims, this one has none");
+    }
+    Ok(check(model, bytes, claims).map(Checked::Decisions))
 }
 
 fn check_one(
@@ -135,11 +186,13 @@ fn check_one(
     path: &Path,
     wanted: &WantedClaims,
     signed: Option<(&PublicKey, PathBuf)>,
+    slices: Option<&Slices>,
 ) -> anyhow::Result<CertificateReport> {
     let bytes = read_certificate_bytes(path)?;
     let layout = Layout::read(&bytes).ok();
     let claim_set = layout.as_ref().map(|layout| layout.claims_digest);
-    let outcome = check(model, &bytes, wanted.compared_with(claim_set));
+    let outcome = judge(model, &bytes, wanted.compared_with(claim_set), slices);
+    let outcome = outcome.with_context(|| format!("certificate {}", path.display()))?;
     let rejection = outcome.as_ref().err().map(|rejection| {
         let mut report = RejectionReport::new(rejection, &bytes);
         if rejection.rule == Rule::Claims && rejection.step == Step::Claims {
@@ -147,26 +200,37 @@ fn check_one(
         }
         report
     });
-    let checked = outcome.ok();
+    let (checked, looped) = match outcome {
+        Ok(Checked::Decisions(checked)) => (Some(checked), None),
+        Ok(Checked::Loops(looped)) => (None, Some(looped)),
+        Err(_) => (None, None),
+    };
     // The very bytes that were checked, whatever the file holds by now.
     let signature = signed.map(|(key, path)| signature::verify(key, &bytes, &path));
     let signature = signature.transpose()?;
-    let proven = checked.is_some();
+    let whole = looped.as_ref().is_some_and(|it| it.partial.is_none());
+    let proven = checked.is_some() || whole;
+    let model = checked.as_ref().map(CheckedCertificate::model);
+    let model = model.or_else(|| looped.as_ref().map(|it| it.model));
+    let (loops, partial) = looped.map_or_else(Default::default, |it| (it.loops, it.partial));
     Ok(CertificateReport {
         certificate: path.to_owned(),
         accepted: proven && signature.as_ref().is_none_or(|it| it.valid),
         proven,
         digest: Digest::of(&bytes).to_string(),
-        model_digest: checked.as_ref().map(|it| it.model().to_string()),
+        model_digest: model.map(|digest| digest.to_string()),
         claim_set_digest: claim_set.map(|digest| digest.to_string()),
         claims_file: claim_set
             .and_then(|digest| wanted.file_of(digest))
             .map(Path::to_owned),
         claims: checked.as_ref().map(accepted_claims).unwrap_or_default(),
         claim_names: layout.map_or_else(Vec::new, |layout| {
-            let claims = layout.claims.claims.into_iter();
-            claims.map(|claim| claim.name).collect()
+            let claims = layout.claims.claims.into_iter().map(|claim| claim.name);
+            let loops = layout.claims.loops.into_iter().map(|claim| claim.name);
+            claims.chain(loops).collect()
         }),
+        loops,
+        partial,
         rejection,
         signature,
     })
@@ -189,15 +253,24 @@ pub(crate) fn accepted_claims(checked: &CheckedCertificate) -> Vec<ClaimReport> 
     reports.collect()
 }
 
+/// The name of a claim by its position; a file has claims of one kind.
+fn name_of(claims: &ClaimSet, claim: usize) -> Option<String> {
+    let decisions = claims.claims.iter().map(|claim| &claim.name);
+    let loops = claims.loops.iter().map(|claim| &claim.name);
+    decisions.chain(loops).nth(claim).cloned()
+}
+
 impl RejectionReport {
     /// `certificate` is looked into only for the name of the claim.
     pub(crate) fn new(rejection: &Rejection, certificate: &[u8]) -> Self {
         let claim = match rejection.step {
             Step::Section { section: claim }
             | Step::Constraint { claim, .. }
-            | Step::Node { claim, .. } => Layout::read(certificate)
+            | Step::Node { claim, .. }
+            | Step::Slice { claim, .. }
+            | Step::Cell { claim, .. } => Layout::read(certificate)
                 .ok()
-                .and_then(|layout| Some(layout.claims.claims.get(claim)?.name.clone())),
+                .and_then(|layout| name_of(&layout.claims, claim)),
             _ => None,
         };
         Self {

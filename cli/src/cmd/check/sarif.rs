@@ -211,6 +211,13 @@ fn findings(report: &Report) -> Vec<Found<'_>> {
             step: Some(&rejection.step),
             claim: rejection.claim.as_deref(),
         }));
+        found.extend(certificate.partial.as_ref().map(|partial| Found {
+            rule: "partial",
+            file,
+            text: format!("Not decided: {}", partial.summary()),
+            step: None,
+            claim: None,
+        }));
         let signature = certificate.signature.as_ref();
         found.extend(signature.and_then(|it| bad_signature(file, it)));
     }
@@ -323,7 +330,7 @@ fn hex(digit: u8) -> char {
 
 /// Name, what a result under it means, and what the rule is. Proof rules are those of
 /// docs/certificate-format.md §4.
-const RULES: [(&str, &str, &str); 12] = [
+const RULES: [(&str, &str, &str); 21] = [
     (
         "format",
         "The file is not a whole certificate of this version.",
@@ -378,6 +385,51 @@ const RULES: [(&str, &str, &str); 12] = [
         "difference",
         "A leaf's bounds of differences do not prove its pair constraint.",
         "Exact bounds of what two inputs' values differ by (docs/certificate-format.md §4).",
+    ),
+    (
+        "ratio",
+        "The claims named do not prove the ratio of two flows.",
+        "A bound on the ratio of throughputs follows from claims about pairs (docs/certificate-format.md).",
+    ),
+    (
+        "powers",
+        "An entry of the table of powers of two is wrong.",
+        "Each entry is squared up to a whole power (docs/closed-loop.md §5).",
+    ),
+    (
+        "cover",
+        "The slices leave out paths of the claim's family.",
+        "Bandwidth-delay products and buffers must be covered without a gap (docs/closed-loop.md §4).",
+    ),
+    (
+        "grid",
+        "The cells of a slice do not fit the model or the claim.",
+        "Widths, reach and range of the cells, and the clamps of the window (docs/closed-loop.md §4).",
+    ),
+    (
+        "start",
+        "A cell that meets the start set has no rank.",
+        "Every start must be on its way (docs/closed-loop.md §4).",
+    ),
+    (
+        "rank",
+        "A step leads to a cell whose rank is too low.",
+        "From rank r to r + 1 or the largest (docs/closed-loop.md §4).",
+    ),
+    (
+        "drain",
+        "A drain does not empty the queue, or ends outside the ranked cells.",
+        "From every settled cell (docs/closed-loop.md §4).",
+    ),
+    (
+        "settled",
+        "A settled cell misses the claim's bounds.",
+        "Utilisation, queue and rounds (docs/closed-loop.md §4).",
+    ),
+    (
+        "partial",
+        "Only some slices of a closed-loop certificate were checked.",
+        "The slices asked for hold; a proof needs all of them.",
     ),
     (
         "signature",

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{Error, Write as _};
 
+use super::loops::SliceReport;
 use super::{CertificateReport, ClaimReport, Report, SignatureReport};
 use crate::words::{plain, plain_path};
 
@@ -15,7 +16,8 @@ pub(super) fn render(report: &Report) -> Result<String, Error> {
     for certificate in &report.certificates {
         one(&mut text, report, certificate)?;
     }
-    for file in report.claims_files.iter().filter(|it| !it.met()) {
+    let open = report.claims_files.iter().filter(|it| !it.met());
+    for file in open.filter(|_| !report.is_partial()) {
         let (name, digest) = (plain_path(&file.file), &file.digest);
         writeln!(
             text,
@@ -23,6 +25,13 @@ pub(super) fn render(report: &Report) -> Result<String, Error> {
         )?;
     }
     legend(&mut text, report)?;
+    if report.is_partial() {
+        writeln!(
+            text,
+            "not decided: what was checked holds, but not everything was checked"
+        )?;
+        return Ok(text);
+    }
     let accepted = report.certificates.iter().filter(|it| it.accepted);
     let (accepted, all) = (accepted.count(), report.certificates.len());
     let verdict = if report.accepted {
@@ -36,7 +45,7 @@ pub(super) fn render(report: &Report) -> Result<String, Error> {
         report
             .certificates
             .iter()
-            .map(|it| it.claims.len())
+            .map(|it| it.claims.len() + it.loops.len())
             .sum::<usize>()
     )?;
     Ok(text)
@@ -46,6 +55,9 @@ fn one(text: &mut String, report: &Report, certificate: &CertificateReport) -> R
     let path = plain_path(&certificate.certificate);
     if let Some(rejection) = &certificate.rejection {
         writeln!(text, "{path}: rejected at {rejection}")?;
+    } else if let Some(partial) = &certificate.partial {
+        writeln!(text, "{path}: {}", partial.summary())?;
+        slices(text, &partial.slices)?;
     } else {
         let digest = certificate.model_digest.as_deref().unwrap_or_default();
         let but = if certificate.accepted {
@@ -90,6 +102,29 @@ fn one(text: &mut String, report: &Report, certificate: &CertificateReport) -> R
         writeln!(text, "      “{}”", plain(says))?;
         writeln!(text, "      where {given}")?;
         writeln!(text, "      then  {then}")?;
+    }
+    for claim in &certificate.loops {
+        writeln!(text, "  {}: {}", plain(&claim.name), claim.shown)?;
+        writeln!(text, "      “{}”", plain(&claim.says))?;
+        writeln!(text, "      where {}", claim.given)?;
+        writeln!(text, "      then  {}", claim.then)?;
+        slices(text, &claim.slices)?;
+    }
+    Ok(())
+}
+
+fn slices(text: &mut String, slices: &[SliceReport]) -> Result<(), Error> {
+    for slice in slices {
+        let SliceReport {
+            number,
+            paths,
+            cells,
+            shown,
+        } = slice;
+        writeln!(
+            text,
+            "      slice {number}: {shown}; {paths}; {cells} cells"
+        )?;
     }
     Ok(())
 }

@@ -21,7 +21,8 @@ use crate::{files, words};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     tautline embed model.tlm certificate.tlc -o src/policy.rs\n  \
-    tautline embed model.tlm certificate.tlc --claims my-claims.toml -o src/policy.rs\n\n\
+    tautline embed model.tlm certificate.tlc --claims my-claims.toml -o src/policy.rs\n  \
+    tautline embed model.tlm certificate.tlc --closed-loop loop.tlc -o src/policy.rs\n\n\
     docs/embedded.md shows the program around it.\n\
     Exit codes: 0 the certificate is accepted and the file written · 1 the certificate is \
     rejected, nothing is written · 2 wrong usage, or input or output failed")]
@@ -35,6 +36,10 @@ pub(crate) struct Args {
     /// Claims that the certificate must prove; the standard claims by default
     #[arg(long, value_name = "FILE.toml")]
     claims: Option<PathBuf>,
+    /// Certificate of closed-loop claims about the model; the guard then watches the path for
+    /// evidence against what they assume
+    #[arg(long, value_name = "LOOP.tlc")]
+    closed_loop: Option<PathBuf>,
     /// The Rust source file
     #[arg(short, long, value_name = "FILE.rs")]
     out: PathBuf,
@@ -51,6 +56,11 @@ struct Report {
     certificate_digest: String,
     /// Names of the claims proven.
     claims: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closed_loop_certificate: Option<PathBuf>,
+    /// Names of the closed-loop claims proven.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    closed_loop_claims: Vec<String>,
     parameters: usize,
     file: PathBuf,
 }
@@ -59,12 +69,16 @@ struct Report {
 pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let mut inputs = vec![args.model.as_path(), args.certificate.as_path()];
     inputs.extend(args.claims.as_deref());
+    inputs.extend(args.closed_loop.as_deref());
     let mut outputs = vec![args.out.as_path()];
     outputs.extend(args.json.path());
     files::check_apart(&outputs, &inputs)?;
     files::check_writable(&args.out)?;
     args.json.check_writable()?;
-    let certified = Certified::load(&args.model, &args.certificate, args.claims.as_deref())?;
+    let mut certified = Certified::load(&args.model, &args.certificate, args.claims.as_deref())?;
+    if let Some(path) = &args.closed_loop {
+        certified = certified.with_loop(&args.model, path)?;
+    }
     let (policy, certificate) = (&certified.policy, &certified.certificate);
     let table = policy.header().feature_table;
     anyhow::ensure!(
@@ -85,6 +99,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
             .iter()
             .map(|claim| claim.name().to_owned())
             .collect(),
+        closed_loop_certificate: args.closed_loop.clone(),
+        closed_loop_claims: certificate
+            .closed_loop()
+            .into_iter()
+            .flat_map(|checked| checked.claims())
+            .map(|proven| proven.claim().name.clone())
+            .collect(),
         parameters: policy.parameters().len(),
         file: args.out.clone(),
     };
@@ -93,7 +114,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
         words::plain_path(&report.file),
         report.parameters,
         report.model_digest,
-        report.claims.len()
+        report.claims.len() + report.closed_loop_claims.len()
     );
     args.json.finish(&report, &line)?;
     Ok(Exit::Accepted)

@@ -3,7 +3,8 @@
 use std::fmt::{Error, Write as _};
 
 use tautline_certificates::CheckedCertificate;
-use tautline_core::guard::Envelope as _;
+use tautline_core::fixed::Q16;
+use tautline_core::guard::{Envelope as _, LoopAssumptions};
 use tautline_core::policy::{Cadence, Digest, Head, HeadKind, Hidden, ModelHeader, Skip};
 use tautline_quic_integration::SharedPolicy;
 
@@ -19,7 +20,7 @@ pub(super) fn render(
 ) -> Result<String, Error> {
     let mut text = String::new();
     title(&mut text, certificate)?;
-    text.push_str(IMPORTS);
+    text.push_str(&imports(certificate.closed_loop().is_some()));
     digest(&mut text, certificate.model())?;
     header(&mut text, policy.header())?;
     weights(&mut text, policy.parameters())?;
@@ -48,6 +49,20 @@ fn title(text: &mut String, certificate: &CheckedCertificate) -> Result<(), Erro
     writeln!(text, "//!")?;
     for claim in certificate.claims() {
         let (name, says) = (escaped(claim.name()), escaped(claim.says()));
+        writeln!(text, "//! * {name}: {says}")?;
+    }
+    let Some(closed_loop) = certificate.closed_loop() else {
+        return Ok(());
+    };
+    writeln!(
+        text,
+        "//!\n//! Certificate `{}`, accepted too, proves of the closed loop\n\
+         //! on every path that it assumes:\n//!",
+        closed_loop.certificate()
+    )?;
+    for proven in closed_loop.claims() {
+        let claim = proven.claim();
+        let (name, says) = (escaped(&claim.name), escaped(&claim.says));
         writeln!(text, "//! * {name}: {says}")?;
     }
     Ok(())
@@ -157,14 +172,52 @@ fn envelope(text: &mut String, certificate: &CheckedCertificate) -> Result<(), E
          /// written, and a controller refuses any model but the one named.\n\
          pub const ENVELOPE: UncheckedEnvelope =\n    \
              UncheckedEnvelope::dangerously_unchecked(MODEL_DIGEST, &TABLE_1)\n        \
-                 .with_heavy_loss(Q16::from_units({heavy_loss}));\n"
+                 .with_heavy_loss(Q16::from_units({heavy_loss})){};\n",
+        certificate
+            .loop_assumptions()
+            .map_or_else(String::new, assumptions)
     )
 }
 
-const IMPORTS: &str = "
+/// What closed-loop claims assume of the path, for the guard to watch.
+fn assumptions(assumed: LoopAssumptions) -> String {
+    let units = |value: Q16| format!("Q16::from_units({})", value.units());
+    let range = |(low, high)| format!("({}, {})", units(low), units(high));
+    let (least, most) = assumed.buffer;
+    let most = most.map_or_else(
+        || "None".to_owned(),
+        |most| format!("Some({})", units(most)),
+    );
+    let indent = " ".repeat(12);
+    format!(
+        "\n        .with_loop_assumptions(LoopAssumptions {{\n\
+         {indent}jitter: {},\n\
+         {indent}log_bdp: {},\n\
+         {indent}buffer: ({}, {most}),\n\
+         {indent}start: {},\n\
+         {indent}log_window: {},\n        }})",
+        units(assumed.jitter),
+        range(assumed.log_bdp),
+        units(least),
+        range(assumed.start),
+        range(assumed.log_window),
+    )
+}
+
+fn imports(closed_loop: bool) -> String {
+    let guard = if closed_loop {
+        "{LoopAssumptions, UncheckedEnvelope}"
+    } else {
+        "UncheckedEnvelope"
+    };
+    format!("{IMPORTS_BEFORE}use tautline_core::guard::{guard};\n{IMPORTS_AFTER}")
+}
+
+const IMPORTS_BEFORE: &str = "
 use tautline_core::features::TABLE_1;
 use tautline_core::fixed::Q16;
-use tautline_core::guard::UncheckedEnvelope;
+";
+const IMPORTS_AFTER: &str = "\
 use tautline_core::policy::{
     Cadence, Digest, Head, HeadKind, Hidden, ModelError, ModelHeader, Policy, Skip,
 };
@@ -183,6 +236,27 @@ pub fn policy() -> Result<Policy<&'static [i16]>, ModelError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_closed_loop_claims_assume_is_written_as_rustfmt_leaves_it() {
+        let units = Q16::from_units;
+        let assumed = LoopAssumptions {
+            jitter: units(3277),
+            log_bdp: (units(262_144), units(1_048_576)),
+            buffer: (units(32_768), Some(units(65_536))),
+            start: (units(-49_152), units(73_728)),
+            log_window: (units(196_608), units(1_179_648)),
+        };
+        let expected = "
+        .with_loop_assumptions(LoopAssumptions {
+            jitter: Q16::from_units(3277),
+            log_bdp: (Q16::from_units(262144), Q16::from_units(1048576)),
+            buffer: (Q16::from_units(32768), Some(Q16::from_units(65536))),
+            start: (Q16::from_units(-49152), Q16::from_units(73728)),
+            log_window: (Q16::from_units(196608), Q16::from_units(1179648)),
+        })";
+        assert_eq!(assumptions(assumed), expected);
+    }
 
     #[test]
     fn words_of_a_certificate_stay_within_their_comment() {
