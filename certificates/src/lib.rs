@@ -29,6 +29,7 @@ pub mod semantics;
 pub use tautline_certificate_format::{claim, format};
 
 pub use check::{
-    CheckedCertificate, CheckedClaim, ForeignLoop, Reason, Rejection, Rule, Step, check,
-    check_claim, check_policy,
+    CheckedCertificate, CheckedClaim, Reason, Rejection, Rule, Step, check, check_claim,
+    check_policy,
 };
+pub use closed_loop::ForeignLoop;

@@ -25,7 +25,7 @@ mod new_reno;
 pub use event::Event;
 pub use fixed_window::FixedWindow;
 pub use hystart::{HyStart, SlowStart};
-pub use learned::{ForeignEnvelope, Learned, Proposer};
+pub use learned::{CLAIMED_DRAIN_MARGIN, DRAIN_PERIOD_ROUNDS, ForeignEnvelope, Learned, Proposer};
 pub use new_reno::NewReno;
 
 /// A congestion controller, driven by events and asked for its current decision.

@@ -174,7 +174,7 @@ fn the_policy_returns_once_the_path_is_as_assumed_again() {
     let mut controller = watched(ASSUMED, law);
     path.run(&mut controller, 5 * SECOND);
     path.service_nanos *= 2;
-    path.run(&mut controller, 25 * SECOND);
+    path.run(&mut controller, 26 * SECOND);
     let counters = controller.counters();
     assert_eq!(
         (counters.fallbacks, counters.returns),

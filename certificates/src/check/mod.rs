@@ -21,7 +21,7 @@ use std::sync::Arc;
 use tautline_core::policy::Policy;
 
 pub use rejection::{Reason, Rejection, Rule, Step};
-pub use verdict::{CheckedCertificate, CheckedClaim, ForeignLoop};
+pub use verdict::{CheckedCertificate, CheckedClaim};
 
 use crate::claim::{Claim, ClaimSet};
 use crate::format::{Layout, NodeReader};

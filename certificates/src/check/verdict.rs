@@ -37,7 +37,7 @@ pub struct CheckedCertificate {
     pub(super) claim_set: Arc<ClaimSet>,
     pub(super) claims: Arc<[CheckedClaim]>,
     pub(super) heavy_loss: Q16,
-    pub(super) closed_loop: Option<CheckedLoop>,
+    pub(crate) closed_loop: Option<CheckedLoop>,
 }
 
 /// A claim that has been proven.
@@ -91,39 +91,6 @@ impl CheckedCertificate {
     pub fn claims(&self) -> &[CheckedClaim] {
         &self.claims
     }
-
-    /// The same with closed-loop claims about the model, whose assumptions the guard then monitors.
-    ///
-    /// # Errors
-    /// [`ForeignLoop`] if they are about another model.
-    pub fn with_loop(self, closed_loop: CheckedLoop) -> Result<Self, ForeignLoop> {
-        let (closed_loop_of, model) = (closed_loop.model(), self.model);
-        if closed_loop_of != model {
-            return Err(ForeignLoop {
-                closed_loop_of,
-                model,
-            });
-        }
-        Ok(Self {
-            closed_loop: Some(closed_loop),
-            ..self
-        })
-    }
-
-    /// The closed-loop claims proven, if there are any.
-    pub const fn closed_loop(&self) -> Option<&CheckedLoop> {
-        self.closed_loop.as_ref()
-    }
-}
-
-/// Closed-loop claims about another model than a certificate's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the closed-loop claims are about model {closed_loop_of}, the certificate about {model}")]
-pub struct ForeignLoop {
-    /// Digest of the model that the closed-loop claims are about.
-    pub closed_loop_of: Digest,
-    /// Digest of the certificate's model.
-    pub model: Digest,
 }
 
 impl Envelope for CheckedCertificate {

@@ -2,8 +2,43 @@
 
 use tautline_core::fixed::Q16;
 use tautline_core::guard::LoopAssumptions;
+use tautline_core::policy::Digest;
 
 use super::{CheckedLoop, CheckedLoopClaim, LOG_BITS};
+use crate::CheckedCertificate;
+
+impl CheckedCertificate {
+    /// The same with closed-loop claims about the model, whose assumptions the guard then monitors.
+    ///
+    /// # Errors
+    /// [`ForeignLoop`] if they are about another model.
+    pub fn with_loop(mut self, closed_loop: CheckedLoop) -> Result<Self, ForeignLoop> {
+        let (closed_loop_of, model) = (closed_loop.model(), self.model());
+        if closed_loop_of != model {
+            return Err(ForeignLoop {
+                closed_loop_of,
+                model,
+            });
+        }
+        self.closed_loop = Some(closed_loop);
+        Ok(self)
+    }
+
+    /// The closed-loop claims proven, if there are any.
+    pub const fn closed_loop(&self) -> Option<&CheckedLoop> {
+        self.closed_loop.as_ref()
+    }
+}
+
+/// Closed-loop claims about another model than a certificate's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the closed-loop claims are about model {closed_loop_of}, the certificate about {model}")]
+pub struct ForeignLoop {
+    /// Digest of the model that the closed-loop claims are about.
+    pub closed_loop_of: Digest,
+    /// Digest of the certificate's model.
+    pub model: Digest,
+}
 
 impl CheckedLoop {
     /// What the guard has to watch for.

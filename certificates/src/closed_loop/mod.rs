@@ -19,6 +19,7 @@ mod power;
 mod ranks;
 mod verdict;
 
+pub use assumptions::ForeignLoop;
 pub use cells::{Cells, Image, Judged};
 pub use checker::LoopChecker;
 pub use features::{Features, State};

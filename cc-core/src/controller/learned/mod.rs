@@ -17,6 +17,7 @@ mod state;
 mod transitions;
 
 pub use proposer::Proposer;
+pub use transitions::CLAIMED_DRAIN_MARGIN;
 
 use state::{Phase, Startup};
 
@@ -305,7 +306,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
 }
 
 /// Rounds between drains.
-const DRAIN_PERIOD_ROUNDS: u32 = 128;
+pub const DRAIN_PERIOD_ROUNDS: u32 = 128;
 /// Rounds inside the region before the first return to the policy.
 const PROBATION_ROUNDS: u32 = 32;
 /// RFC 9002 §7.7 leaves the gain to the sender; slow start doubles per round.

@@ -31,8 +31,8 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
         self.log_window = self.log_window.saturating_sub(depth).max(LOG_WINDOW_MIN);
     }
 
-    /// Decisions one to three of a drain: hold, restore, hold until the judged packets left under
-    /// the restored window again.
+    /// The decisions of a drain: hold, restore, hold until the judged packets left under the restored
+    /// window again, and where closed-loop claims rely on it until no loss of before is unknown.
     pub(super) fn drain(&mut self, drain: Drain) -> Q16 {
         match drain.rounds {
             0 => self.phase = Phase::Drain(Drain { rounds: 1, ..drain }),
@@ -48,6 +48,12 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
                 }
                 self.phase = Phase::Drain(Drain { rounds: 2, ..drain });
             }
+            rounds if rounds < self.last_held_round() => {
+                self.phase = Phase::Drain(Drain {
+                    rounds: rounds.saturating_add(1),
+                    ..drain
+                });
+            }
             _ => {
                 self.judged_window = self.decision.congestion_window;
                 self.rounds_since_drain = 0;
@@ -55,6 +61,14 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
             }
         }
         Q16::ZERO
+    }
+
+    const fn last_held_round(&self) -> u8 {
+        if self.watch.is_some() {
+            CLAIMED_LAST_HELD_ROUND
+        } else {
+            LAST_HELD_ROUND
+        }
     }
 
     /// The policy gets the window back after enough rounds inside the region without heavy loss
@@ -98,6 +112,14 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
         self.monitor = Monitor::default();
         self.rounds_since_drain = 0;
         self.phase = Phase::Policy;
+        if self.watch.is_some() {
+            // As at the end of a drain: the policy's first decision judges packets of this window.
+            self.phase = Phase::Drain(Drain {
+                restore: self.log_window,
+                entry: false,
+                rounds: ENTRY_ROUND,
+            });
+        }
     }
 
     /// `window`, moved into what closed-loop claims start from as far as the path is known.
@@ -189,6 +211,12 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
 /// log₂(5/4): how far below the measured excess a drain goes.
 const DRAIN_MARGIN: Q16 = Q16::from_units(21_098);
 /// log₂(2): the same where closed-loop claims rely on the empty queue.
-const CLAIMED_DRAIN_MARGIN: Q16 = Q16::ONE;
+pub const CLAIMED_DRAIN_MARGIN: Q16 = Q16::ONE;
+/// The decision of a drain that ends it, from zero.
+const LAST_HELD_ROUND: u8 = 2;
+/// The same where closed-loop claims rely on it: five decisions hold the restored window.
+const CLAIMED_LAST_HELD_ROUND: u8 = 6;
+/// Of a window that startup or the fallback leaves, four decisions are held.
+const ENTRY_ROUND: u8 = 3;
 /// The longest probation.
 const PROBATION_MAX: u32 = 1024;
