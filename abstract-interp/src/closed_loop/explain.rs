@@ -125,7 +125,7 @@ fn bad_cells<R: Rate>(
         let figures = RowFigures::new(step, layout.row_at(row));
         let misses = figures.utilisation < i64::from(claimed.utilisation)
             || figures.queue > i64::from(claimed.queue)
-            || figures.drain.1 + step.paths.datagram() > ONE;
+            || figures.drain + step.paths.datagram() > ONE;
         for (mark, &rank) in marks.iter_mut().zip(ranks) {
             *mark = misses && rank == ranked.last;
         }

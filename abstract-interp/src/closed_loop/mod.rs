@@ -84,3 +84,6 @@ pub enum ClosedLoopError {
     #[error("stopped")]
     Stopped,
 }
+
+#[cfg(test)]
+mod tests;

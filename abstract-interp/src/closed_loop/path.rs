@@ -30,8 +30,6 @@ pub struct Paths {
     datagram: i64,
     /// D.
     jitter: i64,
-    /// P.
-    held_back: i64,
     /// The shallowest buffer.
     least: i64,
     /// The deepest.
@@ -62,7 +60,7 @@ pub struct Seen {
     pub share: Range,
     /// `loss`.
     pub loss: Range,
-    /// What may be dropped and not yet known: the larger of X and E.
+    /// What may be dropped and not yet known: the larger of X and E, where anything is dropped.
     pub unknown: i64,
 }
 
@@ -74,7 +72,6 @@ impl Paths {
         Self {
             datagram,
             jitter,
-            held_back: jitter + datagram,
             least: i64::from(buffer.least),
             most: buffer.most.map(i64::from),
             log_bdp: (
@@ -99,18 +96,33 @@ impl Paths {
         window - (self.datagram >> 9) - 1
     }
 
+    /// P: what a pacer at 2·W/m holds back while at least `least` is in flight.
+    fn held_back(&self, least: i64) -> i64 {
+        let whole = ONE + self.jitter;
+        let train = if 2 * least >= whole {
+            0
+        } else if 4 * least <= whole {
+            (whole >> 3) + 1
+        } else {
+            least - 2 * least * least / whole + SLACK
+        };
+        self.jitter + self.datagram + train
+    }
+
     /// What a round under these windows shows.
     pub fn seen(&self, windows: Windows) -> Seen {
         let Windows { least, most, over } = windows;
         let (g, jitter, beta) = (self.datagram, self.jitter, self.least);
-        let unknown = (over - ONE + 2 * g + SLACK - beta).max(0);
-        let burst = most.min(jitter + (most - least) + unknown + self.held_back + g);
+        let held_back = self.held_back(least);
+        let idle = ONE.min(least - held_back - g - jitter);
+        let unknown = (over + 3 * g + SLACK - beta - idle).max(0);
+        let burst = most.min(jitter + (most - least) + unknown + held_back + g);
         let ahead = burst.max(most - ONE + g);
         let overflow = (burst.max(over - ONE + g) - beta).max(0);
-        let standing = least - self.held_back - g - ONE - jitter - 2 * g;
+        let standing = least - held_back - g - ONE - jitter - 2 * g;
         let mut low = standing.min(beta);
         if overflow > 0 {
-            low = low.min(beta - jitter - self.held_back - 3 * g - (over - least));
+            low = low.min(beta - jitter - held_back - 3 * g - (over - least));
         }
         if burst > beta {
             low = low.min(standing - (burst - beta) - unknown);
@@ -134,34 +146,29 @@ impl Paths {
             excess,
             share: (share(excess.0, -2), share(excess.1, 2)),
             loss: (((surely << 16) / most - SLACK).clamp(0, lost), lost),
-            unknown: unknown.max(overflow),
+            unknown: if overflow > 0 {
+                unknown.max(overflow)
+            } else {
+                0
+            },
         }
     }
 
     /// The share of the capacity that is carried where at least `windows.least` is in flight, some
     /// of it dropped and not yet known: units of 2⁻¹⁶, rounded down.
     pub fn utilisation(&self, windows: Windows, seen: &Seen) -> i64 {
-        let carried = windows.least - self.held_back - self.datagram - seen.unknown - SLACK;
+        let held_back = self.held_back(windows.least) + self.datagram;
+        let carried = windows.least - held_back - seen.unknown - SLACK;
         ((carried.max(0) << 16) / (ONE + self.jitter)).min(ONE)
     }
 
-    /// The window of a drain that starts at a window with these edges (2⁻⁸ octaves) after a round
-    /// that showed `seen`: least and largest, in units of 2⁻¹⁶.
-    pub fn drained(&self, edges: (i32, i32), seen: &Seen) -> Range {
-        let ((low, _), (_, high)) = (power(edges.0), power(edges.1));
+    /// The largest window of a drain that starts at a window with these edges (2⁻⁸ octaves) after a
+    /// round that showed `seen`, in units of 2⁻¹⁶.
+    pub fn drained(&self, edges: (i32, i32), seen: &Seen) -> i64 {
         // mean RTT over min RTT, and one where it seems below.
-        let (least, most) = (
-            ONE + seen.excess.0,
-            ONE + seen.queue.1 + self.jitter + SLACK,
-        );
-        let cut = |window: i64, ratio: i64| (window << 16) / ratio * DRAIN_KEEPS.0 / DRAIN_KEEPS.1;
-        let floor = 4 * self.datagram;
-        let high = cut(high, least);
-        let low = cut(low, most);
-        (
-            low - (low >> 12) - SLACK - (self.datagram >> 9),
-            (high + (high >> 12) + SLACK).max(floor),
-        )
+        let ratio = ONE + seen.excess.0;
+        let half = (power(edges.1).1 << (16 - DRAIN_MARGIN)) / ratio;
+        (half + (half >> 12) + SLACK).max(LEAST_WINDOW * self.datagram)
     }
 
     /// log₂ of the window in datagrams, where that over the bandwidth-delay product lies in a cell
@@ -205,8 +212,10 @@ fn share(excess: i64, by: i64) -> i64 {
     i64::from(log2(units as u64).units()) - (16 << 16)
 }
 
-/// What a drain keeps of the window that empties the queue: 3/5.
-const DRAIN_KEEPS: Range = (3, 5);
+/// Octaves that a drain goes below the window that empties the queue.
+const DRAIN_MARGIN: u32 = 1;
+/// Datagrams in the controller's smallest window.
+const LEAST_WINDOW: i64 = 4;
 
 fn window_limits() -> Range {
     (

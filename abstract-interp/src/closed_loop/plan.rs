@@ -46,11 +46,11 @@ impl Default for Tuning {
             falls: 3,
             averages: (24, 8),
             bend: 52_429,
-            margins: (154, 77),
+            margins: (154, 154),
             widest: 512,
             thinnest: 32,
             grain: 656,
-            refinements: 6,
+            refinements: 4,
             memory: 4 << 30,
         }
     }
@@ -85,6 +85,37 @@ impl Part {
             grid: self.grid.clone(),
             ranks,
         }
+    }
+
+    /// The same with more cells around the start set.
+    fn roomier(&self) -> Self {
+        let wider = |margin: u16| margin.saturating_mul(2).clamp(1, MOST_MARGIN);
+        Self {
+            margins: (wider(self.margins.0), wider(self.margins.1)),
+            ..self.clone()
+        }
+    }
+
+    /// The two halves of its range of log₂ bandwidth-delay products.
+    fn bdp_halves(&self) -> Vec<Self> {
+        let middle = self.log_bdp.0.midpoint(self.log_bdp.1);
+        let half = |low, high| Self {
+            log_bdp: (low, high),
+            ..self.clone()
+        };
+        vec![half(self.log_bdp.0, middle), half(middle, self.log_bdp.1)]
+    }
+
+    /// Its buffers up to `middle` and from there.
+    fn buffer_halves(&self, middle: u32) -> Vec<Self> {
+        let half = |least, most| Self {
+            buffer: Buffer { least, most },
+            ..self.clone()
+        };
+        vec![
+            half(self.buffer.least, Some(middle)),
+            half(middle, self.buffer.most),
+        ]
     }
 
     /// What a search for its ranks takes, in bytes.
@@ -229,8 +260,9 @@ impl Tuning {
 
     /// What to try instead of a part that failed; empty where the limits are reached.
     ///
-    /// Cells that leave get more room first. Otherwise the slice is thinned, its buffers are
-    /// divided where it has several and they matter, and at last the cells are halved.
+    /// Cells that leave get more room first, and buffers are divided where drops drive them out.
+    /// Else wide slices are thinned, then cells are halved, which tightens everything and costs
+    /// most, and at last slices and buffers are cut as far as they may.
     pub(crate) fn refine(
         &self,
         part: &Part,
@@ -245,34 +277,22 @@ impl Tuning {
         let leaves = troubles
             .iter()
             .any(|trouble| matches!(trouble, Trouble::Leaves { .. }));
-        let room = MOST_MARGIN;
-        let next = if leaves && part.margins.0.max(part.margins.1) < room {
-            let wider = |margin: u16| margin.saturating_mul(2).clamp(1, room);
-            vec![Part {
-                margins: (wider(part.margins.0), wider(part.margins.1)),
-                ..part.clone()
-            }]
-        } else if may_drop && let Some(middle) = middle_buffer(part.buffer) {
-            halves(part, |part, first| {
-                if first {
-                    part.buffer.most = Some(middle);
-                } else {
-                    part.buffer.least = middle;
-                }
-            })
-        } else if part.log_bdp.1 - part.log_bdp.0 >= 2 * i32::from(self.thinnest) {
-            let middle = part.log_bdp.0.midpoint(part.log_bdp.1);
-            halves(part, |part, first| {
-                if first {
-                    part.log_bdp.1 = middle;
-                } else {
-                    part.log_bdp.0 = middle;
-                }
-            })
+        let span = part.log_bdp.1 - part.log_bdp.0;
+        let by_buffer = || middle_buffer(part.buffer).filter(|_| may_drop);
+        let next = if leaves && part.margins.0.max(part.margins.1) < MOST_MARGIN {
+            vec![part.roomier()]
+        } else if leaves && let Some(middle) = by_buffer() {
+            part.buffer_halves(middle)
+        } else if span > WIDE {
+            part.bdp_halves()
         } else if part.grid.width > self.narrowest {
             let mut finer = part.clone();
             finer.grid.width = (part.grid.width / 2).max(self.narrowest);
             vec![finer]
+        } else if span >= 2 * i32::from(self.thinnest) {
+            part.bdp_halves()
+        } else if let Some(middle) = by_buffer() {
+            part.buffer_halves(middle)
         } else {
             vec![]
         };
@@ -284,15 +304,6 @@ impl Tuning {
         });
         finished.collect()
     }
-}
-
-fn halves(part: &Part, keep: impl Fn(&mut Part, bool)) -> Vec<Part> {
-    let half = |first| {
-        let mut half = part.clone();
-        keep(&mut half, first);
-        half
-    };
-    vec![half(true), half(false)]
 }
 
 /// Where a range of buffers is divided: at their geometric mean, or at twice the shallowest; none
@@ -311,6 +322,8 @@ fn middle_buffer(buffer: Buffer) -> Option<u32> {
 const MOST_REACH: u16 = 120;
 /// An eighth octave.
 const STEP: i32 = 1 << (LOG_BITS - 3);
+/// Slices wider than half an octave are thinned before cells are.
+const WIDE: i32 = 1 << (LOG_BITS - 1);
 /// Two octaves.
 const MOST_MARGIN: u16 = 2 << LOG_BITS;
 /// Image and count of predecessors, rank, and places in two lists of cells to come.

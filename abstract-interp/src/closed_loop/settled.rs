@@ -3,7 +3,7 @@
 use tautline_certificate_format::closed_loop::LoopBounds;
 
 use super::image::{Image, RowAt, Step};
-use super::path::{ONE, Range, Windows, power};
+use super::path::ONE;
 use super::ranks::{Layout, Ranked};
 use super::rate::Rate;
 
@@ -122,8 +122,8 @@ pub fn settled<R: Rate>(step: &Step<'_, R>, ranked: &Ranked) -> Settled {
         found.drain.window = found
             .drain
             .window
-            .max(figures.drain.1 + step.paths.datagram());
-        after_drain(step, at, figures.drain, &mut images);
+            .max(figures.drain + step.paths.datagram());
+        after_drain(step, at, &mut images);
         let from = (at.window, 0);
         for (image, _) in images
             .iter()
@@ -149,8 +149,8 @@ pub struct RowFigures {
     pub queue: i64,
     /// The buffer may overflow.
     pub may_drop: bool,
-    /// The window of a drain from here; units of 2⁻¹⁶.
-    pub drain: Range,
+    /// The largest window of a drain from here; units of 2⁻¹⁶.
+    pub drain: i64,
 }
 
 impl RowFigures {
@@ -167,14 +167,13 @@ impl RowFigures {
     }
 }
 
-/// The images of the first decision after a drain: it judges packets that left while the window
-/// rose from that of the drain to the one before it, which p′ and o′ both are.
-fn after_drain<R: Rate>(step: &Step<'_, R>, at: RowAt, drain: Range, images: &mut [Image]) {
-    let high = power(step.grid.edges(at.window).1).1;
-    let seen = step.paths.seen(Windows {
-        least: drain.0.max(1),
-        most: high,
-        over: high,
-    });
-    step.row_in(&step.row_box(at, &seen), images);
+/// The images of the first decision after a drain, by which time the window has been held so long
+/// that all is as if p and o were the same; the last step is still the one before the drain.
+fn after_drain<R: Rate>(step: &Step<'_, R>, at: RowAt, images: &mut [Image]) {
+    let held = RowAt {
+        before: 0,
+        turn: 0,
+        ..at
+    };
+    step.row_in(&step.row_box(at, &step.seen_at(held)), images);
 }
