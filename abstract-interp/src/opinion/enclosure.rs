@@ -3,8 +3,11 @@
 //! Written apart from the prover's domains, so that an error there is not repeated here.
 
 use crate::interval::Interval;
-use crate::network::{Affine, Network};
+use crate::network::Affine;
+#[cfg(any(feature = "milp", feature = "smt"))]
+use crate::network::Network;
 
+#[cfg(any(feature = "milp", feature = "smt"))]
 /// Per layer, the output layer last, what encloses each pre-activation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Enclosures {
@@ -12,6 +15,7 @@ pub(super) struct Enclosures {
     pub(super) layers: Vec<Vec<Interval>>,
 }
 
+#[cfg(any(feature = "milp", feature = "smt"))]
 impl Enclosures {
     /// Over a box; `known` are enclosures that hold there too.
     ///

@@ -167,7 +167,7 @@ pub(super) fn norm(objective: &Linear) -> f64 {
     row_scale(&objective.terms)
 }
 
-fn power_above(coefficients: impl Iterator<Item = i128>) -> f64 {
+pub(super) fn power_above(coefficients: impl Iterator<Item = i128>) -> f64 {
     let largest = coefficients.map(i128::unsigned_abs).max().unwrap_or(0);
     largest.max(1).next_power_of_two() as f64
 }
@@ -181,11 +181,11 @@ fn expression(terms: &[(usize, i128)], values: &[Variable], scale: f64) -> Expre
 }
 
 /// The backend has assertions of its own; one that fails is a doubt, not the end of the program.
-fn guarded<T>(solve: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+pub(super) fn guarded<T>(solve: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     catch_unwind(AssertUnwindSafe(solve)).unwrap_or(Err(Failure::Doubt(Doubt::Panicked)))
 }
 
-fn failure(error: ResolutionError) -> Failure {
+pub(super) fn failure(error: ResolutionError) -> Failure {
     match error {
         ResolutionError::Infeasible => Failure::Infeasible,
         ResolutionError::Other(message) if message.starts_with("Time limit") => {

@@ -10,24 +10,30 @@
 //! - `smt` (feature `smt`): z3 over exact integers.
 //! - [`smtlib`]: the question as SMT-LIB 2 text, for any other solver.
 
-#[cfg(any(feature = "milp", feature = "smt"))]
 mod enclosure;
 mod exhaustive;
+pub mod formula;
 #[cfg(feature = "milp")]
 mod linear_program;
 #[cfg(feature = "milp")]
 mod milp;
+pub mod path_server;
 #[cfg(feature = "milp")]
 mod proof;
+#[cfg(feature = "milp")]
+mod relaxed;
 #[cfg(feature = "smt")]
 mod smt;
 pub mod smtlib;
 #[cfg(feature = "milp")]
 mod system;
+pub mod unrolled;
 
 pub use exhaustive::exhaustive;
 #[cfg(feature = "milp")]
 pub use milp::{MilpLimits, milp};
+#[cfg(feature = "milp")]
+pub use relaxed::{Relaxed, relaxed};
 #[cfg(feature = "smt")]
 pub use smt::{SmtLimits, smt};
 

@@ -1,5 +1,14 @@
 //! Every engine gives the same answer: branch and bound, MILP, SMT and enumeration.
 
+#[cfg(test)]
+mod path_server;
+#[cfg(test)]
+mod loops;
+#[cfg(all(test, feature = "smt"))]
+mod solver;
+#[cfg(test)]
+mod unrolled;
+
 use tautline_abstract_interp::claim::{Claim, LinearConstraint};
 use tautline_abstract_interp::interval::Interval;
 use tautline_abstract_interp::network::Network;
