@@ -1,4 +1,6 @@
 //! The programs of this crate as they are run.
 
 #[cfg(test)]
+mod loop_rounds;
+#[cfg(test)]
 mod validate;
