@@ -1,6 +1,7 @@
 //! Why training stopped.
 
 use tautline_abstract_interp::ProveError;
+use tautline_abstract_interp::closed_loop::ClosedLoopError;
 use tautline_core::controller::ForeignEnvelope;
 use tautline_core::policy::{Digest, HeadKind, ModelError};
 use tautline_netsim::scenario::ScenarioError;
@@ -110,6 +111,9 @@ pub enum TrainError {
         /// Why not.
         reason: ProveError,
     },
+    /// No closed loop can be trained for.
+    #[error("closed loop: {0}")]
+    ClosedLoop(#[from] ClosedLoopError),
     /// The claims are not valid.
     #[error("claims: {message}")]
     Claims {

@@ -9,7 +9,9 @@
 //!    while the gradient of λ times the claims' hinge (points and CROWN-IBP bounds of boxes) keeps
 //!    the network provable; the best validated weights are kept;
 //! 3. *repair*: imitate those weights on their own traffic while the hinge works on the boxes that
-//!    bisection leaves open, until the prover finds every claim proven or the rounds end.
+//!    bisection leaves open, until the prover finds every claim proven or the rounds end. With
+//!    [`ClosedLoopParams`](params::ClosedLoopParams) it also works on cells of the closed loop whose
+//!    image leaves its successors.
 //!
 //! Every forward pass evaluates the deployed integer program bit for bit: weights are rounded to
 //! the grid, rescales round down, and gradients pass straight through. Only the prover and the
@@ -34,6 +36,7 @@
 
 pub mod checkpoint;
 mod claims;
+mod closed_loop;
 mod env;
 mod error;
 pub mod law;

@@ -1,11 +1,12 @@
 //! What a training run is asked to do: `Params` as written, `ValidParams` as checked.
 
 use serde::{Deserialize, Serialize};
+use tautline_core::features::{FeatureTable, index};
 use tautline_core::fixed::Q16;
 use tautline_core::policy::{Digest, HeadKind};
 
 use crate::law::Law;
-use crate::network::{Layout, LayoutError, Pattern, PatternError};
+use crate::network::{FEATURE_TABLE, Layout, LayoutError, Pattern, PatternError};
 use crate::obligation::ONE;
 
 /// A training run as written in a file; [`Params::check`] makes it usable.
@@ -29,6 +30,9 @@ pub struct Params {
     /// Constants of the reference law; left out where they are the default ones.
     #[serde(default, skip_serializing_if = "is_default")]
     pub law: Law,
+    /// Training for closed-loop claims; left out where there is none.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub closed_loop: ClosedLoopParams,
 }
 
 /// Shapes of the network.
@@ -53,6 +57,48 @@ pub struct NetworkParams {
     /// Features in which the rate never falls, besides those in which it never rises.
     #[serde(default, skip_serializing_if = "is_default")]
     pub rising: Vec<String>,
+}
+
+/// Training for closed-loop claims: ranks of the law on a coarse grid, which the network's images
+/// shall respect.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClosedLoopParams {
+    /// λ of the closed-loop hinge in the repair; zero for none.
+    pub hinge_weight: f64,
+    /// λ of the sum of the weights' magnitudes, biases left out, while cloning and repairing.
+    pub l1_weight: f64,
+    /// D of the paths, a share of the base round-trip time.
+    pub jitter: f64,
+    /// The shallowest buffer, in bandwidth-delay products.
+    pub least_buffer: f64,
+    /// Slices: log₂ of the bandwidth-delay product in datagrams, least and largest.
+    pub log_bdp: Vec<(f64, f64)>,
+    /// log₂ of window over bandwidth-delay product at the start: least and largest.
+    pub start: (f64, f64),
+    /// Width of a cell of windows in 2⁻⁸ octaves.
+    pub width: u16,
+    /// By how much the rate may differ from the law's, in head units: the target's ranks hold for
+    /// all such rates.
+    pub margin: f64,
+    /// Most cells that one round of the repair works on.
+    pub cells: usize,
+}
+
+impl Default for ClosedLoopParams {
+    fn default() -> Self {
+        Self {
+            hinge_weight: 0.0,
+            l1_weight: 0.0,
+            jitter: 0.05,
+            least_buffer: 1.0,
+            log_bdp: vec![(5.0, 6.0), (10.0, 12.0), (15.0, 16.0)],
+            start: (-0.75, 1.125),
+            width: 8,
+            margin: 0.02,
+            cells: 4096,
+        }
+    }
 }
 
 /// Parameters that came later are written only where they differ from what there was before, so
@@ -226,6 +272,7 @@ impl Params {
                 margin: 0.02,
             },
             law: Law::default(),
+            closed_loop: ClosedLoopParams::default(),
         }
     }
 
@@ -260,6 +307,8 @@ impl Params {
         params.clone.settled = 0.4;
         params.evolve.generations = 0;
         params.law = Law::steady();
+        params.closed_loop.hinge_weight = 4.0;
+        params.closed_loop.l1_weight = 1e-6;
         params
     }
 
@@ -311,6 +360,9 @@ impl Params {
         let layout = Layout::with_pattern(&network.hidden, &heads, network.weight_shift, pattern)?
             .with_step_gain(Q16::from_units((network.step_gain * ONE) as i32));
         self.check_products(layout.len() as u64)?;
+        if self.closed_loop.hinge_weight > 0.0 {
+            check_directions(layout.pattern())?;
+        }
         let digest = Digest::of(self.to_toml()?.as_bytes());
         Ok(ValidParams {
             params: self,
@@ -368,6 +420,18 @@ impl Params {
             ("repair.steps", repair.steps, 1, 1_000_000),
             ("repair.batch", repair.batch as u64, 16, 65_536),
             ("repair.boxes", repair.boxes as u64, 1, 1 << 20),
+            (
+                "closed_loop.width",
+                u64::from(self.closed_loop.width),
+                1,
+                64,
+            ),
+            (
+                "closed_loop.cells",
+                self.closed_loop.cells as u64,
+                1,
+                1 << 20,
+            ),
         ];
         for (field, got, low, high) in counts {
             if !(low..=high).contains(&got) {
@@ -479,7 +543,10 @@ impl Params {
             ("repair.learning_rate", self.repair.learning_rate, 1e-7, 1.0),
             ("repair.margin", self.repair.margin, 0.0, 1.0),
         ];
-        for (field, got, low, high) in reals.into_iter().chain(self.law.ranges()) {
+        let of_law = self.law.ranges();
+        let of_loop = self.closed_loop.ranges();
+        let all = reals.into_iter().chain(of_law).chain(of_loop);
+        for (field, got, low, high) in all {
             // Not a number is in no range.
             if !(low..=high).contains(&got) {
                 return Err(ParamsError::Real {
@@ -492,6 +559,42 @@ impl Params {
         }
         Ok(())
     }
+}
+
+impl ClosedLoopParams {
+    /// Every real with its name and the range that it may be in.
+    fn ranges(&self) -> Vec<(&'static str, f64, f64, f64)> {
+        let mut ranges = vec![
+            ("closed_loop.hinge_weight", self.hinge_weight, 0.0, 1e6),
+            ("closed_loop.l1_weight", self.l1_weight, 0.0, 1.0),
+            ("closed_loop.jitter", self.jitter, 0.0, 1.0),
+            ("closed_loop.least_buffer", self.least_buffer, 0.0, 1024.0),
+            ("closed_loop.start", self.start.0, -8.0, 7.0),
+            ("closed_loop.start", self.start.1, self.start.0, 8.0),
+            ("closed_loop.margin", self.margin, 0.0, 1.0),
+        ];
+        for &(low, high) in &self.log_bdp {
+            ranges.push(("closed_loop.log_bdp", low, 0.0, 24.0));
+            ranges.push(("closed_loop.log_bdp", high, low, 24.0));
+        }
+        ranges
+    }
+}
+
+/// A closed loop needs one direction, or no effect, of every feature; `previous_step` carries the
+/// disturbance of the target.
+fn check_directions(pattern: &Pattern) -> Result<(), ParamsError> {
+    let table = FeatureTable::by_version(FEATURE_TABLE);
+    let names = table.map_or(&[][..], |table| table.features);
+    for (place, feature) in names.iter().enumerate() {
+        let seen = !pattern.hides(place);
+        if seen && (pattern.signs()[place] == 0 || place == index::PREVIOUS_STEP) {
+            return Err(ParamsError::Direction {
+                feature: feature.name,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Parameters whose every field is in range.
@@ -572,6 +675,15 @@ pub enum ParamsError {
     UnknownHead {
         /// The name.
         got: String,
+    },
+    /// A feature that the closed loop's model leaves open has an effect.
+    #[error(
+        "closed_loop.hinge_weight is above 0, but {feature} is neither masked nor of one direction; \
+         name it in network.masked, or last_step in network.rising"
+    )]
+    Direction {
+        /// The feature.
+        feature: &'static str,
     },
     /// A list of features does not fit the table or the law.
     #[error("{field} {reason}")]

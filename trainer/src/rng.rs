@@ -16,6 +16,7 @@ pub(crate) enum Purpose {
     Validation = 7,
     RepairBatch = 8,
     Recording = 9,
+    ClosedLoop = 10,
 }
 
 /// A stream of numbers: xoshiro256++ seeded from (seed, purpose, place).

@@ -83,6 +83,8 @@ pub struct Report {
     pub repair_rounds: u64,
     /// Proven fraction per claim of the final program, by name.
     pub certified: Vec<(String, f64)>,
+    /// Where closed loops are trained for: cells whose image leaves its successors, of how many.
+    pub leaving: Option<(usize, usize)>,
 }
 
 /// Trains a policy.
@@ -233,6 +235,10 @@ impl<'a> Session<'a> {
             None => (0.0, &[][..]),
         };
         let policy = quantize::policy(layout, &self.state.weights)?;
+        let leaving = match self.closed_loop_target()? {
+            Some(target) => Some(self.leaving(&target)?),
+            None => None,
+        };
         Ok(Trained {
             header: *layout.header(),
             parameters: policy.parameters().to_vec(),
@@ -247,6 +253,7 @@ impl<'a> Session<'a> {
                 final_reward,
                 repair_rounds: self.state.step,
                 certified,
+                leaving: leaving.map(|found| (found.leaving, found.ranked)),
             },
         })
     }

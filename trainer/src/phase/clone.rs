@@ -6,7 +6,7 @@ use tautline_core::policy::Head;
 use crate::env;
 use crate::error::TrainError;
 use crate::law::{Features, Law};
-use crate::loss::{certified, imitation};
+use crate::loss::{certified, imitation, sparsity};
 use crate::network::Matrix;
 use crate::obligation::{ONE, Obligation};
 use crate::proposer::ReferenceLaw;
@@ -30,7 +30,9 @@ impl Session<'_> {
             if stop() {
                 return Ok(PhaseEnd::Stopped);
             }
-            let (loss, gradient) = self.clone_gradient(&recorded, params.batch);
+            let (loss, mut gradient) = self.clone_gradient(&recorded, params.batch);
+            let l1_weight = self.params.params().closed_loop.l1_weight;
+            sparsity::add_gradient(layout, &self.state.weights, l1_weight, &mut gradient);
             let done = self.state.step as f64 / params.steps as f64;
             let rate = params.learning_rate * (1.0 - 0.98 * done);
             self.state

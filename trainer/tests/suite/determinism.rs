@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use tautline_trainer::{Checkpoint, Outcome, Phase, train};
+use tautline_trainer::{Checkpoint, Outcome, Params, Phase, train};
 
 use crate::small;
 
@@ -48,4 +48,41 @@ fn a_run_interrupted_in_every_phase_ends_with_the_same_bytes() {
         BTreeSet::from([Phase::Clone, Phase::Evolve, Phase::Repair])
     );
     assert_eq!(resumed, small::trained(small::params()));
+}
+
+#[test]
+fn a_run_for_closed_loops_interrupted_in_every_repair_round_ends_with_the_same_bytes() {
+    let mut params = Params::steady();
+    params.environment.max_packets = 1500.0;
+    params.clone.steps = 300;
+    params.clone.recordings = 2;
+    params.evolve.validation_scenarios = 2;
+    params.repair.rounds = 3;
+    params.repair.steps = 40;
+    params.repair.boxes = 300;
+    params.closed_loop.log_bdp = vec![(10.0, 11.0)];
+    params.closed_loop.width = 16;
+    let valid = params.clone().check().unwrap();
+    let mut checkpoint = None;
+    let mut in_repair = 0;
+    // One stop while cloning; cloning goes on to its end, then one stop after every round.
+    let mut patience = [150, 151].into_iter();
+    let resumed = loop {
+        let patience = patience.next().unwrap_or(1);
+        let asked = AtomicU32::new(0);
+        let stop = || asked.fetch_add(1, Ordering::Relaxed) >= patience;
+        match train(&valid, &small::claims(), checkpoint.take(), &mut (), &stop).unwrap() {
+            Outcome::Trained(trained) => break *trained,
+            Outcome::Interrupted(state) => {
+                in_repair += usize::from(state.phase() == Phase::Repair);
+                checkpoint = Some(Checkpoint::decode(&state.encode()).unwrap());
+            }
+        }
+    };
+    assert!(in_repair >= 2, "{in_repair} stops in the repair");
+    assert_eq!(
+        resumed.report.leaving.map(|(_, ranked)| ranked > 0),
+        Some(true)
+    );
+    assert_eq!(resumed, small::trained(params));
 }

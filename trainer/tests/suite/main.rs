@@ -11,4 +11,6 @@ mod refusal;
 #[cfg(test)]
 mod rollout;
 #[cfg(test)]
+mod shipped;
+#[cfg(test)]
 mod small;

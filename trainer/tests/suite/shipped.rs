@@ -1,0 +1,29 @@
+//! What ships as `models/steady` is what preset `steady` was when it was trained.
+
+use std::path::PathBuf;
+
+use tautline_core::policy::Digest;
+use tautline_trainer::Params;
+
+fn read(file: &str) -> Vec<u8> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    std::fs::read(root.join("models/steady").join(file)).unwrap()
+}
+
+#[test]
+fn the_steady_model_is_of_the_preset_that_its_provenance_names() {
+    let provenance = String::from_utf8(read("provenance.toml")).unwrap();
+    let says = |key: &str, digest: Digest| {
+        let line = format!("{key}_sha256 = \"{digest}\"");
+        assert!(provenance.contains(&line), "expected {line}");
+    };
+    says("model", Digest::of(&read("model.tlm")));
+    says("certificate", Digest::of(&read("certificate.tlc")));
+    // A change of the preset changes the digest: the model must then be trained again.
+    let params = Params::steady().check().unwrap();
+    assert!(provenance.contains("preset = \"steady\""));
+    assert!(provenance.contains(&format!("seed = {}", params.params().seed)));
+    says("params", params.digest());
+    let model = tautline_core::policy::decode(&read("model.tlm")).unwrap().0;
+    assert_eq!(model, *params.layout().header());
+}
