@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use tautline_abstract_interp::Evaluation;
-use tautline_certificates::claim::{Claim, ClaimKind, Constraint};
+use tautline_certificates::claim::{Claim, ClaimKind, Constraint, RatioClaim};
 use tautline_certificates::closed_loop::{Buffer, LoopBounds, LoopClaim, PathFamily};
 use tautline_core::features::{Feature, FeatureTable};
 use tautline_core::policy::ModelHeader;
@@ -159,6 +159,23 @@ pub(crate) fn family(claim: &LoopClaim) -> String {
         octaves(from),
         octaves(below)
     )
+}
+
+/// `given` of a claim about two flows.
+pub(crate) fn ratio_given(claim: &RatioClaim) -> String {
+    format!(
+        "{}, {} and {} hold, jitter ≤ {} base RTT",
+        plain(&claim.window),
+        plain(&claim.memory),
+        plain(&claim.noise),
+        at_most(claim.jitter.into())
+    )
+}
+
+/// `then` of a claim about two flows.
+pub(crate) fn ratio_then(claim: &RatioClaim) -> String {
+    let most = at_most(claim.log_ratio.into());
+    format!("log₂ of the ratio of throughputs ≤ {most}")
 }
 
 /// A range of bandwidth-delay products.

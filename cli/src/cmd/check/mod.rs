@@ -227,7 +227,8 @@ fn check_one(
         claim_names: layout.map_or_else(Vec::new, |layout| {
             let claims = layout.claims.claims.into_iter().map(|claim| claim.name);
             let loops = layout.claims.loops.into_iter().map(|claim| claim.name);
-            claims.chain(loops).collect()
+            let ratios = layout.claims.ratios.into_iter().map(|claim| claim.name);
+            claims.chain(loops).chain(ratios).collect()
         }),
         loops,
         partial,
@@ -241,6 +242,16 @@ pub(crate) fn accepted_claims(checked: &CheckedCertificate) -> Vec<ClaimReport> 
     let set = checked.claim_set();
     let table = FeatureTable::by_version(set.feature_table);
     let both = checked.claims().iter().zip(&set.claims);
+    let ratios = checked.claims().iter().skip(set.claims.len());
+    let ratios = ratios.zip(&set.ratios).map(|(proven, claim)| ClaimReport {
+        name: proven.name().to_owned(),
+        says: proven.says().to_owned(),
+        given: words::ratio_given(claim),
+        then: words::ratio_then(claim),
+        qc: proven.qc().to_owned(),
+        leaves: proven.leaves(),
+        region: vec![],
+    });
     let reports = both.map(|(proven, claim)| ClaimReport {
         name: proven.name().to_owned(),
         says: proven.says().to_owned(),
@@ -250,7 +261,7 @@ pub(crate) fn accepted_claims(checked: &CheckedCertificate) -> Vec<ClaimReport> 
         leaves: proven.leaves(),
         region: table.map_or_else(Vec::new, |table| words::ranges(claim, table)),
     });
-    reports.collect()
+    reports.chain(ratios).collect()
 }
 
 /// The name of a claim by its position; a file has claims of one kind.
@@ -271,6 +282,9 @@ impl RejectionReport {
             | Step::Cell { claim, .. } => Layout::read(certificate)
                 .ok()
                 .and_then(|layout| name_of(&layout.claims, claim)),
+            Step::Ratio { claim } => Layout::read(certificate)
+                .ok()
+                .and_then(|layout| Some(layout.claims.ratios.get(claim)?.name.clone())),
             _ => None,
         };
         Self {
