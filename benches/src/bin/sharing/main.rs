@@ -3,6 +3,7 @@
 //! `cargo run --release -p tautline-benches --bin sharing -- shares models/steady/model.tlm`
 
 mod constants;
+mod late;
 mod laws;
 mod paths;
 
@@ -21,6 +22,7 @@ use tautline_netsim::baseline::BoxedController;
 use tautline_netsim::scenario::TransportSpec;
 
 use constants::Region;
+use late::{Late, Side};
 use laws::{ByHand, Law};
 use paths::{Adversary, Paths, Shares};
 
@@ -118,10 +120,7 @@ fn shares(out: &mut impl io::Write, place: &Where, seconds: u64) -> anyhow::Resu
                 jitter,
                 adversary,
             };
-            paths.run(
-                [guarded(policy.clone())?, guarded(policy.clone())?],
-                seconds,
-            )
+            paths.run(guarded(&policy, &paths)?, seconds)
         })?;
         let above = |one: &Shares| bound.is_some_and(|bound| one.worst > bound);
         anyhow::ensure!(
@@ -188,8 +187,7 @@ fn row(
             jitter,
             adversary,
         };
-        let made = || guarded(ByHand::new(law));
-        paths.run([made()?, made()?], seconds)
+        paths.run(guarded(&ByHand::new(law), &paths)?, seconds)
     };
     let still = run(Adversary::Constant, 0.0)?;
     let late = simulate(&Adversary::ALL, |adversary| run(adversary, 0.05))?;
@@ -224,12 +222,22 @@ fn cell(shares: &Shares) -> String {
     format!("{:.2} ({:.2}{fallbacks})", shares.mean, shares.worst)
 }
 
-fn guarded<P: Proposer + Send + 'static>(proposer: P) -> anyhow::Result<BoxedController> {
-    let envelope = UncheckedEnvelope::dangerously_unchecked(proposer.digest(), &TABLE_1);
+/// Two flows' controllers, which see what the paths' adversary lets them see.
+fn guarded<P: Proposer + Clone + Send + 'static>(
+    proposer: &P,
+    paths: &Paths,
+) -> anyhow::Result<[BoxedController; 2]> {
     let datagram: Bytes = TransportSpec::default().max_datagram_size();
-    Ok(BoxedController::new(Learned::new(
-        proposer, envelope, datagram,
-    )?))
+    let one = |flow, side| {
+        let digest = proposer.digest();
+        let envelope = UncheckedEnvelope::dangerously_unchecked(digest, &TABLE_1);
+        let learned = Learned::new(proposer.clone(), envelope, datagram)?;
+        anyhow::Ok(match paths.adversary {
+            Adversary::Seen => BoxedController::new(Late::new(learned, side, paths.most(flow))),
+            _ => BoxedController::new(learned),
+        })
+    };
+    Ok([one(0, Side::Longer)?, one(1, Side::Shorter)?])
 }
 
 fn load(path: &Path) -> anyhow::Result<Policy<Vec<i16>>> {

@@ -24,8 +24,9 @@ pub(crate) enum Adversary {
     /// The same with four seconds each, through several drains: the minimum that it learns while
     /// late is too high later.
     LongSquare,
-    /// By D but for a tenth of every second, which keeps its minimum at the base RTT.
-    Persistent,
+    /// What it sees of its queue is D too long, and what the second flow sees is too short, as its
+    /// minimum is D too large: as far apart as jitter can bring them ([`crate::late`]).
+    Seen,
 }
 
 impl Adversary {
@@ -35,7 +36,7 @@ impl Adversary {
         Self::Bursts,
         Self::Square,
         Self::LongSquare,
-        Self::Persistent,
+        Self::Seen,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -45,13 +46,13 @@ impl Adversary {
             Self::Bursts => "bursts",
             Self::Square => "square, 1 s",
             Self::LongSquare => "square, 8 s",
-            Self::Persistent => "persistent",
+            Self::Seen => "seen apart",
         }
     }
 
     const fn law(self) -> JitterLaw {
         match self {
-            Self::Constant | Self::Persistent => JitterLaw::Constant,
+            Self::Constant | Self::Seen => JitterLaw::Constant,
             Self::Random => JitterLaw::Uniform,
             Self::Bursts => JitterLaw::Bursts,
             Self::Square => JitterLaw::Square {
@@ -125,12 +126,20 @@ impl Paths {
         })
     }
 
+    /// D of a flow as a time.
+    pub(crate) fn most(&self, flow: usize) -> Duration {
+        Duration::from_secs_f64(self.jitter * self.base_ms[flow] / 1e3)
+    }
+
     fn scenario(&self, seconds: u64) -> anyhow::Result<ValidScenario> {
         let rate = Bandwidth::from_bits_per_sec(1_000_000 * self.mbps);
         let deep = Buffer::Packets(100_000);
         let link = |name: &str, rate| LinkSpec::between(name, rate, Duration::ZERO, deep);
         let fast = Bandwidth::from_bits_per_sec(1_000_000_000_000);
-        let most = Duration::from_secs_f64(self.jitter * self.base_ms[0] / 1e3);
+        let most = match self.adversary {
+            Adversary::Seen => Duration::ZERO,
+            _ => self.most(0),
+        };
         let late = LinkSpec {
             jitter: JitterSpec {
                 max: most,
@@ -140,27 +149,19 @@ impl Paths {
             ..link("late", fast)
         };
         let links = vec![link("trunk", rate), late, link("back", fast)];
-        let route = |at: Duration, back: &str| RouteSpec {
-            at: Timestamp::ZERO.saturating_add(at),
+        let route = |back: &str| RouteSpec {
+            at: Timestamp::ZERO,
             forward: vec!["trunk".to_owned()],
             backward: vec![back.to_owned()],
         };
-        let mut routes = vec![route(Duration::ZERO, "late")];
-        if matches!(self.adversary, Adversary::Persistent) {
-            let each = (1..seconds).map(Duration::from_secs);
-            routes.extend(each.flat_map(|at| {
-                let until = at + Duration::from_millis(100);
-                [route(at, "back"), route(until, "late")]
-            }));
-        }
-        let flow = |ms: f64, routes| FlowSpec {
-            routes,
+        let flow = |ms: f64, back| FlowSpec {
+            routes: vec![route(back)],
             base_rtt: Some(Duration::from_secs_f64(ms / 1e3)),
             ..FlowSpec::new("by hand")
         };
         let flows = vec![
-            flow(self.base_ms[0], routes),
-            flow(self.base_ms[1], vec![route(Duration::ZERO, "back")])
+            flow(self.base_ms[0], "late"),
+            flow(self.base_ms[1], "back")
                 .starting_at(Timestamp::ZERO.saturating_add(Duration::from_secs(1))),
         ];
         let transport = TransportSpec {
