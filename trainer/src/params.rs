@@ -482,6 +482,14 @@ impl Params {
         }
     }
 
+    fn later_reals(&self) -> Vec<(&'static str, f64, f64, f64)> {
+        let mut reals = self.closed_loop.ranges();
+        reals.extend(self.law.ranges());
+        reals.push(("network.step_gain", self.network.step_gain, 1.0 / ONE, 0.25));
+        reals.push(("clone.settled", self.clone.settled, 0.0, 1.0));
+        reals
+    }
+
     fn check_reals(&self) -> Result<(), ParamsError> {
         let environment = &self.environment;
         let reals = [
@@ -534,8 +542,6 @@ impl Params {
                 100.0,
                 1e8,
             ),
-            ("network.step_gain", self.network.step_gain, 1.0 / ONE, 0.25),
-            ("clone.settled", self.clone.settled, 0.0, 1.0),
             ("clone.learning_rate", self.clone.learning_rate, 1e-7, 1.0),
             ("evolve.sigma", self.evolve.sigma, 1e-4, 1.0),
             ("evolve.learning_rate", self.evolve.learning_rate, 1e-7, 1.0),
@@ -543,10 +549,7 @@ impl Params {
             ("repair.learning_rate", self.repair.learning_rate, 1e-7, 1.0),
             ("repair.margin", self.repair.margin, 0.0, 1.0),
         ];
-        let of_law = self.law.ranges();
-        let of_loop = self.closed_loop.ranges();
-        let all = reals.into_iter().chain(of_law).chain(of_loop);
-        for (field, got, low, high) in all {
+        for (field, got, low, high) in reals.into_iter().chain(self.later_reals()) {
             // Not a number is in no range.
             if !(low..=high).contains(&got) {
                 return Err(ParamsError::Real {

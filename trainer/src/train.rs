@@ -253,7 +253,7 @@ impl<'a> Session<'a> {
                 final_reward,
                 repair_rounds: self.state.step,
                 certified,
-                leaving: leaving.map(|found| (found.leaving, found.ranked)),
+                leaving: leaving.map(|found| (found.cells, found.ranked)),
             },
         })
     }

@@ -50,7 +50,7 @@ pub(crate) struct Leaving {
     /// Cells that have a rank.
     pub(crate) ranked: usize,
     /// Those of them whose image leaves its successors.
-    pub(crate) leaving: usize,
+    pub(crate) cells: usize,
     /// Bounds of the rate that would keep them, evenly chosen where there are too many.
     pub(crate) obligations: Vec<Obligation>,
 }
@@ -122,7 +122,7 @@ impl Target {
                 .collect::<Vec<_>>();
             for part in parts {
                 found.ranked += part.ranked;
-                found.leaving += part.leaving;
+                found.cells += part.cells;
                 found.obligations.extend(part.obligations);
             }
         }
@@ -170,7 +170,7 @@ impl Slice {
             if i32::from(image.first) >= low && i32::from(image.last) <= high {
                 continue;
             }
-            found.leaving += 1;
+            found.cells += 1;
             let region = self.region(&bounds, memory);
             let gain = f64::from(rate.gain().units());
             let width = f64::from(i32::from(self.grid.width) << (16 - LOG_BITS));

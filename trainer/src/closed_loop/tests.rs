@@ -30,14 +30,14 @@ fn the_law_keeps_its_own_ranks_and_another_law_does_not() {
     );
     let own = target.leaving_of(&target.law);
     assert!(own.ranked > 10_000);
-    assert_eq!(own.leaving, 0);
+    assert_eq!(own.cells, 0);
     // Half of the margin is within it, ten times the margin is not.
     let raised = |by: f64| {
         let law = Law {
             target_floor: Law::steady().target_floor + by / Law::steady().pull,
             ..Law::steady()
         };
-        target.leaving_of(&LawRate::new(law, gain(), 0.0)).leaving
+        target.leaving_of(&LawRate::new(law, gain(), 0.0)).cells
     };
     assert_eq!(raised(0.5 * one_slice().margin), 0);
     assert!(raised(10.0 * one_slice().margin) > 100);
@@ -103,7 +103,7 @@ fn with_the_hinge_fewer_cells_leave_their_successors() {
         let layout = params.layout();
         let weights = crate::quantize::weights(layout, &trained.parameters);
         let policy = rollout::shared_policy(layout, &weights).unwrap();
-        target.leaving(layout, &policy).unwrap().leaving
+        target.leaving(layout, &policy).unwrap().cells
     };
     let (without, with) = (leaving(0.0), leaving(4.0));
     assert!(2 * with < without, "{with} with, {without} without");

@@ -38,13 +38,13 @@ impl Session<'_> {
                 None => Leaving::default(),
             };
             if target.is_some() && unproven == 0.0 {
-                self.keep_if_fewer(leaving.leaving);
+                self.keep_if_fewer(leaving.cells);
             }
             if self.state.step == params.rounds {
                 break;
             }
             self.report_progress(observer, (params.rounds, unproven), None, &certified);
-            if unproven == 0.0 && leaving.leaving == 0 {
+            if unproven == 0.0 && leaving.cells == 0 {
                 break;
             }
             if stop() {
