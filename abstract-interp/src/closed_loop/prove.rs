@@ -121,7 +121,7 @@ pub fn prove_loop<R: Rate>(
         let rest = waiting.split_off(tuning.at_once(&waiting)?);
         let decided: Vec<_> = waiting
             .into_par_iter()
-            .map(|part| search.decide(part))
+            .map(|part| search.decide(&part))
             .collect();
         waiting = vec![];
         for outcome in decided {
@@ -158,7 +158,7 @@ enum Decided {
 }
 
 impl<R: Rate> Search<'_, R> {
-    fn decide(&self, part: Part) -> Result<Decided, ClosedLoopError> {
+    fn decide(&self, part: &Part) -> Result<Decided, ClosedLoopError> {
         let paths = Paths::new(self.claim.family.jitter, part.log_bdp, part.buffer);
         let step = Step {
             rate: self.rate,
@@ -176,7 +176,7 @@ impl<R: Rate> Search<'_, R> {
                 })));
             }
         }
-        self.search(&part, &step)
+        self.search(part, &step)
     }
 
     fn search(&self, part: &Part, step: &Step<'_, R>) -> Result<Decided, ClosedLoopError> {

@@ -107,7 +107,10 @@ pub fn settled<R: Rate>(step: &Step<'_, R>, ranked: &Ranked) -> Settled {
     };
     let mut images = vec![Image::NONE; memories];
     for (row, ranks) in ranked.ranks.chunks_exact(memories).enumerate() {
-        let cells = ranks.iter().filter(|&&rank| rank == ranked.last).count();
+        let cells: usize = ranks
+            .iter()
+            .map(|&rank| usize::from(rank == ranked.last))
+            .sum();
         if cells == 0 {
             continue;
         }
