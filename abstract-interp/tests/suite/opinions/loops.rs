@@ -185,7 +185,7 @@ impl Loop {
     }
 
     /// Rounds of an adversary that prefers the ends of what it may show.
-    pub(crate) fn shows(&self, rounds: usize, dice: &mut Dice) -> Vec<Seen> {
+    pub(crate) fn shows(rounds: usize, dice: &mut Dice) -> Vec<Seen> {
         let mut end = || match dice.between(0, 2) {
             0 => 0,
             1 => 2 * ONE,
@@ -317,7 +317,7 @@ fn falling_policy(dice: &mut Dice) -> Policy<Vec<i16>> {
         parameters[place(2, 0, neuron)] = -dice.between(1, 40) as i16;
     }
     aim(
-        Policy::new(header, parameters).unwrap(),
+        &Policy::new(header, parameters).unwrap(),
         place(2, 0, 8),
         dice,
     )
@@ -325,7 +325,7 @@ fn falling_policy(dice: &mut Dice) -> Policy<Vec<i16>> {
 
 /// Scales the output so that the rate falls by about one per base RTT of queue, and moves it to
 /// zero at the target.
-fn aim(policy: Policy<Vec<i16>>, bias: usize, dice: &mut Dice) -> Policy<Vec<i16>> {
+fn aim(policy: &Policy<Vec<i16>>, bias: usize, dice: &mut Dice) -> Policy<Vec<i16>> {
     let target = dice.between(ONE / 5, ONE * 3 / 5) as i32;
     let slope = dice.between(ONE * 3 / 5, ONE * 8 / 5);
     let rate = |policy: &Policy<Vec<i16>>, queue: i32| {

@@ -97,9 +97,11 @@ impl Question<'_> {
             self.by_milp(),
             // Two rounds are too much for z3.
             #[cfg(feature = "smt")]
-            (self.rounds == 1)
-                .then(|| self.by_z3())
-                .unwrap_or(Said::Unsure),
+            if self.rounds == 1 {
+                self.by_z3()
+            } else {
+                Said::Unsure
+            },
         ];
         for (tally, said) in tallies.iter_mut().zip(&said) {
             tally.count(said);
@@ -137,7 +139,7 @@ fn no_adversary_of_ours_breaks_a_rank() {
         assert!(it.plant().is_modelled());
         for _ in 0..2000 {
             let start = it.ranked_state(&mut dice);
-            let seen = it.shows(12, &mut dice);
+            let seen = Loop::shows(12, &mut dice);
             let states = it.plant().follow(start, &seen).unwrap();
             let broken = first_broken(&it, &states);
             assert_eq!(broken, None, "seed {seed}: {states:?} {seen:?}");
@@ -183,7 +185,7 @@ fn solvers_refute_lowered_ranks_with_trajectories_that_keep_the_true_ones() {
             let start = it.ranked_state(&mut dice);
             let states = it
                 .plant()
-                .follow(start, &it.shows(rounds, &mut dice))
+                .follow(start, &Loop::shows(rounds, &mut dice))
                 .unwrap();
             let mut target = it.cell(states.last().unwrap());
             let beside = dice.between(0, 3) as usize / 2;

@@ -1,9 +1,9 @@
 //! Every engine gives the same answer: branch and bound, MILP, SMT and enumeration.
 
 #[cfg(test)]
-mod path_server;
-#[cfg(test)]
 mod loops;
+#[cfg(test)]
+mod path_server;
 #[cfg(all(test, feature = "smt"))]
 mod solver;
 #[cfg(test)]
