@@ -103,7 +103,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
         closed_loop_claims: certificate
             .closed_loop()
             .into_iter()
-            .flat_map(|checked| checked.claims())
+            .flat_map(tautline_certificates::closed_loop::CheckedLoop::claims)
             .map(|proven| proven.claim().name.clone())
             .collect(),
         parameters: policy.parameters().len(),
