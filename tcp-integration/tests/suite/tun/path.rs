@@ -238,7 +238,7 @@ impl Way {
                 mark(&mut frame);
                 self.figures.marked += 1;
             }
-            match self.link.exit_ns(at_ns) {
+            match self.link.exit_ns(at_ns, &packet) {
                 Some(exit_ns) => {
                     self.propagating.insert((exit_ns, packet.number), frame);
                 }
