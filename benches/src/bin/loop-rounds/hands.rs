@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tautline_core::controller::Proposer;
+use tautline_core::controller::{DRAIN_PERIOD_ROUNDS, Proposer};
 use tautline_core::features::{FEATURE_COUNT, LOG_SCALE_SHIFT, index};
 use tautline_core::policy::{Digest, HeadKind, MAX_HEADS, ModelHeader, Policy};
 use tautline_netsim::rng::{Component, Stream};
@@ -12,10 +12,28 @@ use tautline_netsim::rng::{Component, Stream};
 pub(crate) enum Hand {
     /// A model.
     Model(Policy<Arc<[i16]>>),
+    /// A model that a walk throws off after each drain.
+    Thrown(Thrown),
     /// Linear in queueing and its average, with the gains of a model.
     Linear(ModelHeader),
     /// At random and in runs.
     Walk(Walk),
+}
+
+/// A model, and a walk that decides in its place every now and then.
+#[derive(Clone, Debug)]
+pub(crate) struct Thrown {
+    pub(crate) policy: Policy<Arc<[i16]>>,
+    pub(crate) walk: Walk,
+    /// Decisions of either, and how many in a row the walk has at a time.
+    pub(crate) decisions: u64,
+    pub(crate) throws: u64,
+}
+
+impl Thrown {
+    const fn walks(&self) -> bool {
+        self.decisions % BETWEEN_DRAINS < self.throws
+    }
 }
 
 /// A random walk of the log window between two values.
@@ -68,6 +86,7 @@ impl Proposer for Hand {
         match self {
             Self::Model(policy) => policy.header(),
             Self::Linear(header) => header,
+            Self::Thrown(thrown) => thrown.policy.header(),
             Self::Walk(walk) => &walk.header,
         }
     }
@@ -75,6 +94,7 @@ impl Proposer for Hand {
     fn digest(&self) -> Digest {
         match self {
             Self::Model(policy) => policy.digest(),
+            Self::Thrown(thrown) => thrown.policy.digest(),
             Self::Linear(_) | Self::Walk(_) => Digest::from_bytes([0; 32]),
         }
     }
@@ -82,6 +102,15 @@ impl Proposer for Hand {
     fn propose(&mut self, features: &[i32; FEATURE_COUNT]) -> [i32; MAX_HEADS] {
         let (rate, burst) = match self {
             Self::Model(policy) => return Proposer::propose(policy, features),
+            Self::Thrown(thrown) => {
+                let walks = thrown.walks();
+                thrown.decisions += 1;
+                if !walks {
+                    return Proposer::propose(&mut thrown.policy, features);
+                }
+                let log_window = features[index::LOG_WINDOW] << LOG_SCALE_SHIFT;
+                (thrown.walk.step(log_window), thrown.walk.burst)
+            }
             Self::Linear(_) => (linear(features), ONE),
             Self::Walk(walk) => {
                 let log_window = features[index::LOG_WINDOW] << LOG_SCALE_SHIFT;
@@ -121,6 +150,8 @@ pub(crate) struct Recording {
     pub(crate) features: [i32; FEATURE_COUNT],
     /// The last one.
     pub(crate) heads: [i32; MAX_HEADS],
+    /// Whether it was the model's.
+    pub(crate) by_model: bool,
 }
 
 impl Recording {
@@ -130,6 +161,7 @@ impl Recording {
             count: 0,
             features: [0; FEATURE_COUNT],
             heads: [0; MAX_HEADS],
+            by_model: false,
         }
     }
 }
@@ -146,11 +178,18 @@ impl Proposer for Recording {
     fn propose(&mut self, features: &[i32; FEATURE_COUNT]) -> [i32; MAX_HEADS] {
         self.count += 1;
         self.features = *features;
+        self.by_model = match &self.hand {
+            Hand::Model(_) => true,
+            Hand::Thrown(thrown) => !thrown.walks(),
+            Hand::Linear(_) | Hand::Walk(_) => false,
+        };
         self.heads = self.hand.propose(features);
         self.heads
     }
 }
 
 const ONE: i32 = 1 << 16;
+/// Proposals from one drain to the next.
+const BETWEEN_DRAINS: u64 = DRAIN_PERIOD_ROUNDS as u64 - 1;
 /// Most steps of one size in a row.
 const LONGEST_RUN: u64 = 4;

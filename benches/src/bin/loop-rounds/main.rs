@@ -5,9 +5,11 @@
 
 mod checker;
 mod flight;
+mod follow;
 mod hands;
 mod intervals;
 mod path;
+mod proof;
 mod runs;
 mod tally;
 mod watch;
@@ -24,6 +26,7 @@ use rayon::prelude::*;
 use tautline_core::policy::{self, Policy};
 
 use crate::intervals::Mistake;
+use crate::proof::{Proof, Ranked};
 use crate::runs::{Family, Who};
 use crate::tally::Tallies;
 
@@ -34,6 +37,10 @@ struct Arguments {
     /// The model that is one of those who propose
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
+    /// A closed-loop certificate of it: paths are drawn from its slices, and the model is held to its
+    /// ranks and bounds
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
     /// Decisions at 16 to 64 packets per bandwidth-delay product
     #[arg(long, value_name = "N", default_value_t = 10_000_000)]
     rounds: u64,
@@ -104,6 +111,16 @@ fn hold(arguments: &Arguments) -> anyhow::Result<bool> {
     let bytes = fs::read(&file).with_context(|| file.display().to_string())?;
     let (header, parameters) = policy::decode(&bytes)?;
     let parameters: Arc<[i16]> = parameters.iter().collect();
+    let proof = arguments.certificate.as_ref().map(|file| {
+        let certificate = fs::read(file)?;
+        Proof::check(&bytes, &certificate)
+    });
+    let named = || {
+        format!(
+            "{}",
+            arguments.certificate.as_deref().unwrap_or(&file).display()
+        )
+    };
     let family = Family {
         policy: Policy::new(header, parameters)?,
         jitters: arguments.jitter.clone(),
@@ -111,17 +128,17 @@ fn hold(arguments: &Arguments) -> anyhow::Result<bool> {
         paced: arguments.paced.clone(),
         hands: arguments.hand.clone(),
         mistake: arguments.mistake,
+        proof: proof.transpose().with_context(named)?,
     };
     let (rounds, octaves) = if arguments.quick {
         (arguments.rounds / 100, 9)
     } else {
         (arguments.rounds, 16)
     };
-    let mut all = slice(&family, (16, 64), rounds, arguments.seed)?;
-    for octave in 6..octaves {
-        let bdp = (1 << octave, 2 << octave);
-        all.merge(slice(&family, bdp, arguments.larger, arguments.seed)?);
-    }
+    let all = match &family.proof {
+        None => octaves_of(&family, rounds, octaves, arguments)?,
+        Some(proof) => slices_of(&family, proof, rounds, octaves, arguments)?,
+    };
     let held = all.violations() == 0;
     let mut out = io::stdout().lock();
     write!(out, "{all}")?;
@@ -134,8 +151,60 @@ fn hold(arguments: &Arguments) -> anyhow::Result<bool> {
     Ok(held)
 }
 
+/// Every octave of paths.
+fn octaves_of(
+    family: &Family,
+    rounds: u64,
+    octaves: u32,
+    arguments: &Arguments,
+) -> anyhow::Result<Tallies> {
+    let mut all = slice(family, SMALL, None, rounds, arguments.seed)?;
+    for octave in 6..octaves {
+        let bdp = (1 << octave, 2 << octave);
+        all.merge(slice(family, bdp, None, arguments.larger, arguments.seed)?);
+    }
+    Ok(all)
+}
+
+/// Every slice of the certificate, the parts of small products as one number of decisions together.
+fn slices_of(
+    family: &Family,
+    proof: &Proof,
+    rounds: u64,
+    octaves: u32,
+    arguments: &Arguments,
+) -> anyhow::Result<Tallies> {
+    let has = |bdp: (u64, u64), ranked: &Ranked| {
+        let (least, largest) = ranked.products(bdp);
+        least <= largest
+    };
+    let large = (SMALL.1, 1 << octaves);
+    let small = proof.slices.iter().filter(|ranked| has(SMALL, ranked));
+    let each = rounds.div_ceil(small.count().max(1) as u64);
+    let mut all = Tallies::default();
+    for ranked in &proof.slices {
+        for (bdp, decisions) in [(SMALL, each), (large, arguments.larger)] {
+            if decisions == 0 || !has(bdp, ranked) {
+                continue;
+            }
+            let run = slice(family, bdp, Some(ranked), decisions, arguments.seed)?;
+            for reached in run.reached.values() {
+                write!(io::stderr(), "slice {}: {reached}", ranked.number)?;
+            }
+            all.merge(run);
+        }
+    }
+    Ok(all)
+}
+
 /// At least `decisions` decisions with a product of `bdp` packets.
-fn slice(family: &Family, bdp: (u64, u64), decisions: u64, seed: u64) -> anyhow::Result<Tallies> {
+fn slice(
+    family: &Family,
+    bdp: (u64, u64),
+    ranked: Option<&Arc<Ranked>>,
+    decisions: u64,
+    seed: u64,
+) -> anyhow::Result<Tallies> {
     let mut sum = Tallies::default();
     let mut next = seed << 32;
     // A fixed number of runs at once, so that what is run does not depend on the threads.
@@ -145,7 +214,7 @@ fn slice(family: &Family, bdp: (u64, u64), decisions: u64, seed: u64) -> anyhow:
         next = seeds.end;
         let runs: Vec<Tallies> = seeds
             .into_par_iter()
-            .map(|seed| family.run(bdp, per_run, seed))
+            .map(|seed| family.run(bdp, ranked, per_run, seed))
             .collect::<anyhow::Result<_>>()?;
         for tallies in runs {
             if tallies.violations() > 0 && sum.violations() == 0 {
@@ -160,5 +229,7 @@ fn slice(family: &Family, bdp: (u64, u64), decisions: u64, seed: u64) -> anyhow:
     Ok(sum)
 }
 
+/// Products with most of the decisions, in packets.
+const SMALL: (u64, u64) = (16, 64);
 /// Runs between two reports of progress.
 const AT_ONCE: u64 = 8;

@@ -15,9 +15,11 @@ use tautline_netsim::scenario::JitterLaw;
 use tautline_netsim::sim::{RunOptions, run};
 
 use crate::checker::Checker;
-use crate::hands::{Hand, Recording, Walk};
+use crate::follow::Follow;
+use crate::hands::{Hand, Recording, Thrown, Walk};
 use crate::intervals::Mistake;
 use crate::path::{DATAGRAM, Path};
+use crate::proof::{Proof, Ranked};
 use crate::tally::Tallies;
 use crate::watch::Watched;
 
@@ -31,6 +33,8 @@ pub(crate) struct Family {
     pub(crate) paced: Vec<bool>,
     pub(crate) hands: Vec<Who>,
     pub(crate) mistake: Mistake,
+    /// What is certified of the model; all paths are then drawn from it.
+    pub(crate) proof: Option<Proof>,
 }
 
 /// Who proposes.
@@ -38,6 +42,8 @@ pub(crate) struct Family {
 pub(crate) enum Who {
     /// The model.
     Model,
+    /// The model, but after each drain a random walk for a while.
+    Thrown,
     /// A linear law that aims at a queue of half a base RTT.
     Linear,
     /// A random walk.
@@ -45,16 +51,29 @@ pub(crate) enum Who {
 }
 
 impl Family {
-    /// One run of about `rounds` rounds with a product of `bdp` packets, least and largest.
-    pub(crate) fn run(&self, bdp: (u64, u64), rounds: u64, seed: u64) -> anyhow::Result<Tallies> {
+    /// One run of about `rounds` rounds with a product of `bdp` packets, least and largest, where
+    /// one is named in a slice of the certificate.
+    pub(crate) fn run(
+        &self,
+        bdp: (u64, u64),
+        slice: Option<&Arc<Ranked>>,
+        rounds: u64,
+        seed: u64,
+    ) -> anyhow::Result<Tallies> {
         let mut stream = Stream::new(seed, Component::Workload);
-        let path = self.draw(bdp, &mut stream)?;
+        let path = self.draw(bdp, slice, &mut stream)?;
         let hand = self.hand(&path, &mut stream)?;
+        let slice = slice.filter(|_| matches!(hand, Hand::Model(_) | Hand::Thrown(_)));
+        let assumptions = match (&self.proof, slice) {
+            (Some(proof), Some(_)) => proof.assumptions,
+            _ => path.assumptions(),
+        };
         let envelope = UncheckedEnvelope::dangerously_unchecked(hand.digest(), &TABLE_1)
-            .with_loop_assumptions(path.assumptions());
+            .with_loop_assumptions(assumptions);
         let checker = Checker::new(&path, hand.header().step_gain)?;
         let inner = Learned::new(Recording::new(hand), envelope, Bytes::new(DATAGRAM))?;
-        let controllers = vec![Watched::new(inner, path, checker, self.mistake)];
+        let follow = slice.map(|slice| Follow::new(Arc::clone(slice), path));
+        let controllers = vec![Watched::new(inner, path, checker, self.mistake, follow)];
         let scenario = path.scenario(rounds)?;
         let outcome = run(&scenario, seed, controllers, &RunOptions::default())?;
         let mut tallies = Tallies::default();
@@ -64,8 +83,23 @@ impl Family {
         Ok(tallies)
     }
 
-    fn draw(&self, (least, largest): (u64, u64), stream: &mut Stream) -> anyhow::Result<Path> {
-        let bdp = least + stream.up_to(largest - least);
+    fn draw(
+        &self,
+        bdp: (u64, u64),
+        slice: Option<&Arc<Ranked>>,
+        stream: &mut Stream,
+    ) -> anyhow::Result<Path> {
+        let (least, largest) = slice.map_or(bdp, |slice| slice.products(bdp));
+        let bdp = least + stream.up_to(largest.saturating_sub(least));
+        let (bdp, buffer) = match slice {
+            None => (bdp, depth(bdp, pick(&self.buffers, stream)?)?),
+            Some(slice) => slice.buffer(bdp, pick(&self.buffers, stream)?)?,
+        };
+        let certified = slice.map_or(1 << 16, |slice| u64::from(slice.claim.family.jitter));
+        let jitters = self.jitters.iter().copied();
+        let jitters: Vec<u64> = jitters
+            .filter(|&jitter| jitter << 16 <= certified * 1000)
+            .collect();
         // A2: a base RTT of a millisecond or more.
         let packet_ns = if bdp < 1000 { 100_000 } else { 1000 };
         let period = Duration::from_nanos(bdp * packet_ns / 8 * (1 + stream.up_to(39)));
@@ -78,14 +112,10 @@ impl Family {
             JitterLaw::ShortQueue,
             JitterLaw::LongQueue,
         ];
-        let buffer = match pick(&self.buffers, stream)? {
-            0 => None,
-            share => Some(u32::try_from((bdp * share).div_ceil(1000))?),
-        };
         Ok(Path {
             bdp,
             packet_ns,
-            jitter: pick(&self.jitters, stream)?,
+            jitter: pick(&jitters, stream)?,
             law: pick(&laws, stream)?,
             buffer,
             paced: pick(&self.paced, stream)?,
@@ -99,6 +129,17 @@ impl Family {
         };
         Ok(match pick(&self.hands, stream)? {
             Who::Model => Hand::Model(self.policy.clone()),
+            Who::Thrown => {
+                // Within what the shipped claims start from, less a step: 2^-0.6 to 2^0.98.
+                let log_bdp = ((path.bdp as f64).log2() * 65_536.0) as i32;
+                let range = (log_bdp - 39_321, log_bdp + 64_225);
+                Hand::Thrown(Thrown {
+                    policy: self.policy.clone(),
+                    walk: Walk::new(*self.policy.header(), range, stream.bits()),
+                    decisions: 0,
+                    throws: 1 + stream.up_to(23),
+                })
+            }
             Who::Linear => Hand::Linear(header),
             Who::Walk => {
                 let log_bdp = ((path.bdp as f64).log2() * 65_536.0) as i32;
@@ -106,6 +147,39 @@ impl Family {
                 Hand::Walk(Walk::new(header, range, stream.bits()))
             }
         })
+    }
+}
+
+/// Packets in a buffer of so many thousandths; none for no bound.
+fn depth(bdp: u64, share: u64) -> anyhow::Result<Option<u32>> {
+    let packets = (bdp * share).div_ceil(1000);
+    Ok((share > 0).then(|| u32::try_from(packets)).transpose()?)
+}
+
+impl Ranked {
+    /// A product of `bdp` packets or somewhat fewer and a buffer that the slice has for it; of those
+    /// without an upper bound, `share` thousandths where that is deep enough.
+    fn buffer(&self, bdp: u64, share: u64) -> anyhow::Result<(u64, Option<u32>)> {
+        let least = u64::from(self.buffer.least);
+        let Some(most) = self.buffer.most else {
+            let shallow = share > 0 && share << 16 < least * 1000;
+            let share = if shallow { (least * 1000) >> 16 } else { share };
+            return Ok((bdp, depth(bdp, share)?));
+        };
+        let inside = |bdp: u64| {
+            let packets = (bdp * (least + u64::from(most))) >> 17;
+            let fits =
+                |packets: u64| (least * bdp..=u64::from(most) * bdp).contains(&(packets << 16));
+            [packets, packets + 1]
+                .into_iter()
+                .find(|&packets| fits(packets))
+        };
+        let (first, _) = self.products((0, bdp));
+        let found = (first..=bdp)
+            .rev()
+            .find_map(|bdp| Some((bdp, inside(bdp)?)));
+        let (bdp, packets) = found.context("no product has such a buffer in packets")?;
+        Ok((bdp, Some(u32::try_from(packets)?)))
     }
 }
 

@@ -4,6 +4,8 @@ use core::fmt;
 
 use tautline_core::features::{FEATURE_COUNT, TABLE_1};
 
+use crate::follow::{BySlice, Reached};
+
 /// Checks of one promise.
 #[derive(Clone, Debug)]
 pub(crate) struct Tally {
@@ -108,6 +110,8 @@ pub(crate) struct Tallies {
     pub(crate) peak: Tally,
     /// Acknowledged in 1 + 2·D.
     pub(crate) carried: Tally,
+    /// What certified loops reached.
+    pub(crate) reached: BySlice,
 }
 
 impl Tallies {
@@ -129,6 +133,9 @@ impl Tallies {
         self.growth.merge(other.growth);
         self.peak.merge(other.peak);
         self.carried.merge(other.carried);
+        for (slice, reached) in other.reached {
+            self.reached.entry(slice).or_default().merge(reached);
+        }
     }
 
     fn rows(&self) -> impl Iterator<Item = (String, &Tally)> {
@@ -162,7 +169,9 @@ impl Tallies {
 
     /// Failures of any kind.
     pub(crate) fn violations(&self) -> u64 {
-        self.rows().map(|(_, tally)| tally.violations).sum()
+        let slices = self.reached.values().map(Reached::violations);
+        let rows = self.rows().map(|(_, tally)| tally.violations);
+        rows.chain(slices).sum()
     }
 }
 
@@ -181,6 +190,9 @@ impl fmt::Display for Tallies {
                 "  {name:24} {:12} checks {:9} violations, margin {:11.6}, mean width {width:9.5}  {}",
                 tally.checks, tally.violations, tally.margin, tally.at
             )?;
+        }
+        for (slice, reached) in &self.reached {
+            write!(f, "  slice {slice}: {reached}")?;
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ use tautline_core::units::{Bytes, Timestamp};
 
 use crate::checker::{Checker, Past};
 use crate::flight::Flight;
+use crate::follow::Follow;
 use crate::hands::Recording;
 use crate::intervals::{Met, Mistake, Promise, Windows};
 use crate::path::Path;
@@ -34,6 +35,10 @@ pub(crate) struct Watched {
     /// Average and step that the next decision must see; none where others than the policy acted.
     memory: Option<Memory>,
     flight: Flight,
+    /// The states of the certified model, where it proposes.
+    follow: Option<Follow>,
+    /// When the event under way came, and bytes acknowledged so far.
+    at: (u64, u64),
     tallies: Tallies,
 }
 
@@ -47,6 +52,8 @@ struct Round {
     window: f64,
     /// What its packets meet; none until two windows before it are known as well.
     met: Option<Met>,
+    /// Longest round trip of its packets, in base RTTs.
+    longest: f64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +68,7 @@ impl Watched {
         path: Path,
         checker: Checker,
         mistake: Mistake,
+        follow: Option<Follow>,
     ) -> Self {
         Self {
             inner,
@@ -75,6 +83,8 @@ impl Watched {
             proposals: 0,
             memory: None,
             flight: Flight::default(),
+            follow,
+            at: (0, 0),
             tallies: Tallies::default(),
         }
     }
@@ -84,6 +94,10 @@ impl Watched {
         let counters = self.inner.counters();
         self.tallies.fallbacks = counters.fallbacks;
         self.tallies.evidence = counters.evidence_rounds;
+        if let Some(follow) = self.follow {
+            let (slice, reached) = follow.into_reached();
+            self.tallies.reached.insert(slice, reached);
+        }
         self.tallies
     }
 
@@ -96,6 +110,9 @@ impl Watched {
         self.rounds.clear();
         self.memory = None;
         self.flight.forget();
+        if let Some(follow) = &mut self.follow {
+            follow.forget();
+        }
     }
 
     /// What followed from an event.
@@ -124,11 +141,15 @@ impl Watched {
         let by_policy = proposals > self.proposals && self.inner.policy_in_charge();
         self.proposals = proposals;
         if by_policy {
+            self.follow();
             self.judge();
             self.remember();
         } else {
             // A window that is only held is as good as the policy's.
             self.memory = None;
+            if let Some(follow) = &mut self.follow {
+                follow.on_pause();
+            }
             if self
                 .rounds
                 .back()
@@ -156,9 +177,33 @@ impl Watched {
             log_window: self.inner.log_window().units(),
             window,
             met,
+            longest: 0.0,
         });
         if self.rounds.len() > WINDOWS_BEFORE {
             self.rounds.pop_front();
+        }
+    }
+
+    /// Holds the state that the policy decided in to the ranks.
+    fn follow(&mut self) {
+        let Some(follow) = &mut self.follow else {
+            return;
+        };
+        if !self.inner.proposer().by_model {
+            follow.forget();
+            return;
+        }
+        let mut recent = self.rounds.iter().rev();
+        if let (Some(now), Some(judged), Some(earlier)) =
+            (recent.next(), recent.next(), recent.next())
+        {
+            let past = Past {
+                now: now.log_window,
+                before: judged.log_window,
+                earlier: earlier.log_window,
+                average: self.inner.proposer().features[index::QUEUEING_EWMA],
+            };
+            follow.on_decision(&past, judged.longest, self.at);
         }
     }
 
@@ -247,12 +292,13 @@ impl Watched {
     /// Holds the round-trip time of a packet to the interval of its round.
     fn on_rtt(&mut self, number: u64, rtt_ns: u64) {
         let late = u64::from(self.mistake == Mistake::Marker);
-        let mut newest_first = self.rounds.iter().rev();
+        let rtt = self.path.base_rtts(rtt_ns);
+        let mut newest_first = self.rounds.iter_mut().rev();
         let Some(round) = newest_first.find(|round| round.marker + late <= number) else {
             return;
         };
+        round.longest = round.longest.max(rtt);
         let Some(met) = round.met else { return };
-        let rtt = self.path.base_rtts(rtt_ns);
         let bounds = (met.rtt.0 - ROUNDING, met.rtt.1 + ROUNDING);
         let (window, path) = (round.window, self.path);
         self.tallies.rtt.check(rtt, bounds, || {
@@ -290,15 +336,18 @@ impl Watched {
     /// L3, as the sender sees it: a window of 1 + D of the server lies within every 1 + 2·D of
     /// acknowledgements.
     fn on_carried(&mut self, carried: f64) {
-        let Some(met) = self.current() else { return };
         let Promise {
             datagram: g,
             jitter: d,
             ..
         } = self.promise;
-        let windows = self.rounds.iter().rev().take(3).map(|round| round.window);
-        let least = windows.fold(f64::INFINITY, f64::min) - met.pacer - g - met.gone;
-        let least = least.min(1.0 + d) - 2.0 * g;
+        // The server's share may lie two rounds back, with what was held back and unknown then.
+        let mut least = f64::INFINITY;
+        for round in self.rounds.iter().rev().take(3) {
+            let Some(met) = round.met else { return };
+            least = least.min(met.least - met.pacer - met.gone);
+        }
+        let least = (least - g).min(1.0 + d) - 2.0 * g;
         let path = self.path;
         let bounds = (least - ROUNDING, f64::INFINITY);
         self.tallies.carried.check(carried, bounds, || {
@@ -333,6 +382,7 @@ impl Controller for Watched {
 
     fn on_ack_end(&mut self, now: Timestamp, batch: AckBatch) {
         let acked = core::mem::take(&mut self.acked_in_batch);
+        self.at = (now.as_nanos(), self.at.1 + acked);
         let before = self
             .path
             .share_of_bdp(batch.bytes_in_flight.as_u64() + acked);

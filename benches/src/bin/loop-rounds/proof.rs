@@ -1,0 +1,121 @@
+//! A checked certificate: its slices, and the rank of a state in them.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use rayon::prelude::*;
+use tautline_certificates::closed_loop::{
+    Buffer, Cell, CheckedSlice, Grid, LoopChecker, LoopClaim, Shown,
+};
+use tautline_certificates::format::{Layout, SliceView};
+use tautline_core::guard::LoopAssumptions;
+
+use crate::checker::Past;
+
+/// What a certificate proves, slice by slice.
+pub(crate) struct Proof {
+    pub(crate) slices: Vec<Arc<Ranked>>,
+    /// What the guard is told.
+    pub(crate) assumptions: LoopAssumptions,
+}
+
+/// One slice, checked.
+pub(crate) struct Ranked {
+    /// Its claim, and its number over all claims.
+    pub(crate) claim: LoopClaim,
+    pub(crate) number: usize,
+    /// log₂ of the bandwidth-delay product, in 2⁻⁸ octaves.
+    pub(crate) log_bdp: (i32, i32),
+    pub(crate) buffer: Buffer,
+    /// U, Q and K.
+    pub(crate) shown: Shown,
+    /// N.
+    pub(crate) most: u8,
+    grid: Grid,
+    ranks: Vec<u8>,
+}
+
+impl Proof {
+    /// Checks every cell of the certificate of a model.
+    pub(crate) fn check(model: &[u8], certificate: &[u8]) -> anyhow::Result<Self> {
+        let checker = LoopChecker::new(model, certificate, None)?;
+        let checked: Vec<CheckedSlice> = (0..checker.slices())
+            .into_par_iter()
+            .map(|at| checker.check_slice(at))
+            .collect::<Result<_, _>>()?;
+        let proven = checker.finish(checked)?;
+        let layout = Layout::read(certificate)?;
+        let mut slices = vec![];
+        for (section, claim) in proven.claims().iter().enumerate() {
+            let views = layout
+                .sections
+                .get(section)
+                .context("a claim without a section")?
+                .expect_grid(section)?
+                .slices;
+            for (view, checked) in views.into_iter().zip(claim.slices()) {
+                let ranked = Ranked::new(slices.len(), claim.claim(), view, checked.shown())?;
+                slices.push(Arc::new(ranked));
+            }
+        }
+        Ok(Self {
+            slices,
+            assumptions: proven.assumptions(),
+        })
+    }
+}
+
+impl Ranked {
+    fn new(
+        number: usize,
+        claim: &LoopClaim,
+        view: SliceView<'_>,
+        shown: Shown,
+    ) -> anyhow::Result<Self> {
+        let ranks = view.ranks()?;
+        Ok(Self {
+            claim: claim.clone(),
+            number,
+            log_bdp: view.log_bdp,
+            buffer: view.buffer,
+            shown,
+            most: ranks.iter().copied().max().unwrap_or(0),
+            grid: view.grid,
+            ranks,
+        })
+    }
+
+    /// The products of this slice between `least` and `largest`, in packets.
+    pub(crate) fn products(&self, (least, largest): (u64, u64)) -> (u64, u64) {
+        let packets = |units: i32| (f64::from(units) / 256.0).exp2();
+        let first = packets(self.log_bdp.0).ceil() as u64;
+        let last = packets(self.log_bdp.1).floor() as u64;
+        (first.max(least), last.min(largest))
+    }
+
+    /// Rank of the state, zero outside of the grid.
+    pub(crate) fn rank(&self, log_bdp: f64, past: &Past) -> u8 {
+        let cell = |units: i32| {
+            let over = (f64::from(units) / 65_536.0 - log_bdp) * 256.0;
+            let (low, width) = (f64::from(self.grid.low), f64::from(self.grid.width));
+            ((over - low) / width).floor() as i32
+        };
+        let (now, before, earlier) = (cell(past.now), cell(past.before), cell(past.earlier));
+        let cell = Cell {
+            window: now,
+            before: before - now,
+            turn: self.grid.turn_of(earlier - before),
+            memory: self.grid.memory_of(past.average),
+        };
+        let number = self.grid.number(cell);
+        let rank = number.and_then(|number| self.ranks.get(number));
+        rank.copied().unwrap_or(0)
+    }
+
+    /// Whether the claim starts from this window.
+    pub(crate) fn starts(&self, log_bdp: f64, now: i32) -> bool {
+        let over = (f64::from(now) / 65_536.0 - log_bdp) * 256.0;
+        let (from, to) = self.claim.start;
+        f64::from(from) <= over && over < f64::from(to)
+    }
+}
