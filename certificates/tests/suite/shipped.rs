@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use tautline_certificates::claim::ClaimSet;
+use tautline_certificates::closed_loop::LoopChecker;
 use tautline_certificates::{CheckedClaim, check};
 use tautline_core::policy::Digest;
 
@@ -69,4 +70,24 @@ fn the_provenance_names_the_shipped_files() {
             "{key}: {digest}"
         );
     }
+}
+
+#[test]
+fn a_slice_of_the_shipped_closed_loop_certificate_holds_and_all_cover_the_claims() {
+    let text = String::from_utf8(read("claims/closed-loop.toml")).unwrap();
+    let claims = ClaimSet::from_toml(&text, "closed-loop.toml").unwrap();
+    let (model, certificate) = (
+        read("models/steady/model.tlm"),
+        read("models/steady/closed-loop.tlc"),
+    );
+    // Every claim's slices cover its family; the cells of one of them are checked here, those of
+    // all before a release.
+    let checker = LoopChecker::new(&model, &certificate, Some(&claims)).unwrap();
+    let last = checker.slices() - 1;
+    let checked = checker.check_slice(last).unwrap();
+    let bounds = claims.loops[checked.claim()].then;
+    let shown = checked.shown();
+    assert!(shown.utilisation >= bounds.utilisation && shown.queue <= bounds.queue);
+    assert!(shown.rounds <= bounds.rounds && shown.ranked > 0);
+    checker.finish(vec![checked]).unwrap_err();
 }

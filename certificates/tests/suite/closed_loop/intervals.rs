@@ -139,6 +139,33 @@ fn remembering(wanted: i32, step: i32) -> (Memory, i32) {
     (memory, average)
 }
 
+/// A round within bounds of its queue and its loss, measured in whole nanoseconds and packets, and
+/// the minimum of the round-trip times.
+fn observe(draw: &Draw, d: f64, queue: (f64, f64), loss: (f64, f64)) -> (Observation, Duration) {
+    let base = draw.base_nanos as f64;
+    let rtt = |q: At, j: At| (1.0 + between(q, queue) + j * d) * base;
+    let samples = [
+        rtt(draw.seen[0], draw.seen[1]),
+        rtt(draw.seen[2], draw.seen[3]),
+    ];
+    // The minimum never exceeds a sample.
+    let min_rtt = ((1.0 + draw.seen[4] * d) * base)
+        .min(samples[0])
+        .min(samples[1]);
+    let packets = 1_000_000u64;
+    let lost = (between(draw.seen[5], loss) * packets as f64) as u64;
+    let lost = lost.max((loss.0 * packets as f64).ceil() as u64);
+    let nanos = |value: f64| Duration::from_nanos(value as u64);
+    let observation = Observation {
+        mean_rtt: nanos(f64::midpoint(samples[0], samples[1])),
+        min_rtt: nanos(samples[0].min(samples[1])),
+        acked_packets: packets - lost,
+        lost_packets: lost,
+        ..Observation::default()
+    };
+    (observation, nanos(min_rtt))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(20_000))]
 
@@ -194,39 +221,29 @@ proptest! {
         prop_assume!(fits);
         let judged = cells.judge(cell).unwrap();
 
-        // A round of the model, measured in whole nanoseconds and packets.
+        // A round of the model.
         let octaves = |log: i32| (f64::from(log) / 65536.0).exp2();
         let d = f64::from(family.jitter) / 65536.0;
         let real = |share: u32| f64::from(share) / 65536.0;
         let deep = family.buffer.most.map_or(f64::INFINITY, real);
         let windows = (octaves(p), octaves(p.min(o)), octaves(p.max(o)));
-        let (queue, loss) = round(windows, (d, octaves(-bdp)), (real(beta), deep));
+        let beta = (real(beta), deep);
+        let (queue, loss) = round(windows, (d, octaves(-bdp)), beta);
         prop_assert!(queue.0 <= queue.1);
         let unit = (1u64 << 30) as f64;
         prop_assert!(judged.round.queue.0 as f64 <= queue.0 * unit);
         prop_assert!(judged.round.queue.1 as f64 >= queue.1 * unit);
-        let base = draw.base_nanos as f64;
-        let rtt = |q: At, j: At| (1.0 + between(q, queue) + j * d) * base;
-        let samples = [rtt(draw.seen[0], draw.seen[1]), rtt(draw.seen[2], draw.seen[3])];
-        // The minimum never exceeds a sample.
-        let min_rtt = ((1.0 + draw.seen[4] * d) * base).min(samples[0]).min(samples[1]);
-        let packets = 1_000_000u64;
-        let lost = (between(draw.seen[5], loss) * packets as f64) as u64;
-        let lost = lost.max((loss.0 * packets as f64).ceil() as u64);
-        let nanos = |value: f64| Duration::from_nanos(value as u64);
-        let observation = Observation {
-            mean_rtt: nanos(f64::midpoint(samples[0], samples[1])),
-            min_rtt: nanos(samples[0].min(samples[1])),
-            acked_packets: packets - lost,
-            lost_packets: lost,
-            ..Observation::default()
+        let view = |queue: (f64, f64), loss: (f64, f64)| observe(&draw, d, queue, loss);
+        let (observation, min_rtt) = view(queue, loss);
+        let read = |memory: &Memory, observation: &Observation, min_rtt: Duration| {
+            memory.features(&View {
+                observation,
+                min_rtt,
+                log_window: Q16::from_units(log_window),
+                window: Bytes::new(exp2_scaled(Q16::from_units(log_window), 1200)),
+            })
         };
-        let features = memory.features(&View {
-            observation: &observation,
-            min_rtt: nanos(min_rtt),
-            log_window: Q16::from_units(log_window),
-            window: Bytes::new(exp2_scaled(Q16::from_units(log_window), 1200)),
-        });
+        let features = read(&memory, &observation, min_rtt);
         let state = tautline_certificates::closed_loop::State {
             memory: (average, average),
             ..judged.state
@@ -242,19 +259,36 @@ proptest! {
         }
 
         // The next state, as policy and guard make it.
-        let heads = deployed.forward(&features, &mut Scratch::new());
-        let step = Proposal::from_heads(deployed.header(), &heads).step;
-        let refused = lost > 0 && draw.bounded && step > Q16::ZERO;
-        let step = if refused { 0 } else { step.units() };
-        memory.end_round(&features, Q16::from_units(step), gain);
-        let standing = features[index::STANDING_QUEUE];
+        let decide = |memory: &mut Memory, features: &[i32; FEATURE_COUNT], lost: u64| {
+            let heads = deployed.forward(features, &mut Scratch::new());
+            let step = Proposal::from_heads(deployed.header(), &heads).step;
+            let refused = lost > 0 && draw.bounded && step > Q16::ZERO;
+            let step = if refused { 0 } else { step.units() };
+            memory.end_round(features, Q16::from_units(step), gain);
+            let standing = features[index::STANDING_QUEUE];
+            Cell {
+                window: cell_of(a + step),
+                before: cell_of(a) - cell_of(a + step),
+                turn: 0,
+                memory: grid.memory_of(average + ((standing - average) >> 2)),
+            }
+        };
         let next = Cell {
-            window: cell_of(a + step),
-            before: cell_of(a) - cell_of(a + step),
             turn: grid.turn_of(cell_of(p) - cell_of(a)),
-            memory: grid.memory_of(average + ((standing - average) >> 2)),
+            ..decide(&mut memory.clone(), &features, observation.lost_packets)
         };
         let image = cells.image(&judged, cell.memory).unwrap();
         prop_assert!(image.cells().any(|met| met == next), "{next:?} is not in {image:?}");
+
+        // After a drain the judged packets and those before them left in windows of a.
+        let Ok(image) = cells.drained(&judged, cell.memory) else {
+            // Its window may not let the queue empty.
+            return Ok(());
+        };
+        let (queue, loss) = round((octaves(a), octaves(a), octaves(a)), (d, octaves(-bdp)), beta);
+        let (observation, min_rtt) = view(queue, loss);
+        let features = read(&memory, &observation, min_rtt);
+        let next = decide(&mut memory, &features, observation.lost_packets);
+        prop_assert!(image.cells().any(|met| met == next), "drained: {next:?} is not in {image:?}");
     }
 }

@@ -11,7 +11,7 @@ use super::prover::{claim, claims, file, header, model, parameters, parts, polic
 use crate::support;
 
 /// The claim's slices, proven once.
-fn slices() -> &'static [Slice] {
+pub(crate) fn slices() -> &'static [Slice] {
     static SLICES: OnceLock<Vec<Slice>> = OnceLock::new();
     SLICES.get_or_init(|| {
         let (policy, claim) = (policy(&model(&parameters())), claim());
@@ -20,7 +20,11 @@ fn slices() -> &'static [Slice] {
     })
 }
 
-fn check(model: &[u8], claim: &LoopClaim, slices: &[Slice]) -> Result<CheckedLoop, Rejection> {
+pub(crate) fn check(
+    model: &[u8],
+    claim: &LoopClaim,
+    slices: &[Slice],
+) -> Result<CheckedLoop, Rejection> {
     let bytes = file(model, claim, slices);
     let checker = LoopChecker::new(model, &bytes, Some(&claims(claim)))?;
     let slices = (0..checker.slices()).map(|slice| checker.check_slice(slice));
@@ -166,6 +170,40 @@ fn tighter_bounds_than_were_proven_are_rejected_with_what_is_reached() {
             "{what}: {reason}"
         );
     }
+}
+
+#[test]
+fn less_utilisation_than_claimed_is_rejected_with_what_is_carried() {
+    // All that is reached counts as settled, from the smallest windows on.
+    let mut flat = slices().to_vec();
+    for slice in &mut flat {
+        for rank in &mut slice.ranks {
+            *rank = (*rank).min(1);
+        }
+    }
+    let mut loose = claim();
+    loose.then.queue = 3 << 16;
+    let (step, rule, reason) = rejection_of(&model(&parameters()), &loose, &flat);
+    assert!(matches!(step, Step::Cell { slice: 0, .. }), "{step}");
+    assert_eq!(rule, Rule::Settled);
+    let Reason::OutOfRange {
+        what: "utilisation",
+        low: 60_000,
+        high: 65_536,
+        got,
+    } = reason
+    else {
+        panic!("{reason}");
+    };
+    assert!((40_000..60_000).contains(&got), "{got}");
+}
+
+/// The rules take a drain for half of W·m/r at most, every 128 decisions.
+#[test]
+fn drains_are_what_the_rules_take_them_for() {
+    use tautline_core::controller::{CLAIMED_DRAIN_MARGIN, DRAIN_PERIOD_ROUNDS};
+    assert_eq!(DRAIN_PERIOD_ROUNDS, 128);
+    assert!(CLAIMED_DRAIN_MARGIN >= tautline_core::fixed::Q16::ONE);
 }
 
 #[test]
