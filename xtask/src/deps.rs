@@ -139,7 +139,8 @@ const WALLS: &[Wall] = &[
     },
     Wall {
         package: TRAINER,
-        // The claim vocabulary reaches it through the prover; the cells of closed loops are words too.
+        // The claim vocabulary reaches it through the prover; the cells of closed loops are words
+        // too.
         inside: &[CORE, NETSIM, PROVER, FORMAT],
         inside_dev: &[],
         inside_optional: &[],

@@ -83,6 +83,13 @@ impl Layout {
         self
     }
 
+    /// The same with another design jitter.
+    #[must_use]
+    pub(crate) const fn with_jitter(mut self, jitter: Q16) -> Self {
+        self.header.jitter = jitter;
+        self
+    }
+
     /// The same with the features' signs and masks of `pattern`.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ fn the_steady_model_is_of_the_preset_that_its_provenance_names() {
     };
     says("model", Digest::of(&read("model.tlm")));
     says("certificate", Digest::of(&read("certificate.tlc")));
+    says("closed_loop", Digest::of(&read("closed-loop.tlc")));
     // A change of the preset changes the digest: the model must then be trained again.
     let params = Params::steady().check().unwrap();
     assert!(provenance.contains("preset = \"steady\""));
