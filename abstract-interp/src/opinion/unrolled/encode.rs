@@ -12,6 +12,9 @@ use crate::interval::Interval;
 pub struct Unrolled {
     /// Satisfied by the trajectories that get there.
     pub formula: Formula,
+    /// How many of the bad parts meet the interval of every coordinate; where none does, nothing is
+    /// left to ask.
+    pub open: usize,
     /// Of the variables: o, p, a and e at the start.
     start: [usize; 4],
     /// Of the variables: `queueing`, `standing_queue`, `loss` and whether the window was held.
@@ -79,12 +82,14 @@ impl Unrolled {
                 (&last.2, part.earlier),
                 (&memory, part.memory),
             ];
-            sides
-                .into_iter()
-                .flat_map(|(value, side)| value.within(side))
-                .collect()
+            let meets = |(value, side): &(&Value, Interval)| {
+                side.low <= value.range.high && value.range.low <= side.high
+            };
+            let rows = sides.iter().flat_map(|(value, side)| value.within(*side));
+            sides.iter().all(meets).then(|| rows.collect())
         };
-        let cases = bad.iter().map(sides).collect();
+        let cases: Vec<Vec<Row>> = bad.iter().filter_map(sides).collect();
+        let open = cases.len();
         encoder.formula.assert_one(cases);
         let place = |name: &str| {
             let mut all = encoder.formula.variables().iter();
@@ -96,6 +101,7 @@ impl Unrolled {
         Self {
             start,
             seen: seen.collect(),
+            open,
             formula: encoder.formula,
         }
     }
@@ -123,6 +129,11 @@ impl Unrolled {
 }
 
 impl Value {
+    /// The only value, if there is one.
+    pub(super) fn known(&self) -> Option<i64> {
+        (self.range.low == self.range.high).then_some(self.range.low)
+    }
+
     /// The sides of an interval that are not known to hold.
     pub(super) fn within(&self, side: Interval) -> Vec<Row> {
         let mut rows = vec![];
@@ -162,6 +173,14 @@ impl Encoder<'_> {
     /// Two more unknowns: at least 2^value, and at most that. Chords lie above the power, and
     /// below it by at most (ln 2)²/8 of the square of their length and of their upper end.
     fn log(&mut self, value: Value) -> Log {
+        if let Some(known) = value.known() {
+            let power = power(known);
+            return Log {
+                value,
+                above: Sum::constant(power + 1),
+                below: Sum::constant(power),
+            };
+        }
         let unit = 1i64 << SEGMENT_BITS;
         let (first, last) = (
             value.range.low >> SEGMENT_BITS,

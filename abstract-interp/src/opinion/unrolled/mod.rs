@@ -145,10 +145,8 @@ impl Plant<'_> {
         let over = power(state.before.max(state.earlier));
         let (g, back) = (self.datagram, self.jitter + self.datagram);
         let beta = self.buffer.unwrap_or(UNBOUNDED);
-        let mut unknown = (over - ONE + 2 * g - beta).max(0);
-        if most.min(self.jitter + (most - least) + unknown + back + g) > beta {
-            unknown = (over + 2 * g - beta).max(0);
-        }
+        let idle = ONE.min(least - back - g - self.jitter);
+        let unknown = (over + 3 * g - beta - idle).max(0);
         let burst = most.min(self.jitter + (most - least) + unknown + back + g);
         let overflow = (burst.max(over - ONE + g) - beta).max(0);
         let standing = least - back - g - ONE - self.jitter - 2 * g;

@@ -6,7 +6,7 @@ use super::super::ONE;
 use super::super::enclosure::affine;
 use super::super::formula::{Row, Sum};
 use super::encode::{Encoder, Log, Value};
-use super::{EXCESS_MAX, power};
+use super::{EXCESS_MAX, State, power};
 use crate::interval::Interval;
 use crate::network::Affine;
 
@@ -21,6 +21,9 @@ impl Encoder<'_> {
     /// Everything that packets can show which left under `before`.
     pub(super) fn observe(&mut self, before: &Log, earlier: &Log) -> Observed {
         let plant = self.plant;
+        if let (Some(before), Some(earlier)) = (before.value.known(), earlier.value.known()) {
+            return self.observe_known(before, earlier);
+        }
         let (g, jitter) = (plant.datagram, plant.jitter);
         let most = power(before.value.range.high);
         let burst = 2 * jitter + 2 * g;
@@ -56,6 +59,23 @@ impl Encoder<'_> {
             queueing,
             standing,
             loss,
+        }
+    }
+
+    /// The same where both windows are numbers.
+    fn observe_known(&mut self, before: i64, earlier: i64) -> Observed {
+        let shown = self.plant.shown(&State {
+            window: before,
+            before,
+            earlier,
+            memory: 0,
+        });
+        let [queueing, standing] = ["x", "y"].map(|name| self.of_round(name, shown.excess));
+        self.formula.assert(standing.sum.at_most(&queueing.sum));
+        Observed {
+            queueing,
+            standing,
+            loss: self.of_round("l", shown.loss),
         }
     }
 
@@ -141,8 +161,7 @@ impl Encoder<'_> {
             if is_output {
                 below.extend_from_slice(&features[..network.skip_inputs()]);
             }
-            let neurons = if is_output { 1 } else { layer.outputs };
-            let before = self.affine(&format!("z{number}"), layer, &below, neurons);
+            let before = self.affine(&format!("z{number}"), layer, &below, !is_output);
             below = before;
             if !is_output {
                 let values = below.iter().enumerate();
@@ -159,12 +178,19 @@ impl Encoder<'_> {
         name: &str,
         layer: &Affine,
         below: &[Value],
-        neurons: usize,
+        is_hidden: bool,
     ) -> Vec<Value> {
+        let neurons = if is_hidden { layer.outputs } else { 1 };
         let ranges: Vec<Interval> = below.iter().map(|value| value.range).collect();
         let reached = affine(layer, &ranges);
         (0..neurons)
             .map(|neuron| {
+                if is_hidden && reached[neuron].high <= 0 {
+                    return Value {
+                        sum: Sum::default(),
+                        range: Interval::point(0),
+                    };
+                }
                 let mut sum = Sum::constant(layer.bias[neuron]);
                 for (&weight, value) in layer.row(neuron).iter().zip(below) {
                     sum = sum.plus(weight, &value.sum);

@@ -1,6 +1,8 @@
 //! Small closed loops with the prover's ranks, and questions about them for other engines.
 
-use tautline_abstract_interp::closed_loop::image::Step;
+use std::collections::{BTreeMap, BTreeSet};
+
+use tautline_abstract_interp::closed_loop::image::{Image, RowAt, Step};
 use tautline_abstract_interp::closed_loop::path::Paths;
 use tautline_abstract_interp::closed_loop::ranks::{SliceWatch, rank};
 use tautline_abstract_interp::closed_loop::rate::ModelRate;
@@ -70,13 +72,9 @@ impl Loop {
 
     fn rank(&mut self, start: (i32, i32)) -> Option<()> {
         let rate = ModelRate::new(&self.policy).unwrap();
-        let buffer = Buffer {
-            least: self.buffer.map_or(1 << 24, |units| units as u32),
-            most: self.buffer.map(|units| units as u32),
-        };
         let step = Step {
             rate: &rate,
-            paths: Paths::new(self.jitter as u32, (self.log_bdp, self.log_bdp), buffer),
+            paths: self.paths(),
             grid: &self.grid,
         };
         let watch = SliceWatch {
@@ -90,6 +88,63 @@ impl Loop {
         self.ranks = ranked.ranks;
         self.last = ranked.last;
         Some(())
+    }
+
+    fn paths(&self) -> Paths {
+        let buffer = Buffer {
+            least: self.buffer.map_or(1 << 24, |units| units as u32),
+            most: self.buffer.map(|units| units as u32),
+        };
+        Paths::new(self.jitter as u32, (self.log_bdp, self.log_bdp), buffer)
+    }
+
+    /// The numbers of the cells that the prover's images lead to, after 0 rounds, 1 and so on.
+    pub(crate) fn reached(&self, start: Cell, rounds: usize) -> Vec<BTreeSet<usize>> {
+        let rate = ModelRate::new(&self.policy).unwrap();
+        let step = Step {
+            rate: &rate,
+            paths: self.paths(),
+            grid: &self.grid,
+        };
+        let mut rows: BTreeMap<(i32, i32, i32), Vec<Image>> = BTreeMap::new();
+        let mut all = vec![BTreeSet::from([self.grid.number(start).unwrap()])];
+        for _ in 0..rounds {
+            let mut next = BTreeSet::new();
+            for &number in all.last().unwrap() {
+                let cell = self.grid.cell(number).unwrap();
+                let at = RowAt {
+                    window: cell.window,
+                    before: cell.before,
+                    turn: cell.turn,
+                };
+                let row = rows.entry((at.window, at.before, at.turn));
+                let images = row.or_insert_with(|| {
+                    let nothing = Image {
+                        first: 1,
+                        last: 0,
+                        memory_first: 0,
+                        memory_last: 0,
+                    };
+                    let mut images = vec![nothing; self.grid.memories()];
+                    step.row(at, &mut images);
+                    images
+                });
+                let image = images[cell.memory];
+                for moved in image.first..=image.last {
+                    for memory in image.memory_first..=image.memory_last {
+                        let cell = Cell {
+                            window: cell.window + i32::from(moved),
+                            before: -i32::from(moved),
+                            turn: self.grid.turn_of(cell.before),
+                            memory: memory.into(),
+                        };
+                        next.insert(self.grid.number(cell).unwrap());
+                    }
+                }
+            }
+            all.push(next);
+        }
+        all
     }
 
     pub(crate) fn plant(&self) -> Plant<'_> {
@@ -198,90 +253,6 @@ impl Loop {
             held: end() > ONE,
         });
         seen.collect()
-    }
-
-    /// Every state that `rounds` from `start` might lead to as far as G is concerned, and whose
-    /// cell's rank is below the promise: as few boxes as is easy.
-    pub(crate) fn broken(&self, start: Cell, rounds: usize, promise: u8) -> Vec<Part> {
-        let reach = i32::from(self.grid.reach);
-        let far = |rounds: usize| rounds as i32 * reach;
-        let (a, windows) = (start.window, i32::from(self.grid.windows));
-        let mut parts = vec![];
-        let outside = [(i32::MIN / 2, -1), (windows, i32::MAX / 2)];
-        for p in a - far(rounds - 1)..=a + far(rounds - 1) {
-            for turn in -i32::from(self.grid.falls)..=reach {
-                let mut open: Vec<(i32, i32, usize, usize)> = vec![];
-                for window in (p - reach).max(0)..=(p + reach).min(windows - 1) {
-                    let runs = self.low_runs(window, p, turn, promise);
-                    let mut next = vec![];
-                    for (first, last) in runs {
-                        let known = open
-                            .iter()
-                            .position(|it| (it.1, it.2, it.3) == (window - 1, first, last));
-                        let from = known.map_or(window, |place| open.remove(place).0);
-                        next.push((from, window, first, last));
-                    }
-                    for closed in open.drain(..) {
-                        parts.push(self.block(closed, p, turn));
-                    }
-                    open = next;
-                }
-                parts.extend(open.drain(..).map(|it| self.block(it, p, turn)));
-            }
-        }
-        let memories = (0, self.grid.memories() - 1);
-        for (first, last) in outside {
-            let edge = if first < 0 { last } else { first };
-            let mut part = self.block((edge, edge, memories.0, memories.1), edge, 0);
-            let whole = Interval {
-                low: -(1 << 24),
-                high: 1 << 24,
-            };
-            (part.before, part.earlier) = (whole, whole);
-            if first < 0 {
-                part.window.low = whole.low;
-            } else {
-                part.window.high = whole.high;
-            }
-            parts.push(part);
-        }
-        parts
-    }
-
-    /// Runs of averages whose cells have too low a rank.
-    fn low_runs(&self, window: i32, p: i32, turn: i32, promise: u8) -> Vec<(usize, usize)> {
-        let mut runs: Vec<(usize, usize)> = vec![];
-        for memory in 0..self.grid.memories() {
-            let cell = Cell {
-                window,
-                before: p - window,
-                turn,
-                memory,
-            };
-            if self.rank_of(cell) >= promise {
-                continue;
-            }
-            match runs.last_mut() {
-                Some(run) if run.1 + 1 == memory => run.1 = memory,
-                _ => runs.push((memory, memory)),
-            }
-        }
-        runs
-    }
-
-    fn block(&self, run: (i32, i32, usize, usize), p: i32, turn: i32) -> Part {
-        let corner = |window: i32, memory: usize| {
-            self.part(Cell {
-                window,
-                before: p - window,
-                turn,
-                memory,
-            })
-        };
-        let (mut part, last) = (corner(run.0, run.2), corner(run.1, run.3));
-        part.window.high = last.window.high;
-        part.memory.high = last.memory.high;
-        part
     }
 }
 

@@ -7,6 +7,8 @@ mod path_server;
 #[cfg(all(test, feature = "smt"))]
 mod solver;
 #[cfg(test)]
+mod thin;
+#[cfg(test)]
 mod unrolled;
 
 use tautline_abstract_interp::claim::{Claim, LinearConstraint};

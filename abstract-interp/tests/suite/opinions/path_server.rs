@@ -3,6 +3,8 @@
 #[cfg(feature = "smt")]
 use tautline_abstract_interp::opinion::formula::Answer;
 use tautline_abstract_interp::opinion::path_server::{Curves, Lemma, PathServer, Without};
+#[cfg(feature = "smt")]
+use tautline_abstract_interp::opinion::path_server::{Law, Own};
 
 #[cfg(feature = "smt")]
 use super::solver::ask;
@@ -34,13 +36,22 @@ fn paths() -> Vec<PathServer> {
     paths
 }
 
-const LEMMAS: [Lemma; 7] = [
+#[cfg(feature = "smt")]
+fn is_of_drops(lemma: Lemma) -> bool {
+    matches!(
+        lemma,
+        Lemma::UnknownWithoutBursts | Lemma::NothingUnknownWithFlow
+    )
+}
+
+const LEMMAS: [Lemma; 8] = [
     Lemma::QueueLow,
     Lemma::QueueHigh,
     Lemma::RttLow,
     Lemma::RttHigh,
     Lemma::Unknown,
     Lemma::UnknownWithoutBursts,
+    Lemma::NothingUnknownWithFlow,
     Lemma::Carried,
 ];
 
@@ -78,6 +89,22 @@ fn every_lemma_holds_for_every_sender() {
     }
 }
 
+/// Drops from before and after an idle server add up.
+#[cfg(feature = "smt")]
+#[test]
+fn what_is_unknown_may_exceed_what_one_burst_leaves() {
+    for (jitter, buffer, is_broken) in [(1, 1, true), (2, 2, true), (1, 4, false)] {
+        let path = path(2, jitter, Some(buffer));
+        let curves = denial(path, Lemma::UnknownWithFlow, Without::default());
+        let answer = ask(&curves.formula, WORK);
+        let expected = matches!(answer, Answer::Sat(_)) == is_broken;
+        assert!(
+            expected && !matches!(answer, Answer::Other(_)),
+            "{path:?}: {answer:?}"
+        );
+    }
+}
+
 /// The solver's curves are checked in exact arithmetic, in `ask`.
 #[cfg(feature = "smt")]
 #[test]
@@ -89,13 +116,14 @@ fn no_lemma_holds_without_a_term_of_its_own() {
         (Lemma::RttHigh, [true, false, false]),
         (Lemma::Unknown, [false, false, true]),
         (Lemma::UnknownWithoutBursts, [true, true, true]),
+        (Lemma::NothingUnknownWithFlow, [true, false, false]),
         (Lemma::Carried, [true, false, true]),
     ];
     for (rtt, jitter) in [(2, 1), (3, 1)] {
         for (lemma, needed) in needed {
             for (without, is_needed) in TERMS.into_iter().zip(needed) {
                 // Where something may be dropped, if that is what the term is about.
-                let drops = without.unknown || lemma == Lemma::UnknownWithoutBursts;
+                let drops = without.unknown || is_of_drops(lemma);
                 let path = path(rtt, jitter, drops.then_some(2));
                 let answer = ask(&denial(path, lemma, without).formula, WORK);
                 let found = matches!(answer, Answer::Sat(_));
@@ -107,6 +135,37 @@ fn no_lemma_holds_without_a_term_of_its_own() {
             }
         }
     }
+}
+
+/// From windows between 3 and 5 steps, with a base RTT of 2 and D of 1, over 10 steps.
+#[cfg(feature = "smt")]
+#[test]
+fn a_linear_law_keeps_its_window_and_the_lemmas() {
+    let law = Law {
+        target: 2,
+        damping: 4,
+    };
+    let said = |own| {
+        let mut curves = Curves::of(PathServer {
+            rtt: 2,
+            jitter: 1,
+            buffer: None,
+            steps: 10,
+        });
+        let windows = curves.drive(law, (3, 5));
+        curves.deny_own(&windows, own);
+        ask(&curves.formula, WORK)
+    };
+    for own in [
+        Own::Window(2, 6),
+        Own::QueueLow,
+        Own::QueueHigh,
+        Own::Carried,
+    ] {
+        assert_eq!(said(own), Answer::Unsat, "{own:?}");
+    }
+    // The loop does run, and its window does move.
+    assert!(matches!(said(Own::Window(3, 6)), Answer::Sat(_)));
 }
 
 #[test]

@@ -13,6 +13,10 @@
 //! Arun, Arashloo, Saeed, Alizadeh, Balakrishnan, "Toward formally verifying congestion control
 //! behavior", SIGCOMM 2021; `docs/closed-loop.md` has the lemmas.
 
+mod law;
+
+pub use law::{Law, Own};
+
 use super::formula::{Choice, Formula, Sort, Sum};
 
 /// A path and for how long it is watched.
@@ -44,6 +48,12 @@ pub enum Lemma {
     Unknown,
     /// `X ≤ max(0, F − 1 − β)` as well, where `min(F, D + I + that)` is never above β.
     UnknownWithoutBursts,
+    /// `X ≤ max(0, F − β − min(1, λ − D))`, of the largest F until now, where F is never below λ:
+    /// from a start at which X is zero. This one does not hold: what was dropped before the server
+    /// fell idle counts towards λ and adds up with what is dropped after.
+    UnknownWithFlow,
+    /// The same where that bound is zero: then nothing is ever dropped.
+    NothingUnknownWithFlow,
     /// Within `1 + D` the link carries `min(F − X, 1 + D)`, of the least F and the largest X.
     Carried,
 }
@@ -207,6 +217,8 @@ impl Curves {
             Lemma::RttHigh => self.deny_rtt(without, false),
             Lemma::Unknown => self.deny_unknown(without, true),
             Lemma::UnknownWithoutBursts => self.deny_unknown(without, false),
+            Lemma::UnknownWithFlow => self.deny_unknown_with_flow(without, false),
+            Lemma::NothingUnknownWithFlow => self.deny_unknown_with_flow(without, true),
             Lemma::Carried => self.deny_carried(without),
         }
     }
@@ -298,6 +310,32 @@ impl Curves {
             excess
         };
         self.formula.assert(excess.below(&self.unknown[t]));
+        for early in &self.unknown[..=2 * rtt] {
+            self.formula.assert(early.at_most(&Sum::default()));
+        }
+    }
+
+    /// λ − P of the lemma is one unknown here, since nothing else bears on P.
+    fn deny_unknown_with_flow(&mut self, without: Without, is_zero: bool) {
+        let (t, rtt) = (self.path.steps, self.path.rtt);
+        let buffer = self.path.buffer.unwrap_or(0);
+        let most = self.at_least("H", self.in_flight[rtt..].to_vec());
+        let least = self.formula.declare("least".to_owned(), None);
+        for now in &self.in_flight[rtt..] {
+            self.formula.assert(least.at_most(now));
+        }
+        let unknown = self.unknown[t].clone();
+        self.formula.assert(Sum::default().below(&unknown));
+        let full = most.offset(-buffer);
+        let idle = least.offset(-self.jitter(without));
+        let zero = Sum::default();
+        for bound in [full.minus(&idle), full.offset(-(rtt as i64))] {
+            self.formula.assert(if is_zero {
+                bound.at_most(&zero)
+            } else {
+                bound.below(&unknown)
+            });
+        }
         for early in &self.unknown[..=2 * rtt] {
             self.formula.assert(early.at_most(&Sum::default()));
         }
