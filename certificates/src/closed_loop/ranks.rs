@@ -70,7 +70,8 @@ impl Ranks<'_> {
                 self.settled(&mut shown, judged, claim)
                     .map_err(at(Rule::Settled))?;
                 let image = self.cells.drained(judged, cell.memory);
-                let leads = image.and_then(|image| self.at_least(image, 1));
+                // The state held has no rank itself: its image stands for the second round.
+                let leads = image.and_then(|image| self.at_least(image, 2.min(most)));
                 leads.map_err(at(Rule::Drain))?;
             }
             shown.reached = hull(shown.reached, judged.state.now);

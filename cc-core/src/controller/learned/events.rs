@@ -121,7 +121,7 @@ impl<P: Proposer, E: Envelope> Controller for Learned<P, E> {
                 self.log_window = halved;
                 self.memory.restart();
                 self.watch_anew();
-                self.phase = Phase::Policy;
+                self.begin_policy();
             }
             Phase::Startup(_) if timeout.count >= 2 => {
                 self.intervene();
@@ -152,6 +152,9 @@ impl<P: Proposer, E: Envelope> Controller for Learned<P, E> {
                     .clamp(LOG_WINDOW_MIN, LOG_WINDOW_MAX);
             }
             Phase::Startup(_) | Phase::Policy => {}
+        }
+        if matches!(self.phase, Phase::Policy) {
+            self.begin_policy();
         }
         self.refresh();
     }

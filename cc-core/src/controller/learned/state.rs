@@ -33,6 +33,8 @@ pub(super) struct Drain {
     pub(super) entry: bool,
     /// Decisions since it began.
     pub(super) rounds: u8,
+    /// The decision that ends it.
+    pub(super) last: u8,
 }
 
 /// Slow start with its window.

@@ -27,6 +27,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
             restore: self.log_window,
             entry,
             rounds: 0,
+            last: self.last_held_round(),
         });
         self.log_window = self.log_window.saturating_sub(depth).max(LOG_WINDOW_MIN);
     }
@@ -46,9 +47,12 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
                     let window = self.entry_window(self.window());
                     self.log_window = self.log_of(window);
                 }
-                self.phase = Phase::Drain(Drain { rounds: 2, ..drain });
+                self.phase = Phase::Drain(Drain {
+                    rounds: RESTORED_ROUND,
+                    ..drain
+                });
             }
-            rounds if rounds < self.last_held_round() => {
+            rounds if rounds < drain.last => {
                 self.phase = Phase::Drain(Drain {
                     rounds: rounds.saturating_add(1),
                     ..drain
@@ -111,13 +115,21 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
         self.memory.restart();
         self.monitor = Monitor::default();
         self.rounds_since_drain = 0;
+        self.begin_policy();
+    }
+
+    /// The policy decides from here on, of a window that it did not choose. Where closed-loop claims
+    /// rely on it the window is held first, as at the end of a drain, until packets of no other
+    /// window are judged.
+    pub(super) const fn begin_policy(&mut self) {
         self.phase = Phase::Policy;
         if self.watch.is_some() {
-            // As at the end of a drain: the policy's first decision judges packets of this window.
+            self.rounds_since_drain = 0;
             self.phase = Phase::Drain(Drain {
                 restore: self.log_window,
                 entry: false,
-                rounds: ENTRY_ROUND,
+                rounds: RESTORED_ROUND,
+                last: CLAIMED_ENTRY_LAST_ROUND,
             });
         }
     }
@@ -216,7 +228,10 @@ pub const CLAIMED_DRAIN_MARGIN: Q16 = Q16::ONE;
 const LAST_HELD_ROUND: u8 = 2;
 /// The same where closed-loop claims rely on it: five decisions hold the restored window.
 const CLAIMED_LAST_HELD_ROUND: u8 = 6;
-/// Of a window that startup or the fallback leaves, four decisions are held.
-const ENTRY_ROUND: u8 = 3;
+/// The decision after the one that restores the window.
+const RESTORED_ROUND: u8 = 2;
+/// What startup or the fallback leaves is held for two decisions more: its first round began under
+/// other windows, and may end with the very acknowledgement that ended startup.
+const CLAIMED_ENTRY_LAST_ROUND: u8 = 8;
 /// The longest probation.
 const PROBATION_MAX: u32 = 1024;
