@@ -1,8 +1,8 @@
 //! Why a slice fails: where its states stay that should not, and which feature keeps them there.
 
-use tautline_core::features::{TABLE_1, index};
+use tautline_core::features::{FEATURE_COUNT, TABLE_1, index};
 
-use super::image::{Image, RowBox, Step};
+use super::image::{Image, Step};
 use super::path::ONE;
 use super::ranks::{Layout, Ranked};
 use super::rate::Rate;
@@ -10,7 +10,7 @@ use super::settled::RowFigures;
 use tautline_certificate_format::closed_loop::LoopBounds;
 
 /// What a picture of a failed slice needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Explanation {
     /// Columns: cells of a. Rows: cells of the average.
     pub averages: Projection,
@@ -20,7 +20,7 @@ pub struct Explanation {
     pub blocking: usize,
     /// How many of them were looked at for the features.
     pub examined: usize,
-    /// Features that block, most frequent first.
+    /// Features that block, those that matter most first.
     pub features: Vec<BlockingFeature>,
 }
 
@@ -29,35 +29,36 @@ pub struct Explanation {
 pub struct Projection {
     /// Cells per row.
     pub columns: usize,
-    /// Row by row: the smallest rank of any reachable cell behind a pixel; zero where none is.
-    pub worst: Vec<u8>,
+    /// Row by row: the largest rank of any cell behind a pixel, so how long states stay there; zero
+    /// where none is reachable.
+    pub longest: Vec<u8>,
     /// Blocking cells behind a pixel.
     pub blocking: Vec<u32>,
 }
 
 /// A feature whose interval keeps cells from where they should go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BlockingFeature {
     /// Its name.
     pub name: &'static str,
     /// Examined cells that would not block if its interval were its middle.
     pub cells: usize,
+    /// Share of the cells in their images that these would not have then, from 0 to 1.
+    pub share: f64,
 }
 
 impl Projection {
     fn new(columns: usize, rows: usize) -> Self {
         Self {
             columns,
-            worst: vec![0; columns * rows],
+            longest: vec![0; columns * rows],
             blocking: vec![0; columns * rows],
         }
     }
 
     fn see(&mut self, column: usize, row: usize, rank: u8) {
-        let worst = &mut self.worst[row * self.columns + column];
-        if *worst == 0 || rank < *worst {
-            *worst = rank;
-        }
+        let longest = &mut self.longest[row * self.columns + column];
+        *longest = rank.max(*longest);
     }
 }
 
@@ -162,39 +163,63 @@ fn fits(layout: Layout, cell: usize, image: Image, bad: &[bool]) -> bool {
     inside && clean
 }
 
-/// For every feature, how many cells would do no harm if it were known exactly.
+/// For every feature, how many cells would do no harm if it were known exactly, and how much smaller
+/// their images would be.
 fn features<R: Rate>(
     step: &Step<'_, R>,
     cells: &[usize],
     bad: &[bool],
     layout: Layout,
 ) -> Vec<BlockingFeature> {
-    let middle = |ends: (i32, i32)| {
-        let middle = ends.0.midpoint(ends.1);
-        (middle, middle)
-    };
-    let names = TABLE_1.features.iter().map(|feature| feature.name);
-    let counted = names.enumerate().map(|(feature, name)| {
-        let helps = |&&cell: &&usize| {
-            let memory = cell % layout.memories();
-            let at = layout.row_at(cell / layout.memories());
-            let mut average = step.grid.memory_range(memory).unwrap_or((0, 0));
-            let mut bounds: RowBox = step.row_box(at, &step.seen_at(at));
+    let mut freed = [0; FEATURE_COUNT];
+    let mut fewer = [0; FEATURE_COUNT];
+    let mut all = 0;
+    for &cell in cells {
+        let memory = cell % layout.memories();
+        let at = layout.row_at(cell / layout.memories());
+        let bounds = step.row_box(at, &step.seen_at(at));
+        let average = step.grid.memory_range(memory).unwrap_or((0, 0));
+        let whole = size(step.cell_in(&bounds, memory, average));
+        all += whole;
+        for feature in 0..FEATURE_COUNT {
+            let (mut bounds, mut average) = (bounds.clone(), average);
             if feature == index::QUEUEING_EWMA {
                 average = middle(average);
             } else {
                 bounds.features[feature] = middle(bounds.features[feature]);
             }
-            fits(layout, cell, step.cell_in(&bounds, memory, average), bad)
-        };
-        BlockingFeature {
-            name,
-            cells: cells.iter().filter(helps).count(),
+            let image = step.cell_in(&bounds, memory, average);
+            freed[feature] += usize::from(fits(layout, cell, image, bad));
+            fewer[feature] += whole.saturating_sub(size(image));
         }
+    }
+    let names = TABLE_1.features.iter().map(|feature| feature.name);
+    let counted = names.zip(freed).zip(fewer);
+    let counted = counted.map(|((name, cells), fewer)| BlockingFeature {
+        name,
+        cells,
+        share: fewer as f64 / all.max(1) as f64,
     });
-    let mut found: Vec<_> = counted.filter(|feature| feature.cells > 0).collect();
-    found.sort_by_key(|feature| core::cmp::Reverse(feature.cells));
+    let mut found: Vec<_> = counted
+        .filter(|it| it.cells > 0 || it.share > 0.0)
+        .collect();
+    found.sort_by(|one, other| {
+        let cells = other.cells.cmp(&one.cells);
+        cells.then(other.share.total_cmp(&one.share))
+    });
     found
+}
+
+fn middle((low, high): (i32, i32)) -> (i32, i32) {
+    let middle = low.midpoint(high);
+    (middle, middle)
+}
+
+/// How many cells an image has.
+fn size(image: Image) -> usize {
+    let windows = i32::from(image.last) - i32::from(image.first) + 1;
+    let memories = i32::from(image.memory_last) - i32::from(image.memory_first) + 1;
+    (windows.max(0) * memories.max(0)) as usize
 }
 
 /// Cells looked at for the features at most.

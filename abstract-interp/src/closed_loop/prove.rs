@@ -24,7 +24,7 @@ pub struct Proven {
 }
 
 /// A slice that does not.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
     /// The slice.
     pub part: Part,
@@ -37,7 +37,7 @@ pub struct Failure {
 }
 
 /// What became of a claim.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LoopResult {
     /// Slices that meet it, by bandwidth-delay product and buffer.
     pub proven: Vec<Proven>,
@@ -94,7 +94,8 @@ impl LoopResult {
 /// Looks for ranks of every slice of a claim's family.
 ///
 /// `finished` are slices of an interrupted search for the same model, claim and tuning; those that
-/// the plan asks for are taken as they are, which the checker notices where they are wrong. The result does not depend on the number of threads.
+/// the plan asks for are taken as they are, which the checker notices where they are wrong. The
+/// result does not depend on the number of threads.
 ///
 /// # Errors
 /// [`ClosedLoopError::Stopped`] and errors of the tuning.

@@ -27,6 +27,8 @@ pub(crate) enum Axis {
     FromZero,
     /// From zero to this value.
     UpTo(f64),
+    /// From the first value to the second.
+    Between(f64, f64),
     /// Equal ratios from this value, above zero; points below it are at the left end.
     Ratios(f64),
 }
@@ -55,7 +57,7 @@ pub(crate) struct Series {
     pub(crate) mark: Mark,
     /// The points; a line breaks where there is none.
     pub(crate) points: Vec<Option<(f64, f64)>>,
-    /// Straight lines from one point to another, for intervals.
+    /// Straight lines from one point to another, for intervals; opposite corners of areas.
     pub(crate) bars: Vec<[(f64, f64); 2]>,
 }
 
@@ -68,6 +70,8 @@ pub(crate) enum Mark {
     Step,
     /// A dot per point, shaped by number.
     Dot(usize),
+    /// Rectangles between the ends of the bars.
+    Area,
 }
 
 /// The colour of series number `at`: those of Okabe and Ito, which people with any kind of colour
@@ -148,6 +152,7 @@ impl Chart {
         match self.x_axis {
             Axis::FromZero => Scale::from_zero(largest, 10.0),
             Axis::UpTo(end) => Scale::between(0.0, end, 10.0),
+            Axis::Between(from, to) => Scale::between(from, to, 10.0),
             Axis::Ratios(least) => Scale::logarithmic(least, largest),
         }
     }
@@ -226,8 +231,12 @@ impl Plane {
 
     fn series(&self, sketch: &mut Sketch, series: &Series) {
         for &[from, to] in &series.bars {
-            let ends = vec![self.place(from), self.place(to)];
-            sketch.stroke(ends, series.colour, 1.2, &[]);
+            let ends = [self.place(from), self.place(to)];
+            if series.mark == Mark::Area {
+                sketch.area(rectangle(ends), series.colour);
+            } else {
+                sketch.stroke(ends.to_vec(), series.colour, 1.2, &[]);
+            }
         }
         let finite = |&(x, y): &(f64, f64)| x.is_finite() && y.is_finite();
         for run in series
@@ -235,7 +244,7 @@ impl Plane {
             .split(|point| !point.as_ref().is_some_and(finite))
         {
             let run: Vec<Point> = run.iter().flatten().map(|&at| self.place(at)).collect();
-            let is_line = !matches!(series.mark, Mark::Dot(_));
+            let is_line = matches!(series.mark, Mark::Line(_) | Mark::Step);
             if let Some(&at) = run.first().filter(|_| is_line)
                 && run.iter().all(|&other| other == at)
             {
@@ -260,6 +269,7 @@ impl Plane {
                         sketch.area(dot(at, shape), series.colour);
                     }
                 }
+                Mark::Area => {}
             }
         }
     }
@@ -291,6 +301,11 @@ fn thinned(run: &[Point]) -> Vec<Point> {
         line.extend([first, (first.0, highest), (first.0, lowest), last]);
     }
     line
+}
+
+/// Between opposite corners.
+pub(super) fn rectangle([(left, top), (right, bottom)]: [Point; 2]) -> Vec<Point> {
+    vec![(left, top), (right, top), (right, bottom), (left, bottom)]
 }
 
 /// A disc, a square, a diamond or a triangle around `at`.

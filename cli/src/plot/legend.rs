@@ -1,6 +1,6 @@
 //! Which line is whose.
 
-use super::chart::{Chart, DASHES, INK, MARGIN, Mark, NORMAL, Series, WIDTH, dot};
+use super::chart::{Chart, DASHES, INK, MARGIN, Mark, NORMAL, Series, WIDTH, dot, rectangle};
 use super::font::Font;
 use super::sketch::{Anchor, Point, Sketch, Style};
 
@@ -62,6 +62,10 @@ impl<'a> Legend<'a> {
                 Mark::Step => {
                     let line = vec![(x, middle), (x + 26.0, middle)];
                     sketch.stroke(line, series.colour, 2.5, &[]);
+                }
+                Mark::Area => {
+                    let ends = [(x, middle - 5.0), (x + 26.0, middle + 5.0)];
+                    sketch.area(rectangle(ends), series.colour);
                 }
                 Mark::Dot(shape) => sketch.area(dot((x + 18.0, middle), shape), series.colour),
             }

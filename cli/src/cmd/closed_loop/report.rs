@@ -62,6 +62,8 @@ struct FeatureReport {
     name: &'static str,
     /// Examined cells that would not block if this feature were known.
     cells: usize,
+    /// Share of the cells that they lead to which would fall away.
+    share: f64,
 }
 
 #[derive(Clone, Copy, Serialize)]
@@ -127,6 +129,7 @@ impl FailureReport {
         let features = found.features.iter().map(|feature| FeatureReport {
             name: feature.name,
             cells: feature.cells,
+            share: (1e4 * feature.share).round() / 1e4,
         });
         Self {
             slice: SliceReport {
@@ -234,11 +237,13 @@ fn reasons(failure: &FailureReport) -> Result<String, std::fmt::Error> {
         writeln!(text, "  {trouble}")?;
     }
     writeln!(text, "  {} cells block the proof", failure.blocking)?;
-    for feature in &failure.features {
+    for feature in failure.features.iter().take(FEATURES_SHOWN) {
         let (name, cells, of) = (feature.name, feature.cells, failure.examined);
+        let share = 100.0 * feature.share;
         writeln!(
             text,
-            "  if {name} were known exactly, {cells} of {of} would not"
+            "  if {name} were known exactly, {cells} of {of} would not, and they would lead to \
+             {share:.0} % fewer cells"
         )?;
     }
     if let Some(picture) = &failure.picture {
@@ -247,5 +252,7 @@ fn reasons(failure: &FailureReport) -> Result<String, std::fmt::Error> {
     Ok(text)
 }
 
+/// Features that the text names; JSON has more.
+const FEATURES_SHOWN: usize = 3;
 /// Units of 2⁻¹⁶ in one.
 const ONE: f64 = 65_536.0;
