@@ -11,6 +11,8 @@ mod check_reports;
 #[cfg(test)]
 mod check_signatures;
 #[cfg(test)]
+mod closed_loop;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod embed;
