@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::checker::Past;
+use crate::intervals::Mistake;
 use crate::path::Path;
 use crate::proof::Ranked;
 use crate::tally::Tally;
@@ -49,7 +50,7 @@ pub(crate) struct Reached {
 pub(crate) type BySlice = BTreeMap<usize, Reached>;
 
 impl Follow {
-    pub(crate) fn new(slice: Arc<Ranked>, path: Path) -> Self {
+    pub(crate) fn new(slice: Arc<Ranked>, path: Path, mistake: Mistake) -> Self {
         let share = |units: u32| f64::from(units) / 65_536.0;
         let reached = Reached {
             bounds: (share(slice.shown.utilisation), share(slice.shown.queue)),
@@ -59,7 +60,7 @@ impl Follow {
         };
         Self {
             slice,
-            log_bdp: (path.bdp as f64).log2(),
+            log_bdp: (path.bdp as f64).log2() - f64::from(u8::from(mistake == Mistake::Product)),
             path,
             expected: None,
             since: 0,

@@ -36,6 +36,8 @@ pub(crate) enum Mistake {
     NoRise,
     /// The marker packet counts in the round before its own.
     Marker,
+    /// States are ranked as if the bandwidth-delay product were half of what it is.
+    Product,
 }
 
 /// What the packets of a round meet.
@@ -68,7 +70,7 @@ impl Promise {
         let lambda = omega.min(windows.before);
         let rise = match mistake {
             Mistake::NoRise => 0.0,
-            Mistake::None | Mistake::Marker => omega - lambda,
+            Mistake::None | Mistake::Marker | Mistake::Product => omega - lambda,
         };
         let p = p + self.held_at(lambda);
         let still = lambda - p - g - d;

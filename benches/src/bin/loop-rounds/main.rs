@@ -41,6 +41,9 @@ struct Arguments {
     /// ranks and bounds
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
+    /// One slice of it, by its number over all claims
+    #[arg(long, value_name = "N", requires = "certificate")]
+    slice: Option<usize>,
     /// Decisions at 16 to 64 packets per bandwidth-delay product
     #[arg(long, value_name = "N", default_value_t = 10_000_000)]
     rounds: u64,
@@ -113,7 +116,7 @@ fn hold(arguments: &Arguments) -> anyhow::Result<bool> {
     let parameters: Arc<[i16]> = parameters.iter().collect();
     let proof = arguments.certificate.as_ref().map(|file| {
         let certificate = fs::read(file)?;
-        Proof::check(&bytes, &certificate)
+        Proof::check(&bytes, &certificate, arguments.slice)
     });
     let named = || {
         format!(

@@ -15,8 +15,8 @@ use crate::checker::Past;
 /// What a certificate proves, slice by slice.
 pub(crate) struct Proof {
     pub(crate) slices: Vec<Arc<Ranked>>,
-    /// What the guard is told.
-    pub(crate) assumptions: LoopAssumptions,
+    /// What the guard is told, where all slices were checked.
+    pub(crate) assumptions: Option<LoopAssumptions>,
 }
 
 /// One slice, checked.
@@ -36,31 +36,41 @@ pub(crate) struct Ranked {
 }
 
 impl Proof {
-    /// Checks every cell of the certificate of a model.
-    pub(crate) fn check(model: &[u8], certificate: &[u8]) -> anyhow::Result<Self> {
+    /// Checks every cell of the certificate of a model, or of one slice of it.
+    pub(crate) fn check(
+        model: &[u8],
+        certificate: &[u8],
+        slice: Option<usize>,
+    ) -> anyhow::Result<Self> {
         let checker = LoopChecker::new(model, certificate, None)?;
-        let checked: Vec<CheckedSlice> = (0..checker.slices())
+        let wanted = slice.map_or(0..checker.slices(), |slice| slice..slice + 1);
+        let checked: Vec<CheckedSlice> = wanted
+            .clone()
             .into_par_iter()
             .map(|at| checker.check_slice(at))
             .collect::<Result<_, _>>()?;
-        let proven = checker.finish(checked)?;
         let layout = Layout::read(certificate)?;
-        let mut slices = vec![];
-        for (section, claim) in proven.claims().iter().enumerate() {
-            let views = layout
-                .sections
-                .get(section)
-                .context("a claim without a section")?
-                .expect_grid(section)?
-                .slices;
-            for (view, checked) in views.into_iter().zip(claim.slices()) {
-                let ranked = Ranked::new(slices.len(), claim.claim(), view, checked.shown())?;
-                slices.push(Arc::new(ranked));
-            }
+        let mut views = vec![];
+        for (number, section) in layout.sections.iter().enumerate() {
+            let grid = section.expect_grid(number)?;
+            views.extend(grid.slices.into_iter().map(|view| (number, view)));
         }
+        let mut slices = vec![];
+        for ((at, checked), (claim, view)) in wanted.clone().zip(&checked).zip(views.drain(wanted))
+        {
+            let claim = checker
+                .claims()
+                .get(claim)
+                .context("a slice without a claim")?;
+            slices.push(Arc::new(Ranked::new(at, claim, view, checked.shown())?));
+        }
+        let assumptions = match slice {
+            Some(_) => None,
+            None => Some(checker.finish(checked)?.assumptions()),
+        };
         Ok(Self {
             slices,
-            assumptions: proven.assumptions(),
+            assumptions,
         })
     }
 }

@@ -66,13 +66,13 @@ impl Family {
         let slice = slice.filter(|_| matches!(hand, Hand::Model(_) | Hand::Thrown(_)));
         let assumptions = match (&self.proof, slice) {
             (Some(proof), Some(_)) => proof.assumptions,
-            _ => path.assumptions(),
+            _ => None,
         };
         let envelope = UncheckedEnvelope::dangerously_unchecked(hand.digest(), &TABLE_1)
-            .with_loop_assumptions(assumptions);
+            .with_loop_assumptions(assumptions.unwrap_or_else(|| path.assumptions()));
         let checker = Checker::new(&path, hand.header().step_gain)?;
         let inner = Learned::new(Recording::new(hand), envelope, Bytes::new(DATAGRAM))?;
-        let follow = slice.map(|slice| Follow::new(Arc::clone(slice), path));
+        let follow = slice.map(|slice| Follow::new(Arc::clone(slice), path, self.mistake));
         let controllers = vec![Watched::new(inner, path, checker, self.mistake, follow)];
         let scenario = path.scenario(rounds)?;
         let outcome = run(&scenario, seed, controllers, &RunOptions::default())?;
