@@ -73,7 +73,8 @@ pub struct LoopBounds {
     pub utilisation: u32,
     /// Once settled, queueing delay over the base RTT, at most.
     pub queue: u32,
-    /// Rounds after which it has settled, from the start and from the end of every drain.
+    /// Rounds after which it has settled, from the start and from the policy's first decision after
+    /// every drain.
     pub rounds: u8,
 }
 

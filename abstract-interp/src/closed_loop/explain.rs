@@ -182,7 +182,7 @@ fn features<R: Rate>(
         let whole = size(step.cell_in(&bounds, memory, average));
         all += whole;
         for feature in 0..FEATURE_COUNT {
-            let (mut bounds, mut average) = (bounds.clone(), average);
+            let (mut bounds, mut average) = (bounds, average);
             if feature == index::QUEUEING_EWMA {
                 average = middle(average);
             } else {

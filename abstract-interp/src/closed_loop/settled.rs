@@ -32,8 +32,7 @@ pub struct Drain {
     /// The largest window of a drain over the bandwidth-delay product, and one datagram; units of
     /// 2⁻¹⁶. The queue empties where it is one at most.
     pub window: i64,
-    /// Settled cells from which the first decision after a drain can lead to a cell of rank below 2,
-    /// which is what the second round after it may be promised.
+    /// Settled cells from which the first decision after a drain can lead to a cell without a rank.
     pub lost: usize,
 }
 
@@ -136,9 +135,7 @@ pub fn settled<R: Rate>(step: &Step<'_, R>, ranked: &Ranked) -> Settled {
         {
             let mut safe = true;
             let inside = layout.targets(from, *image, |targets| {
-                safe &= ranked.ranks[targets]
-                    .iter()
-                    .all(|&rank| rank >= ranked.last.min(2));
+                safe &= ranked.ranks[targets].iter().all(|&rank| rank > 0);
             });
             found.drain.lost += usize::from(!(inside && safe));
         }

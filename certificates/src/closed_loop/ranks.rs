@@ -70,8 +70,7 @@ impl Ranks<'_> {
                 self.settled(&mut shown, judged, claim)
                     .map_err(at(Rule::Settled))?;
                 let image = self.cells.drained(judged, cell.memory);
-                // The state held has no rank itself: its image stands for the second round.
-                let leads = image.and_then(|image| self.at_least(image, 2.min(most)));
+                let leads = image.and_then(|image| self.at_least(image, 1));
                 leads.map_err(at(Rule::Drain))?;
             }
             shown.reached = hull(shown.reached, judged.state.now);

@@ -74,7 +74,10 @@ fn main() -> anyhow::Result<()> {
             for seed in 1..=args.seeds {
                 let noticed = watch(&scenario, &model, assumed, seed)?;
                 let key = |it: &Noticed| it.fallback.map_or(f64::INFINITY, |(ms, _)| ms);
-                if worst.as_ref().is_none_or(|worst| key(&noticed) > key(worst)) {
+                if worst
+                    .as_ref()
+                    .is_none_or(|worst| key(&noticed) > key(worst))
+                {
                     worst = Some(noticed);
                 }
             }
@@ -93,7 +96,10 @@ fn main() -> anyhow::Result<()> {
 
 fn read(path: &Path) -> anyhow::Result<ValidScenario> {
     let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    Ok(ValidScenario::from_toml(&text, &path.display().to_string())?)
+    Ok(ValidScenario::from_toml(
+        &text,
+        &path.display().to_string(),
+    )?)
 }
 
 /// Runs the scenario with the model in its first flow.
@@ -125,7 +131,9 @@ fn watch(
     let Some(Party::Guarded(watched)) = outcome.controllers.into_iter().next() else {
         anyhow::bail!("no guarded flow");
     };
-    let change = watched.at_change.context("the run ended before the change")?;
+    let change = watched
+        .at_change
+        .context("the run ended before the change")?;
     let fallback = watched.fallback.map(|(at, counters)| {
         let after = at.saturating_since(from).as_secs_f64() * 1000.0;
         (after, counters.decisions.saturating_sub(change.decisions))
