@@ -47,7 +47,7 @@ impl Formulas {
     fn ranges(&self, p: f64, o: f64) -> ((f64, f64), (f64, f64)) {
         let (g, d, beta) = (self.g, self.d, self.buffer);
         let (omega, lambda, over) = (p.exp2(), p.min(o).exp2(), p.max(o).exp2());
-        let train = if lambda >= (1.0 + d) / 2.0 {
+        let train = if lambda >= f64::midpoint(1.0, d) {
             0.0
         } else if lambda <= (1.0 + d) / 4.0 {
             (1.0 + d) / 8.0
@@ -100,6 +100,16 @@ fn cell_of(grid: &Grid, bdp: i32, log_window: i32) -> i32 {
     (log_window - bdp - (grid.low << 8)).div_euclid(i32::from(grid.width) << 8)
 }
 
+/// A memory that knows the first two steps.
+fn remembering(start: [i32; 3]) -> Memory {
+    let mut memory = Memory::default();
+    for step in [start[1] - start[2], start[0] - start[1]] {
+        let (step, gain) = (Q16::from_units(step), Q16::from_units(GAIN));
+        memory.end_round(&[0; FEATURE_COUNT], step, gain);
+    }
+    memory
+}
+
 /// Runs the controller's own arithmetic on a path and asks that every step lies in the image.
 fn follow(
     policy: &Policy<Vec<i16>>,
@@ -108,7 +118,7 @@ fn follow(
     start: [i32; 3],
     rounds: &[Round],
 ) -> Result<(), TestCaseError> {
-    let rate = ModelRate::new(policy).unwrap();
+    let rate = ModelRate::new(policy).map_err(|it| TestCaseError::fail(it.to_string()))?;
     let grid = grid(4, -1024, 1024, 20);
     let log_bdp = ((bdp >> 8) - 20, (bdp >> 8) + 30);
     let share = |value: f64| (value * f64::from(ONE)) as u32;
@@ -128,18 +138,7 @@ fn follow(
     };
     let envelope = UncheckedEnvelope::dangerously_unchecked(policy.digest(), &TABLE_1);
     let gain = Q16::from_units(GAIN);
-    let mut memory = Memory::default();
-    // The first two steps are known to the memory as well.
-    memory.end_round(
-        &[0; FEATURE_COUNT],
-        Q16::from_units(start[1] - start[2]),
-        gain,
-    );
-    memory.end_round(
-        &[0; FEATURE_COUNT],
-        Q16::from_units(start[0] - start[1]),
-        gain,
-    );
+    let mut memory = remembering(start);
     let [mut a, mut p, mut o] = start;
     for &round in rounds {
         let log = |w: i32| f64::from(w - bdp) / 65536.0;

@@ -35,7 +35,10 @@ fn a_law_that_settles_is_proven_and_its_slices_cover_the_family() {
             .all(|pair| pair[0].log_bdp.1 == pair[1].log_bdp.0)
     );
     for slice in &slices {
-        assert_eq!(Slice::decode(&slice.encode().unwrap()).unwrap(), *slice);
+        assert_eq!(
+            Slice::decode(&slice.encode().expect("a slice of the prover")).unwrap(),
+            *slice
+        );
     }
 }
 
@@ -164,16 +167,8 @@ fn limits_are_enforced_by_name() {
     ));
 }
 
-/// What the checker says of a model with these slices.
-fn checked(
-    policy: &Policy<Vec<i16>>,
-    claim: &LoopClaim,
-    slices: &[Slice],
-) -> Result<CheckedLoop, Rejection> {
-    let mut model = vec![];
-    encode(policy.header(), policy.parameters(), |bytes| {
-        model.extend_from_slice(bytes)
-    });
+/// A certificate of these slices.
+fn certificate(policy: &Policy<Vec<i16>>, claim: &LoopClaim, slices: &[Slice]) -> Vec<u8> {
     let slices = slices.iter().map(|slice| slice.encode().unwrap()).collect();
     let certificate = Certificate {
         model: policy.digest(),
@@ -185,7 +180,20 @@ fn checked(
         },
         sections: vec![Section::RankGrid { claim: 0, slices }],
     };
-    let bytes = certificate.encode().unwrap();
+    certificate.encode().unwrap()
+}
+
+/// What the checker says of a model with these slices.
+fn checked(
+    policy: &Policy<Vec<i16>>,
+    claim: &LoopClaim,
+    slices: &[Slice],
+) -> Result<CheckedLoop, Rejection> {
+    let mut model = vec![];
+    encode(policy.header(), policy.parameters(), |bytes| {
+        model.extend_from_slice(bytes);
+    });
+    let bytes = certificate(policy, claim, slices);
     let checker = LoopChecker::new(&model, &bytes, None)?;
     let checked: Result<Vec<_>, _> = (0..checker.slices())
         .map(|at| checker.check_slice(at))

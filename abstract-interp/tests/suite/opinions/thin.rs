@@ -136,7 +136,8 @@ impl Asked {
             self.by_bounds += 1;
             return vec![];
         }
-        let mut said = vec![question.by_milp(SECONDS)];
+        let mut said = Vec::with_capacity(2);
+        said.push(question.by_milp(SECONDS));
         self.milp.count(&said[0]);
         self.decided[question.rounds - 1] += u32::from(said[0] != Said::Unsure);
         #[cfg(feature = "smt")]

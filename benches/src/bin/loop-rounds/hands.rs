@@ -13,7 +13,7 @@ pub(crate) enum Hand {
     /// A model.
     Model(Policy<Arc<[i16]>>),
     /// A model that a walk throws off after each drain.
-    Thrown(Thrown),
+    Thrown(Box<Thrown>),
     /// Linear in queueing and its average, with the gains of a model.
     Linear(ModelHeader),
     /// At random and in runs.

@@ -43,7 +43,10 @@ impl Proof {
         slice: Option<usize>,
     ) -> anyhow::Result<Self> {
         let checker = LoopChecker::new(model, certificate, None)?;
-        let wanted = slice.map_or(0..checker.slices(), |slice| slice..slice + 1);
+        let wanted = match slice {
+            Some(slice) => slice..slice + 1,
+            None => 0..checker.slices(),
+        };
         let checked: Vec<CheckedSlice> = wanted
             .clone()
             .into_par_iter()

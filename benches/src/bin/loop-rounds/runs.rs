@@ -133,12 +133,12 @@ impl Family {
                 // Within what the shipped claims start from, less a step: 2^-0.6 to 2^0.98.
                 let log_bdp = ((path.bdp as f64).log2() * 65_536.0) as i32;
                 let range = (log_bdp - 39_321, log_bdp + 64_225);
-                Hand::Thrown(Thrown {
+                Hand::Thrown(Box::new(Thrown {
                     policy: self.policy.clone(),
                     walk: Walk::new(*self.policy.header(), range, stream.bits()),
                     decisions: 0,
                     throws: 1 + stream.up_to(23),
-                })
+                }))
             }
             Who::Linear => Hand::Linear(header),
             Who::Walk => {

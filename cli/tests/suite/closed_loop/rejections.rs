@@ -82,7 +82,7 @@ fn a_changed_weight_is_rejected_whatever_model_the_file_names() {
     *last += 2000;
     let mut bytes = vec![];
     encode(&header, parameters.as_slice(), |piece| {
-        bytes.extend_from_slice(piece)
+        bytes.extend_from_slice(piece);
     });
     let other = file(&folder, "other.tlm", &bytes);
     let mut bad = Fixture::shared().decoded();
