@@ -100,7 +100,7 @@ const MISTAKES: &[(&str, usize, &str, &str)] = &[
         "kind = \"both\"\nthen = [\"rate <= 1\"]",
         6,
         "c.kind",
-        "\"point\", \"pair\" or \"loop\"",
+        "\"point\", \"pair\", \"loop\" or \"ratio\"",
     ),
     (
         "kind = \"pair\"\nthen = [\"rate <= 0\"]",

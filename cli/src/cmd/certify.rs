@@ -53,7 +53,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().max_boxes)]
     max_boxes: u64,
     #[command(flatten)]
-    looped: closed_loop::Args,
+    looped: closed_loop::LoopArgs,
     #[command(flatten)]
     json: JsonArgs,
 }

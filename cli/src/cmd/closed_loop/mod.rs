@@ -27,7 +27,7 @@ use report::{ClaimReport, Report};
 
 /// What `--closed-loop` adds to the command line.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct LoopArgs {
     /// Prove claims about the closed loop of policy, guard and path; by default the shipped ones
     #[arg(long, conflicts_with_all = ["timeout", "max_boxes"])]
     pub(crate) closed_loop: bool,
@@ -44,7 +44,7 @@ pub(crate) struct Args {
 
 /// A search with all it needs.
 struct Run<'a> {
-    args: &'a Args,
+    args: &'a LoopArgs,
     model: &'a Model,
     claims: &'a ClaimSet,
     kept: Kept,
@@ -52,7 +52,7 @@ struct Run<'a> {
 
 /// Runs the command.
 pub(crate) fn run(
-    args: &Args,
+    args: &LoopArgs,
     model: (&Path, &Model),
     claims: &ClaimSet,
     out: &Path,
@@ -100,7 +100,7 @@ pub(crate) fn run(
 }
 
 /// Where finished slices go, with those of an earlier run.
-fn kept(args: &Args, model: &Model, claims: &ClaimSet, out: &Path) -> anyhow::Result<Kept> {
+fn kept(args: &LoopArgs, model: &Model, claims: &ClaimSet, out: &Path) -> anyhow::Result<Kept> {
     let path = args.resume.clone();
     let path = path.unwrap_or_else(|| out.with_extension("tlr"));
     if args.resume.is_none() && path.exists() {
