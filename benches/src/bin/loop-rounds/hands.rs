@@ -81,6 +81,18 @@ impl Walk {
     }
 }
 
+impl Hand {
+    /// As `--hand` calls it.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Model(_) => "model",
+            Self::Thrown(_) => "thrown",
+            Self::Linear(_) => "linear",
+            Self::Walk(_) => "walk",
+        }
+    }
+}
+
 impl Proposer for Hand {
     fn header(&self) -> &ModelHeader {
         match self {
@@ -163,6 +175,11 @@ impl Recording {
             heads: [0; MAX_HEADS],
             by_model: false,
         }
+    }
+
+    /// Who proposes.
+    pub(crate) const fn name(&self) -> &'static str {
+        self.hand.name()
     }
 }
 

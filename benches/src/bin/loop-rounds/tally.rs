@@ -1,6 +1,7 @@
 //! How often something promised did not hold, and by how much.
 
 use core::fmt;
+use std::collections::BTreeMap;
 
 use tautline_core::features::{FEATURE_COUNT, TABLE_1};
 
@@ -82,6 +83,17 @@ impl Tally {
     }
 }
 
+/// What the guard did to those who propose.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Guarded {
+    /// Decisions of any kind.
+    pub(crate) decisions: u64,
+    /// Positive steps that it did not let through.
+    pub(crate) cut: u64,
+    /// Times that the fallback took over.
+    pub(crate) fallbacks: u64,
+}
+
 /// The tallies of one or more runs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tallies {
@@ -89,10 +101,8 @@ pub(crate) struct Tallies {
     pub(crate) rounds: u64,
     /// Decisions of any kind.
     pub(crate) decisions: u64,
-    /// Positive steps that the guard did not let through.
-    pub(crate) cut: u64,
-    /// Times that the fallback took over.
-    pub(crate) fallbacks: u64,
+    /// What the guard did, by who proposed.
+    pub(crate) guarded: BTreeMap<&'static str, Guarded>,
     /// Acknowledged packets.
     pub(crate) packets: u64,
     /// Rounds with evidence against an assumption that holds.
@@ -118,8 +128,12 @@ impl Tallies {
     pub(crate) fn merge(&mut self, other: Self) {
         self.rounds += other.rounds;
         self.decisions += other.decisions;
-        self.cut += other.cut;
-        self.fallbacks += other.fallbacks;
+        for (hand, theirs) in other.guarded {
+            let ours = self.guarded.entry(hand).or_default();
+            ours.decisions += theirs.decisions;
+            ours.cut += theirs.cut;
+            ours.fallbacks += theirs.fallbacks;
+        }
         self.packets += other.packets;
         for (ours, theirs) in self.features.iter_mut().zip(other.features) {
             ours.merge(theirs);
@@ -180,9 +194,16 @@ impl fmt::Display for Tallies {
         writeln!(f, "{}", self.summary())?;
         writeln!(
             f,
-            "{} steps cut, {} fallbacks, {} rounds of evidence against true assumptions",
-            self.cut, self.fallbacks, self.evidence
+            "{} rounds of evidence against true assumptions",
+            self.evidence
         )?;
+        for (hand, guarded) in &self.guarded {
+            writeln!(
+                f,
+                "  {hand}: {} decisions, {} steps cut, {} fallbacks",
+                guarded.decisions, guarded.cut, guarded.fallbacks
+            )?;
+        }
         for (name, tally) in self.rows().filter(|(_, tally)| tally.checks > 0) {
             let width = tally.width / tally.checks as f64;
             writeln!(

@@ -17,7 +17,7 @@ use crate::follow::Follow;
 use crate::hands::Recording;
 use crate::intervals::{Met, Mistake, Promise, Windows};
 use crate::path::Path;
-use crate::tally::Tallies;
+use crate::tally::{Guarded, Tallies};
 
 /// A learned controller with everything that is promised about it.
 pub(crate) struct Watched {
@@ -39,6 +39,8 @@ pub(crate) struct Watched {
     follow: Option<Follow>,
     /// When the event under way came, and bytes acknowledged so far.
     at: (u64, u64),
+    /// Positive steps that the guard did not let through.
+    cut: u64,
     tallies: Tallies,
 }
 
@@ -85,6 +87,7 @@ impl Watched {
             flight: Flight::default(),
             follow,
             at: (0, 0),
+            cut: 0,
             tallies: Tallies::default(),
         }
     }
@@ -92,7 +95,13 @@ impl Watched {
     /// The tallies, when the run is over.
     pub(crate) fn into_tallies(mut self) -> Tallies {
         let counters = self.inner.counters();
-        self.tallies.fallbacks = counters.fallbacks;
+        let guarded = Guarded {
+            decisions: self.tallies.decisions,
+            cut: self.cut,
+            fallbacks: counters.fallbacks,
+        };
+        let hand = self.inner.proposer().name();
+        self.tallies.guarded.insert(hand, guarded);
         self.tallies.evidence = counters.evidence_rounds;
         if let Some(follow) = self.follow {
             let (slice, reached) = follow.into_reached();
@@ -250,7 +259,7 @@ impl Watched {
         let proposer = self.inner.proposer();
         let proposed = Proposal::from_heads(proposer.header(), &proposer.heads).step;
         let applied = self.inner.log_window().units() - current.log_window;
-        self.tallies.cut += u64::from(applied < proposed.units());
+        self.cut += u64::from(applied < proposed.units());
     }
 
     /// Holds the same features to the checker's own intervals.
