@@ -7,7 +7,7 @@ use quinn_proto::congestion::{Controller as QuinnController, ControllerFactory};
 use tautline_certificates::CheckedCertificate;
 use tautline_core::controller::{Counters, ForeignEnvelope, Learned, NewReno};
 use tautline_core::fixed::Q16;
-use tautline_core::guard::{Envelope, LoopAssumptions};
+use tautline_core::guard::Envelope;
 use tautline_core::policy::{self, Digest, ModelError, Policy};
 use tautline_core::units::Bytes;
 
@@ -177,6 +177,8 @@ impl<E> Clone for Shared<E> {
 }
 
 impl<E: Envelope> Envelope for Shared<E> {
+    type Assumptions = E::Assumptions;
+
     fn model_digest(&self) -> Digest {
         self.0.model_digest()
     }
@@ -189,7 +191,7 @@ impl<E: Envelope> Envelope for Shared<E> {
         self.0.heavy_loss()
     }
 
-    fn loop_assumptions(&self) -> Option<LoopAssumptions> {
+    fn loop_assumptions(&self) -> E::Assumptions {
         self.0.loop_assumptions()
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tautline_certificates::CheckedCertificate;
 use tautline_core::controller::{ForeignEnvelope, Learned};
 use tautline_core::fixed::Q16;
-use tautline_core::guard::{Envelope, LoopAssumptions};
+use tautline_core::guard::Envelope;
 use tautline_core::policy::{self, Digest, ModelError, Policy};
 
 use crate::guarded::GuardedSource;
@@ -97,6 +97,8 @@ impl<E> Clone for Shared<E> {
 }
 
 impl<E: Envelope> Envelope for Shared<E> {
+    type Assumptions = E::Assumptions;
+
     fn model_digest(&self) -> Digest {
         self.0.model_digest()
     }
@@ -109,7 +111,7 @@ impl<E: Envelope> Envelope for Shared<E> {
         self.0.heavy_loss()
     }
 
-    fn loop_assumptions(&self) -> Option<LoopAssumptions> {
+    fn loop_assumptions(&self) -> E::Assumptions {
         self.0.loop_assumptions()
     }
 }

@@ -29,7 +29,7 @@ use crate::connection::ControllerSource;
 /// }
 /// ```
 #[derive(Clone, Debug)]
-pub struct GuardedSource<P, E> {
+pub struct GuardedSource<P, E: Envelope> {
     envelope: E,
     /// Holds the proposer; that it could be built shows that the two belong together.
     first: Learned<P, E>,

@@ -2,13 +2,20 @@
 
 use crate::features::FeatureTable;
 use crate::fixed::Q16;
-use crate::guard::LoopAssumptions;
+use crate::guard::{NoAssumptions, PathAssumptions};
 use crate::policy::Digest;
 
 /// Facts about one model that somebody vouches for.
 ///
 /// For deployment only a checked certificate implements this; the guard trusts nothing else.
+///
+/// An envelope around another has its [`Envelope::Assumptions`] and passes them on; else nobody
+/// would watch for what the inner one's claims assume.
 pub trait Envelope {
+    /// [`NoAssumptions`] where there are never closed-loop claims, so that a program does not link
+    /// the watch; [`LoopAssumptions`](crate::guard::LoopAssumptions) or an `Option` of them else.
+    type Assumptions: PathAssumptions;
+
     /// Digest of the model that the facts are about.
     fn model_digest(&self) -> Digest;
 
@@ -22,20 +29,43 @@ pub trait Envelope {
 
     /// What closed-loop claims about the model assume of the path, where there are any; then the
     /// guard watches the path for evidence against it.
-    fn loop_assumptions(&self) -> Option<LoopAssumptions> {
-        None
-    }
+    fn loop_assumptions(&self) -> Self::Assumptions;
 }
 
 /// An envelope of constants that nobody vouches for: training, benches and tests need one before a
 /// certificate can exist, and an embedded program, which has no checker, is built with one that
 /// `tautline embed` wrote after checking.
+///
+/// Its type says whether closed-loop claims assume something of the path, so a program without them
+/// does not pay for the watch, and none that has them goes without:
+///
+/// ```
+/// # use tautline_core::features::TABLE_1;
+/// # use tautline_core::guard::{LoopAssumptions, UncheckedEnvelope};
+/// # use tautline_core::policy::Digest;
+/// fn assuming(digest: Digest, assumed: LoopAssumptions) {
+///     let unwatched: UncheckedEnvelope =
+///         UncheckedEnvelope::dangerously_unchecked(digest, &TABLE_1);
+///     let watched: UncheckedEnvelope<LoopAssumptions> = unwatched.with_loop_assumptions(assumed);
+/// }
+/// ```
+///
+/// ```compile_fail
+/// # use tautline_core::features::TABLE_1;
+/// # use tautline_core::guard::{LoopAssumptions, UncheckedEnvelope};
+/// # use tautline_core::policy::Digest;
+/// fn assuming(digest: Digest, assumed: LoopAssumptions) {
+///     let unwatched: UncheckedEnvelope =
+///         UncheckedEnvelope::dangerously_unchecked(digest, &TABLE_1);
+///     let watched: UncheckedEnvelope = unwatched.with_loop_assumptions(assumed);
+/// }
+/// ```
 #[derive(Clone, Copy, Debug)]
-pub struct UncheckedEnvelope {
+pub struct UncheckedEnvelope<A = NoAssumptions> {
     model_digest: Digest,
     table: &'static FeatureTable,
     heavy_loss: Q16,
-    assumptions: Option<LoopAssumptions>,
+    assumptions: A,
 }
 
 impl UncheckedEnvelope {
@@ -45,26 +75,36 @@ impl UncheckedEnvelope {
             model_digest,
             table,
             heavy_loss: DEFAULT_HEAVY_LOSS,
-            assumptions: None,
+            assumptions: NoAssumptions,
         }
     }
 
+    /// The same with what closed-loop claims assume of the path, or may be found to assume when the
+    /// program runs.
+    pub const fn with_loop_assumptions<A: PathAssumptions>(
+        self,
+        assumptions: A,
+    ) -> UncheckedEnvelope<A> {
+        UncheckedEnvelope {
+            model_digest: self.model_digest,
+            table: self.table,
+            heavy_loss: self.heavy_loss,
+            assumptions,
+        }
+    }
+}
+
+impl<A: PathAssumptions> UncheckedEnvelope<A> {
     /// The same with the loss from which on the policy is proven to reduce its rate, in place of
     /// [`DEFAULT_HEAVY_LOSS`].
     pub const fn with_heavy_loss(self, heavy_loss: Q16) -> Self {
         Self { heavy_loss, ..self }
     }
-
-    /// The same with what closed-loop claims assume of the path.
-    pub const fn with_loop_assumptions(self, assumptions: LoopAssumptions) -> Self {
-        Self {
-            assumptions: Some(assumptions),
-            ..self
-        }
-    }
 }
 
-impl Envelope for UncheckedEnvelope {
+impl<A: PathAssumptions> Envelope for UncheckedEnvelope<A> {
+    type Assumptions = A;
+
     fn model_digest(&self) -> Digest {
         self.model_digest
     }
@@ -77,7 +117,7 @@ impl Envelope for UncheckedEnvelope {
         self.heavy_loss
     }
 
-    fn loop_assumptions(&self) -> Option<LoopAssumptions> {
+    fn loop_assumptions(&self) -> A {
         self.assumptions
     }
 }

@@ -10,11 +10,13 @@ mod assumptions;
 mod envelope;
 mod monitor;
 mod watch;
+mod watched;
 
 pub use assumptions::{Assumption, LoopAssumptions};
 pub use envelope::{DEFAULT_HEAVY_LOSS, Envelope, UncheckedEnvelope};
 pub use monitor::{Anomaly, Monitor};
 pub use watch::{Verdict, Watch, WatchedRound};
+pub use watched::{NoAssumptions, PathAssumptions, Watching};
 
 use crate::features::{FEATURE_COUNT, LOG_WINDOW_MAX, LOG_WINDOW_MIN, index};
 use crate::fixed::Q16;
@@ -58,6 +60,7 @@ pub fn covered<E: Envelope>(
     envelope.contains(features)
         && envelope
             .loop_assumptions()
+            .get()
             .is_none_or(|assumed| assumed.covers(log_window))
 }
 

@@ -14,11 +14,11 @@ use tautline_core::units::{Bytes, PacketNumber, Timestamp};
 use crate::model::{Law, learned};
 use crate::path::{MTU, Path};
 
-const MS: u64 = 1_000_000;
+pub(crate) const MS: u64 = 1_000_000;
 const SECOND: u64 = 1000 * MS;
 
 /// 5 % of jitter, 2⁴ to 2¹⁰ datagrams, a buffer of half a bandwidth-delay product at least.
-const ASSUMED: LoopAssumptions = LoopAssumptions {
+pub(crate) const ASSUMED: LoopAssumptions = LoopAssumptions {
     jitter: Q16::from_units(3277),
     log_bdp: (Q16::from_units(4 << 16), Q16::from_units(10 << 16)),
     buffer: (Q16::from_units(1 << 15), None),
@@ -29,14 +29,14 @@ const ASSUMED: LoopAssumptions = LoopAssumptions {
 fn watched<F: Fn(&[i32; FEATURE_COUNT]) -> i32>(
     assumed: LoopAssumptions,
     law: F,
-) -> Learned<Law<F>, UncheckedEnvelope> {
+) -> Learned<Law<F>, UncheckedEnvelope<LoopAssumptions>> {
     let envelope = UncheckedEnvelope::dangerously_unchecked(Digest::default(), &TABLE_1)
         .with_loop_assumptions(assumed);
     Learned::new(learned(law).into_proposer(), envelope, Bytes::new(MTU)).unwrap()
 }
 
 /// a = 5/4 · (1/2 − x_s) − loss.
-fn law(features: &[i32; FEATURE_COUNT]) -> i32 {
+pub(crate) fn law(features: &[i32; FEATURE_COUNT]) -> i32 {
     let rate = (32_768 - features[index::STANDING_QUEUE]) * 5 / 4 - 4 * features[index::LOSS];
     rate.clamp(-65_536, 65_536)
 }

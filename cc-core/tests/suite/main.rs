@@ -6,3 +6,5 @@ mod assumptions;
 mod model;
 #[cfg(test)]
 mod path;
+#[cfg(test)]
+mod watched;

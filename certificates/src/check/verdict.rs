@@ -94,6 +94,8 @@ impl CheckedCertificate {
 }
 
 impl Envelope for CheckedCertificate {
+    type Assumptions = Option<LoopAssumptions>;
+
     fn model_digest(&self) -> Digest {
         self.model
     }

@@ -8,7 +8,7 @@ use tautline_core::controller::{
     SentPacket, Timeout,
 };
 use tautline_core::features::{FEATURE_COUNT, TABLE_1, index};
-use tautline_core::guard::UncheckedEnvelope;
+use tautline_core::guard::{LoopAssumptions, UncheckedEnvelope};
 use tautline_core::units::{Bytes, Timestamp};
 
 use crate::checker::{Checker, Past};
@@ -21,7 +21,7 @@ use crate::tally::{Guarded, Tallies};
 
 /// A learned controller with everything that is promised about it.
 pub(crate) struct Watched {
-    inner: Learned<Recording, UncheckedEnvelope>,
+    inner: Learned<Recording, UncheckedEnvelope<LoopAssumptions>>,
     path: Path,
     promise: Promise,
     checker: Checker,
@@ -66,7 +66,7 @@ struct Memory {
 
 impl Watched {
     pub(crate) fn new(
-        inner: Learned<Recording, UncheckedEnvelope>,
+        inner: Learned<Recording, UncheckedEnvelope<LoopAssumptions>>,
         path: Path,
         checker: Checker,
         mistake: Mistake,

@@ -112,8 +112,8 @@ fn watch(
     let (header, parameters) = policy::decode(model)?;
     let parameters: Arc<[i16]> = parameters.iter().collect();
     let policy = Policy::new(header, parameters)?;
-    let envelope = UncheckedEnvelope::dangerously_unchecked(policy.digest(), &TABLE_1);
-    let envelope = assumed.map_or(envelope, |assumed| envelope.with_loop_assumptions(assumed));
+    let envelope = UncheckedEnvelope::dangerously_unchecked(policy.digest(), &TABLE_1)
+        .with_loop_assumptions(assumed);
     let factory = GuardedFactory::new(policy, envelope)?;
     let size = scenario.transport().max_datagram_size();
     let from = Timestamp::from_nanos(duration_nanos(scenario.warmup()));

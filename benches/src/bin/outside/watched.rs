@@ -8,7 +8,7 @@ use tautline_core::units::{Bytes, Timestamp};
 use tautline_quic_integration::GuardedController;
 
 /// The controllers of a scenario: the guarded one, and others that compete with it.
-pub(crate) enum Party<E> {
+pub(crate) enum Party<E: Envelope> {
     /// Under the guard.
     Guarded(Box<Watched<E>>),
     /// Any other.
@@ -17,7 +17,7 @@ pub(crate) enum Party<E> {
 
 /// A guarded controller, and when it fell back.
 #[derive(Clone, Debug)]
-pub(crate) struct Watched<E> {
+pub(crate) struct Watched<E: Envelope> {
     inner: GuardedController<E>,
     from: Timestamp,
     before: Counters,

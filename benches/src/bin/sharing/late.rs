@@ -22,7 +22,7 @@ pub(crate) enum Side {
 /// A controller whose samples of round-trip times are late by `most` on its side. Its
 /// acknowledgements are not: what it sees is moved, its path is not.
 #[derive(Debug)]
-pub(crate) struct Late<P, E> {
+pub(crate) struct Late<P, E: Envelope> {
     inner: Learned<P, E>,
     side: Side,
     most: Duration,

@@ -10,7 +10,7 @@ use crate::controller::{
 };
 use crate::features::{LOG_WINDOW_MAX, LOG_WINDOW_MIN};
 use crate::fixed::Q16;
-use crate::guard::Envelope;
+use crate::guard::{Envelope, Watching as _};
 use crate::log2::log2_ratio;
 use crate::units::{Bytes, Timestamp};
 
@@ -30,7 +30,7 @@ impl<P: Proposer, E: Envelope> Controller for Learned<P, E> {
         if sample.is_some() {
             self.sample = sample;
         }
-        if let Some(watch) = &mut self.watch {
+        if let Some(watch) = self.watch.get_mut() {
             watch.on_packet_acked(packet.number, packet.bytes, sample);
         }
         self.acked_in_batch = self.acked_in_batch.saturating_add(packet.bytes);

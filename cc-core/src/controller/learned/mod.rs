@@ -27,7 +27,7 @@ use super::{Controller as _, Counters, Decision, RetryTiming, pacing_rate};
 use crate::action::Proposal;
 use crate::features::{FEATURE_COUNT, LOG_WINDOW_MIN};
 use crate::fixed::Q16;
-use crate::guard::{Envelope, Monitor, Ruling, Usage, Watch, rule};
+use crate::guard::{Envelope, Monitor, PathAssumptions, Ruling, Usage, Watching as _, rule};
 use crate::log2::exp2_scaled;
 use crate::observe::{Memory, MinRtt, Observation, Rounds, SmoothedRtt, View};
 use crate::policy::{Cadence, Digest};
@@ -35,7 +35,7 @@ use crate::units::{Bytes, Timestamp};
 
 /// A policy `P` under the guard, which relies on what `E` vouches for.
 #[derive(Clone, Debug)]
-pub struct Learned<P, E> {
+pub struct Learned<P, E: Envelope> {
     proposer: P,
     envelope: E,
     max_datagram_size: Bytes,
@@ -47,7 +47,7 @@ pub struct Learned<P, E> {
     memory: Memory,
     monitor: Monitor,
     /// Where closed-loop claims were made, whether their assumptions hold.
-    watch: Option<Watch>,
+    watch: <E::Assumptions as PathAssumptions>::Watch,
     /// w = log₂(window / datagram).
     log_window: Q16,
     /// Window under which the packets of the judged round left.
@@ -89,7 +89,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
         if vouched_for != model {
             return Err(ForeignEnvelope { vouched_for, model });
         }
-        let watch = envelope.loop_assumptions().map(Watch::new);
+        let watch = envelope.loop_assumptions().watch();
         let start = Startup::new(max_datagram_size);
         let proposal = Proposal::from_heads(proposer.header(), &[0; crate::policy::MAX_HEADS]);
         let window = start.window;
@@ -270,7 +270,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
         let window = self.window().max(floor);
         let gain = match self.phase {
             Phase::Startup(_) => STARTUP_PACING_GAIN,
-            _ if self.watch.is_some() => CLAIMED_PACING_GAIN,
+            _ if self.watch.get().is_some() => CLAIMED_PACING_GAIN,
             _ => self.proposer.header().pacing_gain,
         };
         self.decision = Decision {
@@ -290,7 +290,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
     /// Closed-loop claims assume that pacing holds back no more than jitter does; a round's RTT is
     /// too old for that where the queue has just fallen, the minimum never is.
     fn pacing_rtt(&self) -> Duration {
-        if self.watch.is_some()
+        if self.watch.get().is_some()
             && matches!(self.phase, Phase::Policy | Phase::Drain(_))
             && let Some(base) = self.min_rtt.get()
         {

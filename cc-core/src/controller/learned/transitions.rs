@@ -5,7 +5,9 @@ use super::{Learned, Proposer};
 use crate::controller::{BrokenAssumption, NewReno};
 use crate::features::{FEATURE_COUNT, LOG_WINDOW_MAX, LOG_WINDOW_MIN};
 use crate::fixed::Q16;
-use crate::guard::{Assumption, Envelope, Monitor, Verdict, WatchedRound, covered};
+use crate::guard::{
+    Assumption, Envelope, Monitor, Verdict, Watch, WatchedRound, Watching as _, covered,
+};
 use crate::log2::log2_ratio;
 use crate::observe::View;
 use crate::units::{Bytes, Timestamp, duration_nanos};
@@ -18,7 +20,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
         self.counters.drains = self.counters.drains.saturating_add(1);
         let mean = duration_nanos(view.observation.mean_rtt);
         let excess = log2_ratio(mean, duration_nanos(view.min_rtt));
-        let margin = match self.watch {
+        let margin = match self.watch.get() {
             Some(_) => CLAIMED_DRAIN_MARGIN,
             None => DRAIN_MARGIN,
         };
@@ -39,7 +41,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
             0 => self.phase = Phase::Drain(Drain { rounds: 1, ..drain }),
             1 => {
                 self.min_rtt.end_epoch();
-                if let Some(watch) = &mut self.watch {
+                if let Some(watch) = self.watch.get_mut() {
                     watch.on_drained();
                 }
                 self.log_window = drain.restore;
@@ -67,8 +69,8 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
         Q16::ZERO
     }
 
-    const fn last_held_round(&self) -> u8 {
-        if self.watch.is_some() {
+    fn last_held_round(&self) -> u8 {
+        if self.watch.get().is_some() {
             CLAIMED_LAST_HELD_ROUND
         } else {
             LAST_HELD_ROUND
@@ -101,7 +103,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
             self.probation_rounds = self.probation_rounds.saturating_mul(2).min(PROBATION_MAX);
             self.enter_policy(window);
             // The minimum may be that of a path of before.
-            if self.watch.is_some_and(|watch| watch.doubts_min_rtt()) {
+            if self.watch.get().is_some_and(Watch::doubts_min_rtt) {
                 self.start_drain(view, true);
             }
         }
@@ -121,9 +123,9 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
     /// The policy decides from here on, of a window that it did not choose. Where closed-loop claims
     /// rely on it the window is held first, as at the end of a drain, until packets of no other
     /// window are judged.
-    pub(super) const fn begin_policy(&mut self) {
+    pub(super) fn begin_policy(&mut self) {
         self.phase = Phase::Policy;
-        if self.watch.is_some() {
+        if self.watch.get().is_some() {
             self.rounds_since_drain = 0;
             self.phase = Phase::Drain(Drain {
                 restore: self.log_window,
@@ -137,7 +139,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
     /// `window`, moved into what closed-loop claims start from as far as the path is known.
     fn entry_window(&self, window: Bytes) -> Bytes {
         let gain = self.proposer.header().step_gain;
-        match (&self.watch, self.min_rtt.get()) {
+        match (self.watch.get(), self.min_rtt.get()) {
             (Some(watch), Some(base)) => watch.entry_window(window, base, gain),
             _ => window,
         }
@@ -161,7 +163,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
     /// Shows the round to the watch over the assumptions of closed-loop claims, if there is one.
     pub(super) fn watch_path(&mut self, now: Timestamp, view: &View<'_>) -> Verdict {
         let by_policy = matches!(self.phase, Phase::Policy);
-        let Some(watch) = &mut self.watch else {
+        let Some(watch) = self.watch.get_mut() else {
             return Verdict::default();
         };
         let verdict = watch.on_round(&WatchedRound {
@@ -178,8 +180,8 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
     }
 
     /// The window was moved by something that is no decision.
-    pub(super) const fn watch_anew(&mut self) {
-        if let Some(watch) = &mut self.watch {
+    pub(super) fn watch_anew(&mut self) {
+        if let Some(watch) = self.watch.get_mut() {
             watch.on_moved();
         }
     }
@@ -198,7 +200,7 @@ impl<P: Proposer, E: Envelope> Learned<P, E> {
             decision: self.counters.decisions,
             at: now,
         });
-        if let Some(watch) = &mut self.watch {
+        if let Some(watch) = self.watch.get_mut() {
             watch.on_fallback();
         }
         self.min_rtt.end_epoch();

@@ -166,16 +166,17 @@ fn weights(text: &mut String, parameters: &[i16]) -> Result<(), Error> {
 
 fn envelope(text: &mut String, certificate: &CheckedCertificate) -> Result<(), Error> {
     let heavy_loss = certificate.heavy_loss().units();
+    let assumed = certificate.loop_assumptions();
+    // The type has the target watch for what is assumed, and link no watch where nothing is.
+    let argument = assumed.map_or("", |_| "<LoopAssumptions>");
     writeln!(
         text,
         "/// What the guard may rely on, as the certificate proves it: the checker ran when this file was\n\
          /// written, and a controller refuses any model but the one named.\n\
-         pub const ENVELOPE: UncheckedEnvelope =\n    \
+         pub const ENVELOPE: UncheckedEnvelope{argument} =\n    \
              UncheckedEnvelope::dangerously_unchecked(MODEL_DIGEST, &TABLE_1)\n        \
                  .with_heavy_loss(Q16::from_units({heavy_loss})){};\n",
-        certificate
-            .loop_assumptions()
-            .map_or_else(String::new, assumptions)
+        assumed.map_or_else(String::new, assumptions)
     )
 }
 

@@ -203,11 +203,14 @@ fn embedded_source_has_what_the_closed_loop_claims_assume() {
     };
     embed(&certificate, &[]).exits(0);
     let without = std::fs::read_to_string(&out).unwrap();
-    assert!(!without.contains("LoopAssumptions {"), "{without}");
+    assert!(!without.contains("LoopAssumptions"), "{without}");
+    // The type by which the target links no watch, and the one by which it does.
+    assert!(without.contains("ENVELOPE: UncheckedEnvelope ="));
     let with = ["--closed-loop", text(&closed_loop)];
     let report = embed(&certificate, &with).exits(0).json();
     assert_eq!(report["closed_loop_claims"], serde_json::json!(["settles"]));
     let written = std::fs::read_to_string(&out).unwrap();
+    assert!(written.contains("ENVELOPE: UncheckedEnvelope<LoopAssumptions> ="));
     // Five octaves to five and five eighths, in units of 2^-16.
     for part in ["LoopAssumptions {", "327680", "368640"] {
         let plain = written.replace('_', "");
