@@ -6,7 +6,8 @@ use core::mem::MaybeUninit;
 
 use tautline_core::controller::Learned;
 use tautline_core::features::TABLE_1;
-use tautline_core::guard::UncheckedEnvelope;
+use tautline_core::fixed::Q16;
+use tautline_core::guard::{LoopAssumptions, UncheckedEnvelope};
 use tautline_core::policy::Policy;
 use tautline_core::units::Bytes;
 
@@ -37,7 +38,18 @@ impl<T> Room<T> {
     }
 }
 
+/// What closed-loop claims assume in the programs that watch for it: 5 % of jitter, 2⁴ to 2¹⁰
+/// datagrams, a buffer of half a bandwidth-delay product at least.
+pub const ASSUMED: LoopAssumptions = LoopAssumptions {
+    jitter: Q16::from_units(3277),
+    log_bdp: (Q16::from_units(4 << 16), Q16::from_units(10 << 16)),
+    buffer: (Q16::from_units(1 << 15), None),
+    start: (Q16::NEG_ONE, Q16::from_units(3 << 15)),
+    log_window: (Q16::from_units(2 << 16), Q16::from_units(12 << 16)),
+};
+
 static CONTROLLER: Room<Learned<FlashPolicy, UncheckedEnvelope>> = Room::new();
+static WATCHED: Room<Learned<FlashPolicy, UncheckedEnvelope<LoopAssumptions>>> = Room::new();
 
 /// The policy that is measured, with its envelope; none if the model is refused.
 #[inline(never)]
@@ -55,4 +67,14 @@ pub fn controller() -> Option<&'static mut Learned<FlashPolicy, UncheckedEnvelop
     let learned = Learned::new(policy, envelope, Bytes::new(black_box(1200))).ok()?;
     // SAFETY: each program calls this once.
     Some(unsafe { CONTROLLER.put(learned) })
+}
+
+/// The same under closed-loop claims, with the watch over what they assume.
+#[inline(never)]
+pub fn watched() -> Option<&'static mut Learned<FlashPolicy, UncheckedEnvelope<LoopAssumptions>>> {
+    let (policy, envelope) = policy()?;
+    let envelope = envelope.with_loop_assumptions(black_box(ASSUMED));
+    let learned = Learned::new(policy, envelope, Bytes::new(black_box(1200))).ok()?;
+    // SAFETY: each program calls this once.
+    Some(unsafe { WATCHED.put(learned) })
 }

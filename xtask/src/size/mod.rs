@@ -31,18 +31,18 @@ pub(crate) enum Targets {
 /// Prints the tables; an error where a figure leaves its limit.
 pub(crate) fn run(workspace: &Workspace, targets: Targets, installing: Installing) -> Result<()> {
     let mut broken = Vec::new();
-    let stack = Stack::measure(workspace)?;
+    let stacks = Stacks::measure(workspace)?;
     let microcontroller = no_std::microcontroller(installing)?;
     if microcontroller {
         let programs = Programs::build(workspace, THUMB, &COMPACT)?;
-        broken.extend(programs.report(THUMB, &stack)?);
+        broken.extend(programs.report(THUMB, &stacks)?);
     }
     if microcontroller && targets == Targets::One {
         // That is the one.
     } else if cfg!(target_os = "linux") {
         let host = no_std::host()?;
         let programs = Programs::build(workspace, &host, &[&COMPACT[..], &HOST[..]].concat())?;
-        broken.extend(programs.report(&host, &stack)?);
+        broken.extend(programs.report(&host, &stacks)?);
     } else {
         say("this machine's own programs are no ELF files: not measured")?;
     }
@@ -57,6 +57,7 @@ struct Programs {
     empty: Artefact,
     reno: Artefact,
     learned: Artefact,
+    learned_watched: Artefact,
     tcp_plain: Artefact,
     tcp_gated: Artefact,
     room: Artefact,
@@ -74,6 +75,7 @@ impl Programs {
             empty: read("empty")?,
             reno: read("reno")?,
             learned: read("learned")?,
+            learned_watched: read("learned_watched")?,
             tcp_plain: read("tcp_plain")?,
             tcp_gated: read("tcp_gated")?,
             room: read("room")?,
@@ -81,29 +83,21 @@ impl Programs {
     }
 
     /// Prints the table and gives the limits that are broken.
-    fn report(&self, target: &str, stack: &Stack) -> Result<Vec<String>> {
+    fn report(&self, target: &str, stacks: &Stacks) -> Result<Vec<String>> {
         say(format_args!("\n{target}, bytes"))?;
         row(&["", "code", "constants", "weights", "static RAM"])?;
         program("a program that does nothing", &self.empty)?;
         program("NewReno", &self.reno)?;
         program("policy + controller + guard", &self.learned)?;
         split(&self.learned)?;
+        program("the same, watching what is assumed", &self.learned_watched)?;
         program("smoltcp, one socket of 4 + 4 KiB", &self.tcp_plain)?;
         program("the same, gated, policy per connection", &self.tcp_gated)?;
         split(&self.tcp_gated)?;
         self.gate()?;
-        let flash = self.learned.flash();
-        let memory = self.learned.memory + stack.load.max(stack.step);
-        say(format_args!(
-            "  policy + controller + guard, flash: code + constants {flash}, at most {MOST_FLASH}; \
-             the weights come to it"
-        ))?;
-        say(format_args!(
-            "  policy + controller + guard, RAM: static {} + stack {} when the model is loaded ({} in a decision) = {memory}, \
-             at most {MOST_MEMORY}",
-            self.learned.memory, stack.load, stack.step
-        ))?;
-        Ok(broken_limits(target, flash, memory))
+        let mut broken = PLAIN.judge(target, &self.learned, &stacks.plain)?;
+        broken.extend(WATCHED.judge(target, &self.learned_watched, &stacks.watched)?);
+        Ok(broken)
     }
 }
 
@@ -128,26 +122,54 @@ impl Programs {
     }
 }
 
-fn broken_limits(target: &str, flash: u64, memory: u64) -> Vec<String> {
-    let limits = [
-        ("code and constants", flash, MOST_FLASH),
-        ("RAM", memory, MOST_MEMORY),
-    ];
-    let broken = limits.into_iter().filter(|&(_, got, most)| got > most);
-    broken
-        .map(|(what, got, most)| format!("{target}: {what} take {got} bytes, at most {most}"))
-        .collect()
+/// What policy, controller and guard may take, bytes.
+struct Budget {
+    name: &'static str,
+    /// Code and constants without the weights.
+    flash: u64,
+    /// Static memory and the deepest stack.
+    memory: u64,
 }
 
-/// The deepest stack, bytes, on this machine.
-struct Stack {
-    /// Reading a model and proving that it cannot overflow.
-    load: u64,
-    /// Any event of a connection, a decision included.
-    step: u64,
+impl Budget {
+    /// Prints what `artefact` takes of it and gives the limits that are broken.
+    fn judge(&self, target: &str, artefact: &Artefact, stack: &Stack) -> Result<Vec<String>> {
+        let flash = artefact.flash();
+        let memory = artefact.memory + stack.load.max(stack.step);
+        say(format_args!(
+            "  {}, flash: code + constants {flash}, at most {}; the weights come to it",
+            self.name, self.flash
+        ))?;
+        say(format_args!(
+            "  {}, RAM: static {} + stack {} when the model is loaded ({} in a decision) = \
+             {memory}, at most {}",
+            self.name, artefact.memory, stack.load, stack.step, self.memory
+        ))?;
+        Ok(self.broken(target, flash, memory))
+    }
+
+    fn broken(&self, target: &str, flash: u64, memory: u64) -> Vec<String> {
+        let limits = [
+            ("code and constants", flash, self.flash),
+            ("RAM", memory, self.memory),
+        ];
+        let broken = limits.into_iter().filter(|&(_, got, most)| got > most);
+        let name = self.name;
+        broken
+            .map(|(what, got, most)| {
+                format!("{target}, {name}: {what} take {got} bytes, at most {most}")
+            })
+            .collect()
+    }
 }
 
-impl Stack {
+/// The deepest stacks, without the guard's watch and with it.
+struct Stacks {
+    plain: Stack,
+    watched: Stack,
+}
+
+impl Stacks {
     /// Runs the program that paints the memory below its stack.
     fn measure(workspace: &Workspace) -> Result<Self> {
         let mut build = no_std::tool(workspace, "build");
@@ -161,9 +183,22 @@ impl Stack {
         ]);
         check(&mut build)?;
         let program = no_std::built(workspace).join("size/stack");
-        Self::parse(&output(&program)?)
+        Ok(Self {
+            plain: Stack::parse(&output(&program, &[])?)?,
+            watched: Stack::parse(&output(&program, &["watched"])?)?,
+        })
     }
+}
 
+/// The deepest stack, bytes, on this machine.
+struct Stack {
+    /// Reading a model and proving that it cannot overflow.
+    load: u64,
+    /// Any event of a connection, a decision included.
+    step: u64,
+}
+
+impl Stack {
     fn parse(text: &str) -> Result<Self> {
         let mut deepest = Self { load: 0, step: 0 };
         for line in text.lines() {
@@ -183,8 +218,9 @@ impl Stack {
     }
 }
 
-fn output(program: &Path) -> Result<String> {
+fn output(program: &Path, arguments: &[&str]) -> Result<String> {
     let mut command = Command::new(program);
+    command.args(arguments);
     let output = command.output().with_context(|| shown(&command))?;
     if !output.status.success() {
         bail!("`{}` ended with {}", shown(&command), output.status);
@@ -236,10 +272,18 @@ const HOST: [&str; 5] = [
     "-Clink-arg=-no-pie",
     "-Clink-arg=-lc",
 ];
-/// Code and constants without the weights, bytes.
-const MOST_FLASH: u64 = 30 << 10;
-/// Static memory and the deepest stack, bytes.
-const MOST_MEMORY: u64 = 12 << 10;
+/// Without closed-loop claims, as embedded programs are by default.
+const PLAIN: Budget = Budget {
+    name: "policy + controller + guard",
+    flash: 24 << 10,
+    memory: 12 << 10,
+};
+/// With the watch over what closed-loop claims assume.
+const WATCHED: Budget = Budget {
+    name: "the same, watching what is assumed",
+    flash: 30 << 10,
+    memory: 12 << 10,
+};
 
 #[cfg(test)]
 mod tests {
@@ -248,15 +292,18 @@ mod tests {
     #[test]
     fn a_figure_beyond_its_limit_is_named() {
         assert_eq!(
-            broken_limits("t", MOST_FLASH, MOST_MEMORY),
+            PLAIN.broken("t", PLAIN.flash, PLAIN.memory),
             Vec::<String>::new()
         );
-        let broken = broken_limits("t", MOST_FLASH + 1, MOST_MEMORY);
+        let broken = PLAIN.broken("t", PLAIN.flash + 1, PLAIN.memory);
         assert_eq!(
             broken,
-            ["t: code and constants take 30721 bytes, at most 30720"]
+            [
+                "t, policy + controller + guard: code and constants take 24577 bytes, \
+              at most 24576"
+            ]
         );
-        assert_eq!(broken_limits("t", 0, MOST_MEMORY + 1).len(), 1);
+        assert_eq!(PLAIN.broken("t", 0, PLAIN.memory + 1).len(), 1);
     }
 
     #[test]

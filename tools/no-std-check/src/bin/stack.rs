@@ -1,6 +1,7 @@
 //! The deepest stack of a step, by painting the memory below and looking how far it changed.
 //!
-//! Prints one line per kind of step: kind, `decision` or `-`, bytes; and `load`.
+//! Prints one line per kind of step: kind, `decision` or `-`, bytes; and `load`. With the argument
+//! `watched` the controller has closed-loop claims and watches for what they assume.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -8,14 +9,24 @@ use std::hint::black_box;
 use std::ptr;
 
 use no_std_check::model::{HEADER, weights};
+use no_std_check::room::ASSUMED;
 use no_std_check::sequence::{Manner, Sequence};
 use tautline_core::controller::{Controller as _, Learned};
 use tautline_core::features::TABLE_1;
-use tautline_core::guard::UncheckedEnvelope;
+use tautline_core::guard::{NoAssumptions, PathAssumptions, UncheckedEnvelope};
 use tautline_core::policy::Policy;
 use tautline_core::units::Bytes;
 
 fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => measure(NoAssumptions),
+        ["watched"] => measure(ASSUMED),
+        _ => Err(format!("expected nothing or `watched`, got {arguments:?}").into()),
+    }
+}
+
+fn measure<A: PathAssumptions>(assumptions: A) -> Result<(), Box<dyn Error>> {
     let mut deepest: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for manner in [Manner::Path, Manner::Adversary] {
         for seed in 1..=SEEDS {
@@ -25,7 +36,8 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let policy = Policy::new(HEADER, black_box(&parameters[..])).ok();
                 made = policy.and_then(|policy| {
                     let digest = policy.digest();
-                    let envelope = UncheckedEnvelope::dangerously_unchecked(digest, &TABLE_1);
+                    let envelope = UncheckedEnvelope::dangerously_unchecked(digest, &TABLE_1)
+                        .with_loop_assumptions(assumptions);
                     Learned::new(policy, envelope, Bytes::new(1200)).ok()
                 });
             });
