@@ -1,4 +1,4 @@
-//! Ratio claims: what three pair claims of a set say together about two flows on one bottleneck.
+//! Ratio claims: what pair claims of a set say together about two flows on one bottleneck.
 //!
 //! `docs/closed-loop.md` ("Two flows") has the theorem and what it assumes.
 
@@ -23,6 +23,9 @@ pub struct RatioClaim {
     pub memory: String,
     /// Name of the claim about what two flows may see differently: how much that moves the rate.
     pub noise: String,
+    /// Name of the claim about windows far apart, where there is one: the larger one takes the
+    /// smaller step, whatever is seen differently.
+    pub closes: Option<String>,
     /// D: how much longer than its queueing any packet's round trip may take, as a share of the
     /// base RTT, in units of 2⁻¹⁶.
     pub jitter: u32,
@@ -39,7 +42,7 @@ impl RatioClaim {
     /// [`EncodingError`] naming the claim and the field.
     pub fn validate(&self, number: usize) -> Result<(), EncodingError> {
         let names = [&self.name, &self.window, &self.memory, &self.noise];
-        for name in names {
+        for name in names.into_iter().chain(&self.closes) {
             in_range(number, "name length", name.len(), 1, MAX_TEXT)?;
         }
         in_range(number, "sentence length", self.says.len(), 0, MAX_TEXT)?;
@@ -54,13 +57,15 @@ impl RatioClaim {
     }
 }
 
+/// A claim that names none about windows far apart has an empty text there.
 pub(super) fn encode(out: &mut Vec<u8>, claim: &RatioClaim) {
     let texts = [
-        &claim.name,
+        claim.name.as_str(),
         &claim.says,
         &claim.window,
         &claim.memory,
         &claim.noise,
+        claim.closes.as_deref().unwrap_or_default(),
     ];
     for text in texts {
         encode_text(out, text);
@@ -76,20 +81,21 @@ pub(super) fn decode(reader: &mut Reader<'_>, claim: usize) -> Result<RatioClaim
         window: decode_text(reader, claim, "own-window claim")?,
         memory: decode_text(reader, claim, "last-step claim")?,
         noise: decode_text(reader, claim, "noise claim")?,
+        closes: Some(decode_text(reader, claim, "closing claim")?).filter(|name| !name.is_empty()),
         jitter: reader.u32()?,
         log_ratio: reader.u32()?,
     })
 }
 
-/// Reads `given = { window = "..", memory = "..", noise = "..", jitter = "0.05" }` and
-/// `then = ["log_ratio <= 2.5"]`. The jitter is rounded up and the ratio down, so that the claim
+/// Reads `given = { window = "..", memory = "..", noise = "..", closes = "..", jitter = "0.05" }`,
+/// of which `closes` may be left out, and `then = ["log_ratio <= 2.5"]`. The jitter is rounded up and the ratio down, so that the claim
 /// says more, never less.
 pub(super) fn read(place: &Place<'_>, raw: &RawClaim) -> Result<RatioClaim, ClaimError> {
     let name = raw.name.get_ref();
     for field in raw.given.keys() {
         if !FIELDS.contains(&field.get_ref().as_str()) {
             let named = format!("{name}.given.{}", field.get_ref());
-            return Err(place.of(field, &named, "window, memory, noise or jitter"));
+            return Err(place.of(field, &named, "window, memory, noise, closes or jitter"));
         }
     }
     let one = |field: &str, expected: &str| {
@@ -103,6 +109,7 @@ pub(super) fn read(place: &Place<'_>, raw: &RawClaim) -> Result<RatioClaim, Clai
         }
     };
     let claim = |field: &str| one(field, "the name of a pair claim");
+    let has_closes = raw.given.keys().any(|key| key.get_ref() == "closes");
     let expected = "a decimal string from 0 to 1";
     let jitter = one("jitter", expected)?;
     let units = Decimal::parse(&jitter).map(Decimal::ceil_units);
@@ -117,6 +124,7 @@ pub(super) fn read(place: &Place<'_>, raw: &RawClaim) -> Result<RatioClaim, Clai
         window: claim("window")?,
         memory: claim("memory")?,
         noise: claim("noise")?,
+        closes: has_closes.then(|| claim("closes")).transpose()?,
         jitter: units,
         log_ratio: read_bound(place, raw)?,
     })
@@ -140,4 +148,4 @@ fn read_bound(place: &Place<'_>, raw: &RawClaim) -> Result<u32, ClaimError> {
 const ONE: u32 = 1 << 16;
 /// 64 octaves; more says nothing.
 const MAX_LOG_RATIO: u32 = 64 << 16;
-const FIELDS: [&str; 4] = ["window", "memory", "noise", "jitter"];
+const FIELDS: [&str; 5] = ["window", "memory", "noise", "closes", "jitter"];

@@ -62,7 +62,7 @@ struct Where {
     /// Largest magnitude of the last step
     #[arg(long, default_value_t = 0.3)]
     last_step: f64,
-    /// Jitter as a share of the base RTT, one bound each
+    /// Jitter as a share of the base RTT: a bound for each
     #[arg(long, num_args = 1.., default_values_t = [0.0, 0.01, 0.05, 0.1])]
     jitter: Vec<f64>,
     /// Boxes per constraint and constant
@@ -86,17 +86,12 @@ fn main() -> anyhow::Result<()> {
     match Args::parse() {
         Args::Constants(place) => {
             let policy = load(&place.model)?;
-            let jitter = *place.jitter.first().context("one jitter")?;
-            let region = place.region(jitter);
-            let found = constants::find(&policy, &region, place.boxes)?;
-            let ratio = found.log_ratio(jitter, gain(&policy));
-            let ratio = ratio.with_context(|| format!("no bound follows from {found:?}"))?;
-            // The checker's roundings add less than this.
-            write!(
-                out,
-                "{}",
-                constants::file(&region, &found, 1.02 * ratio + 0.02)
-            )?;
+            let found = place.jitter.iter().map(|&jitter| {
+                let region = place.region(jitter);
+                Ok((region, constants::find(&policy, &region, place.boxes)?))
+            });
+            let found: Vec<_> = found.collect::<anyhow::Result<_>>()?;
+            write!(out, "{}", constants::file(&found, gain(&policy))?)?;
         }
         Args::Shares { place, seconds } => shares(&mut out, &place, seconds)?,
         Args::Laws { seconds } => laws(&mut out, seconds)?,
@@ -108,8 +103,11 @@ fn main() -> anyhow::Result<()> {
 fn shares(out: &mut impl io::Write, place: &Where, seconds: u64) -> anyhow::Result<()> {
     let policy = load(&place.model)?;
     let names = Adversary::ALL.map(Adversary::name).join(" | ");
-    writeln!(out, "| D | d1 | d2 | c | eps | bound | {names} | queue |")?;
-    writeln!(out, "|{}", " --- |".repeat(7 + Adversary::ALL.len()))?;
+    writeln!(
+        out,
+        "| D | d1 | d2 | c | eps | closes | bound | {names} | queue |"
+    )?;
+    writeln!(out, "|{}", " --- |".repeat(8 + Adversary::ALL.len()))?;
     for &jitter in &place.jitter {
         let found = constants::find(&policy, &place.region(jitter), place.boxes)?;
         let bound = found.log_ratio(jitter, gain(&policy));
@@ -132,17 +130,22 @@ fn shares(out: &mut impl io::Write, place: &Where, seconds: u64) -> anyhow::Resu
         let queue = queue.fold(0.0, f64::max);
         writeln!(
             out,
-            "| {:.0} % | {:.4} | {:.4} | {:.3} | {:.3} | {} | {} | {queue:.2} |",
+            "| {:.0} % | {:.4} | {:.4} | {:.3} | {:.3} | {} | {} | {} | {queue:.2} |",
             100.0 * jitter,
             found.least_slope / 16.0,
             found.most_slope / 16.0,
             found.rise + found.fall,
             found.noise,
-            bound.map_or_else(|| "none".to_owned(), |bound| format!("{bound:.2}")),
+            octaves(found.closes.map(|windows| 16.0 * windows)),
+            octaves(bound),
             cells.collect::<Vec<_>>().join(" | "),
         )?;
     }
     Ok(())
+}
+
+fn octaves(number: Option<f64>) -> String {
+    number.map_or_else(|| "none".to_owned(), |number| format!("{number:.2}"))
 }
 
 /// Laws against each other: where base RTTs differ, and on faster and slower bottlenecks.

@@ -8,7 +8,9 @@ use tautline_core::policy::HeadKind;
 
 use super::exact::{Overflow, product, sum};
 use super::rejection::Reason;
-use crate::claim::{Claim, ClaimKind, ClaimSet, Constraint, LinearConstraint, RatioClaim};
+use crate::claim::{Claim, ClaimKind, ClaimSet, Constraint, LinearConstraint, RatioClaim, Region};
+
+mod closes;
 
 /// Checks one ratio claim over proven claims; `gain` is the step gain in units of 2⁻¹⁶.
 pub(super) fn check(claim: &RatioClaim, set: &ClaimSet, gain: i32) -> Result<(), Reason> {
@@ -34,7 +36,11 @@ fn log_ratio(claim: &RatioClaim, set: &ClaimSet, gain: i32) -> Result<i128, Reas
     let window = find(&claim.window, "a claim about the own window")?;
     let memory = find(&claim.memory, "a claim about the last step")?;
     let noise = find(&claim.noise, "a claim about what is seen differently")?;
-    check_region(window, memory, noise, table)?;
+    let closes = claim.closes.as_deref();
+    let closes = closes.map(|name| find(name, "a claim about windows far apart"));
+    let closes = closes.transpose()?;
+    let all = [window, memory, noise].into_iter().chain(closes);
+    check_region(&window.region, all, table)?;
     check_window(window, table)?;
     check_memory(memory, table)?;
     check_noise(noise, table, claim.jitter)?;
@@ -46,28 +52,57 @@ fn log_ratio(claim: &RatioClaim, set: &ClaimSet, gain: i32) -> Result<i128, Reas
         slope(noise, NO_FEATURE, 1, 1)?,
         slope(noise, NO_FEATURE, -1, 1)?,
     );
-    // What moves the rates apart beside windows and last steps, in units times 2³²: seen
-    // differences, the claims' own slacks, a feature's unit in each slope, the step's rounding.
+    // What moves the rates apart beside windows and last steps: seen differences, the claims' own
+    // slacks, a feature's unit in each slope, the step's rounding.
     let apart = raised.1.max(lowered.1);
     let slack = sum(over, least)?.max(sum(under, most)?);
     let kept = sum(up_over.max(down_over), product(up.max(down), 2)?)?;
     let gain = i128::from(gain.max(1));
     let rounding = (1i128 << 48).div_euclid(gain).saturating_add(1);
-    let drive = sum(sum(apart, slack)?, sum(kept, rounding)?)?;
-    let (push, pull) = balance((least, most), (up, down), gain)?;
-    if pull <= 0 {
-        return Err(missing(
-            "a rate that falls with the own window by more than the last step undoes",
-        ));
-    }
-    let windows = times(product(drive, 16)?, push)?;
-    let windows = windows
-        .div_euclid(pull)
-        .div_euclid(1 << 32)
-        .saturating_add(1);
+    let unsteady = sum(kept, rounding)?;
+    let rates = Rates {
+        window: (least, most),
+        memory: (up, down),
+        unsteady,
+        drive: sum(sum(apart, slack)?, unsteady)?,
+        gain,
+    };
+    let windows = match closes {
+        Some(closes) => closes::windows(closes, table, claim.jitter, &rates)?,
+        None => rates.windows()?,
+    };
     // log₂(1 + D) <= D / ln 2.
     let paths = product(i128::from(claim.jitter), INVERSE_LN_2)?.div_euclid(1 << 16);
     Ok(sum(windows, paths.saturating_add(1))?)
+}
+
+/// How two flows' rates differ, of which slopes are in units of 2⁻³² and others in units times 2³².
+struct Rates {
+    /// By how much the rate falls with the own window, at least and at most: δ₁ and δ₂.
+    window: (i128, i128),
+    /// By how much a rise of the last step raises the rate at most and lowers it at most: c and n.
+    memory: (i128, i128),
+    /// What roundings and the slack of the claim about the last step add.
+    unsteady: i128,
+    /// E: all that moves the rates apart beside windows and last steps.
+    drive: i128,
+    /// G, in units of 2⁻¹⁶.
+    gain: i128,
+}
+
+impl Rates {
+    /// How far windows end apart where nothing is known but slopes, in units of 2⁻¹⁶ octaves.
+    fn windows(&self) -> Result<i128, Reason> {
+        let (push, pull) = balance(self.window, self.memory, self.gain)?;
+        if pull <= 0 {
+            return Err(missing(
+                "a rate that falls with the own window by more than the last step undoes",
+            ));
+        }
+        let windows = times(product(self.drive, 16)?, push)?;
+        let windows = windows.div_euclid(pull).div_euclid(1 << 32);
+        Ok(windows.saturating_add(1))
+    }
 }
 
 /// The theorem's numerator over the drive, (1 − c)² + G·δ₁, rounded up, and 16 times its
@@ -101,15 +136,13 @@ fn times(a: i128, b: i128) -> Result<i128, Overflow> {
     a.checked_mul(b).ok_or(Overflow)
 }
 
-/// The three claims speak of one box, in which nothing is lost or marked and only the window's and
-/// the path's part of `own_queue` say what it is.
-fn check_region(
-    window: &Claim,
-    memory: &Claim,
-    noise: &Claim,
+/// All claims speak of one box, in which nothing is lost or marked and only the window's and the
+/// path's part of `own_queue` say what it is.
+fn check_region<'a>(
+    region: &Region,
+    mut claims: impl Iterator<Item = &'a Claim>,
     table: &FeatureTable,
 ) -> Result<(), Reason> {
-    let region = &window.region;
     let calm = [index::LOSS, index::SLOW_LOSS, index::CE];
     let calm = calm
         .iter()
@@ -121,12 +154,12 @@ fn check_region(
         let most = table.features.get(at).map(|feature| feature.high.units());
         region.bounds.get(at).map(|bounds| bounds.1) >= most
     });
-    let same = memory.region == *region && noise.region == *region;
+    let same = claims.all(|claim| claim.region == *region);
     if same && calm && free && !clamped && region.linear.is_empty() && table.version == 1 {
         return Ok(());
     }
     Err(missing(
-        "one region for all three, without loss and marks, own_queue free, queues below their clamp",
+        "one region for all of them, without loss and marks, own_queue free, queues below their clamp",
     ))
 }
 
@@ -135,18 +168,23 @@ fn check_window(claim: &Claim, table: &FeatureTable) -> Result<(), Reason> {
     let width = width(claim, index::LOG_WINDOW);
     let wide = reaches(claim, table, index::LOG_WINDOW, (0, width))
         && reaches(claim, table, index::OWN_QUEUE, (0, width.saturating_add(1)));
-    let together = |fact: &LinearConstraint| match fact.terms.as_slice() {
-        &[(index::LOG_WINDOW, one), (index::OWN_QUEUE, other)] => {
-            one == other.saturating_neg() && fact.bound >= one.saturating_abs()
-        }
-        _ => false,
-    };
-    if wide && between(claim).iter().all(together) {
+    if wide && between(claim).iter().all(|fact| together(fact, 1)) {
         return Ok(());
     }
     Err(missing(
         "log_window and own_queue differing together, over the region's windows",
     ))
+}
+
+/// Whether a fact says no more than that `own_queue` differs as `log_window` does but for `more`.
+fn together(fact: &LinearConstraint, more: i128) -> bool {
+    match fact.terms.as_slice() {
+        &[(index::LOG_WINDOW, one), (index::OWN_QUEUE, other)] => {
+            let least = i128::from(one.saturating_abs()).saturating_mul(more);
+            one == other.saturating_neg() && i128::from(fact.bound) >= least
+        }
+        _ => false,
+    }
 }
 
 fn check_memory(claim: &Claim, table: &FeatureTable) -> Result<(), Reason> {
@@ -159,10 +197,22 @@ fn check_memory(claim: &Claim, table: &FeatureTable) -> Result<(), Reason> {
 
 /// All that two flows may see differently may differ in the claim.
 fn check_noise(claim: &Claim, table: &FeatureTable, jitter: u32) -> Result<(), Reason> {
+    let own = check_seen(claim, table, jitter)?;
+    let own = narrow(own, claim, index::OWN_QUEUE);
+    let wide = reaches(claim, table, index::OWN_QUEUE, (own.saturating_neg(), own));
+    for fact in between(claim) {
+        if !implied(fact, claim, jitter)? {
+            return Err(missing(SEEN));
+        }
+    }
+    wide.then_some(()).ok_or_else(|| missing(SEEN))
+}
+
+/// Queues and what the claims leave free may differ as far as the jitter goes; by how much
+/// `own_queue` does then at one window.
+fn check_seen(claim: &Claim, table: &FeatureTable, jitter: u32) -> Result<i128, Reason> {
     let both = |at, most: i128| {
-        let most = i64::try_from(most)
-            .unwrap_or(i64::MAX)
-            .min(width(claim, at));
+        let most = narrow(most, claim, at);
         reaches(claim, table, at, (most.saturating_neg(), most))
     };
     let mut all = true;
@@ -175,19 +225,19 @@ fn check_noise(claim: &Claim, table: &FeatureTable, jitter: u32) -> Result<(), R
         widest = most.max(widest);
         least = least.min(low.into());
     }
-    all &= both(index::OWN_QUEUE, own_apart(least, widest)?);
     for at in [index::ACKED_RATIO, index::PREVIOUS_STEP, index::COMPETITOR] {
         all &= both(at, i128::MAX);
     }
-    let facts = between(claim).iter();
-    let implied = facts.map(|fact| implied(fact, claim, jitter));
-    let implied = implied.collect::<Result<Vec<_>, Overflow>>()?;
-    if all && implied.iter().all(|&holds| holds) {
-        return Ok(());
+    if all {
+        return Ok(own_apart(least, widest)?);
     }
-    Err(missing(
-        "differences of all that two flows may see differently, as far as the jitter goes",
-    ))
+    Err(missing(SEEN))
+}
+
+/// A difference of a feature, at most the region's width.
+fn narrow(most: i128, claim: &Claim, feature: usize) -> i64 {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    most.min(width(claim, feature))
 }
 
 /// x' − x for a feature of the queue of which one flow sees x: at least for that x, and at most
@@ -328,6 +378,8 @@ const fn missing(what: &'static str) -> Reason {
     Reason::RatioNeeds { what }
 }
 
+const SEEN: &str =
+    "differences of all that two flows may see differently, as far as the jitter goes";
 const QUEUE: [usize; 3] = [index::QUEUEING, index::STANDING_QUEUE, index::QUEUEING_EWMA];
 /// No feature stands there.
 const NO_FEATURE: usize = usize::MAX;

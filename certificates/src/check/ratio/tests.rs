@@ -4,7 +4,7 @@ use super::*;
 
 const GAIN: i32 = 9216;
 
-/// A set whose three claims have these constants, in decimal.
+/// A set whose claims have these constants, in decimal.
 fn set(
     least: &str,
     most: &str,
@@ -48,6 +48,15 @@ between = ["queueing - 0.01*first.queueing <= 0.0202", "1.01*queueing + 0.01*fir
 then = ["rate <= {noise}", "rate >= -{noise}"]
 
 [[claim]]
+name = "far-apart"
+kind = "pair"
+says = ""
+given = {given}
+differ = {{ log_window = ["0.125", "0.625"], queueing = ["-0.025", "0.025"], standing_queue = ["-0.025", "0.025"], queueing_ewma = ["-0.025", "0.025"], own_queue = ["0.105", "0.645"], acked_ratio = ["-2", "2"], previous_step = ["-2", "2"], competitor = ["-1", "1"] }}
+between = ["own_queue - log_window <= 0.02", "own_queue - log_window >= -0.02", "queueing - 0.01*first.queueing <= 0.0202"]
+then = ["rate <= -0.01"]
+
+[[claim]]
 name = "shares"
 kind = "ratio"
 says = ""
@@ -81,6 +90,119 @@ fn the_bound_is_the_theorems_and_roundings_add_little() {
     // The same numerator over 0.3·0.95² − 0.4·G·0.3/16.
     let found = usual(|text| rising(&text)).unwrap();
     assert!((141_706..141_706 + 1311).contains(&found), "{found}");
+}
+
+/// The same with the claim about windows far apart.
+fn closing(text: &str) -> String {
+    text.replace("jitter =", "closes = \"far-apart\", jitter =")
+}
+
+#[test]
+fn windows_end_where_they_close_and_little_beyond() {
+    // (2·0.95·0.9 + G·0.04) / (0.95·0.9 − G·0.4/16) = 2.014865, and log₂ 1.01 = 0.014355.
+    let found = usual(|text| closing(&text)).unwrap();
+    assert!((132_987..132_987 + 200).contains(&found), "{found}");
+    // (2·0.95² + G·0.04) / (0.95² − G·0.4/16) = 2.014076.
+    let found = usual(|text| closing(&rising(&text))).unwrap();
+    assert!((132_935..132_935 + 200).contains(&found), "{found}");
+}
+
+/// A unit of the feature, and what the last step undoes: n (δ₂Δ + E)/(1 − c − n) = 0.00502, or
+/// nothing but roundings.
+#[test]
+fn windows_that_close_by_less_than_the_last_step_undoes_are_refused() {
+    let by = |fall: &str, edit: fn(&str) -> String| {
+        let fall = format!("rate <= -{fall}");
+        usual(|text| closing(&edit(&text)).replace("rate <= -0.01", &fall))
+    };
+    let same = |text: &str| text.to_owned();
+    by("0.0053", same).unwrap();
+    by("0.0002", rising).unwrap();
+    for refused in [by("0.005", same), by("0.0001", rising)] {
+        assert!(
+            matches!(refused, Err(Reason::RatioNeeds { .. })),
+            "{refused:?}"
+        );
+    }
+}
+
+/// Every change takes something away that windows need to close.
+#[test]
+fn closing_claims_that_say_less_than_is_needed_are_refused() {
+    let changes = [
+        ("closes = \"far-apart\"", "closes = \"another\""),
+        ("closes = \"far-apart\"", "closes = \"own-window\""),
+        ("closes = \"far-apart\"", "closes = \"seen-apart\""),
+        // Differences that are too small: of windows, of what is seen.
+        ("[\"0.125\", \"0.625\"]", "[\"0.125\", \"0.62\"]"),
+        ("[\"0.125\", \"0.625\"]", "[\"-0.125\", \"0.625\"]"),
+        ("[\"0.105\", \"0.645\"]", "[\"0.125\", \"0.645\"]"),
+        ("[\"0.105\", \"0.645\"]", "[\"0.105\", \"0.625\"]"),
+        (
+            "[\"0.125\", \"0.625\"], queueing = [\"-0.025\"",
+            "[\"0.125\", \"0.625\"], queueing = [\"-0.024\"",
+        ),
+        // More is known than is true.
+        ("log_window <= 0.02\"", "log_window <= 0.015\""),
+        ("log_window >= -0.02\"", "log_window >= -0.015\""),
+        (
+            "log_window >= -0.02\", \"queueing - 0.01*",
+            "log_window >= -0.02\", \"queueing - 0.005*",
+        ),
+        // It closes, but not on this side.
+        ("rate <= -0.01", "rate >= -0.01"),
+        ("rate <= -0.01", "rate <= 0"),
+        ("rate <= -0.01", "rate + 0.1*log_window <= -0.01"),
+    ];
+    for (from, to) in changes {
+        let changed = usual(|text| {
+            let text = closing(&text);
+            assert!(text.contains(from), "{from}");
+            text.replacen(from, to, 1)
+        });
+        let refused = matches!(changed, Err(Reason::RatioNeeds { .. }));
+        assert!(refused, "{from} -> {to}: {changed:?}");
+    }
+    // One region is another.
+    let other = usual(|text| {
+        let text = closing(&text);
+        let (before, after) = text.split_at(text.find("far-apart").unwrap());
+        format!("{before}{}", after.replacen("\"-0.3\"", "\"-0.2\"", 1))
+    });
+    assert!(matches!(other, Err(Reason::RatioNeeds { .. })), "{other:?}");
+}
+
+/// Windows that are driven apart as hard as the claims allow, and close no faster than they must.
+#[test]
+fn no_driven_difference_of_closing_windows_leaves_the_bound() {
+    let set = set("0.3", "0.4", "0.35", "0.04", |text| {
+        closing(&text).replace("rate + 0.35*last_step >= 0", "rate >= 0")
+    });
+    // In 2⁻³² octaves: the bound, t of two octaves, G·E, G·μ; then G·δ₂ and c.
+    let limit = i64::try_from(bound(&set).unwrap()).unwrap() << 16;
+    let (begins, drive, closes) = (2i64 << 32, 24_159_191i64, 6_039_797i64);
+    let (slope, memory) = (15_099_494i64, 1_503_238_553i64);
+    let scaled = |a: i64, b: i64| i64::try_from((i128::from(a) * i128::from(b)) >> 32).unwrap();
+    for outwards in [true, false] {
+        let (mut apart, mut moved, mut farthest) = (10i64 << 32, 0i64, 0i64);
+        for round in 0..100_000u32 {
+            let side = if outwards { apart.signum() } else { 1 };
+            let free = if (round / 700) % 2 == 0 { side } else { -side };
+            moved = if apart.abs() >= begins {
+                let carried = scaled(memory, (moved * apart.signum()).max(0));
+                (carried - closes) * apart.signum()
+            } else {
+                let back = if free * apart.signum() < 0 { apart } else { 0 };
+                scaled(memory, moved) + drive * free - scaled(slope, back)
+            };
+            apart += moved;
+            if round > 20_000 {
+                farthest = farthest.max(apart.abs());
+            }
+        }
+        assert!(farthest <= limit, "{farthest} {limit}");
+        assert!(farthest > limit / 100 * 98, "{farthest} {limit}");
+    }
 }
 
 #[test]
@@ -333,6 +455,9 @@ fn logarithms_are_bounded_from_above_and_closely() {
 
 #[test]
 fn a_set_with_ratios_is_read_back_as_it_was() {
+    let closes = set("0.3", "0.4", "0.05", "0.04", |text| closing(&text));
+    assert!(closes.ratios[0].closes.is_some());
+    assert_eq!(ClaimSet::decode(&closes.encode().unwrap()), Ok(closes));
     let set = set("0.3", "0.4", "0.05", "0.04", |text| text);
     let bytes = set.encode().unwrap();
     assert_eq!(ClaimSet::decode(&bytes).as_ref(), Ok(&set));
