@@ -3,12 +3,14 @@
 use tautline_certificate_format::closed_loop::{
     Buffer, Grid, LOG_BITS, LoopClaim, MEMORY_MAX, PathFamily, Slice,
 };
-use tautline_core::features::{LOG_WINDOW_MAX, LOG_WINDOW_MIN};
+use tautline_core::features::{LOG_WINDOW_MAX, LOG_WINDOW_MIN, index};
 use tautline_core::fixed::Q16;
 
 use super::ClosedLoopError;
 use super::path::{EDGE_SHIFT, power};
+use super::rate::Rate;
 use super::settled::Trouble;
+use crate::signs::Sign;
 
 /// How slices and cells are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +21,7 @@ pub struct Tuning {
     pub narrowest: u16,
     /// Classes of windows above the one before, where the reach allows as many.
     pub falls: u16,
-    /// Cells of the average up to `bend`, and from there.
+    /// Cells of the average up to `bend`, and from there; none from there: they end with its range.
     pub averages: (u16, u16),
     /// Where the cells of the average become coarser, units of 2⁻¹⁶.
     pub bend: i32,
@@ -156,13 +158,28 @@ pub fn plan(claim: &LoopClaim, gain: Q16, tuning: &Tuning) -> Result<Vec<Part>, 
 }
 
 impl Tuning {
+    /// The default tuning; where the rate does not read the average, with one cell of it and
+    /// narrower windows in place of many.
+    pub fn for_rate<R: Rate>(rate: &R) -> Self {
+        let default = Self::default();
+        if rate.signs()[index::QUEUEING_EWMA] != Sign::Zero {
+            return default;
+        }
+        Self {
+            width: 2,
+            narrowest: 1,
+            falls: 6,
+            averages: (1, 0),
+            ..default
+        }
+    }
+
     fn check(&self) -> Result<(), ClosedLoopError> {
         let named = [
             ("width", u32::from(self.width)),
             ("narrowest", u32::from(self.narrowest)),
             ("falls", u32::from(self.falls)),
             ("averages below the bend", u32::from(self.averages.0)),
-            ("averages above the bend", u32::from(self.averages.1)),
             ("widest", u32::from(self.widest)),
             ("thinnest", u32::from(self.thinnest)),
         ];
@@ -245,11 +262,14 @@ impl Tuning {
 
     /// Edges of the average's cells.
     fn averages(&self) -> Vec<i32> {
-        let bend = self.bend.clamp(1, MEMORY_MAX - 1);
-        let part = |from: i32, to: i32, of: u16, number: u16| {
-            from + ((i64::from(to - from) * i64::from(number)) / i64::from(of)) as i32
-        };
         let (fine, coarse) = self.averages;
+        let bend = match coarse {
+            0 => MEMORY_MAX,
+            _ => self.bend.clamp(1, MEMORY_MAX - 1),
+        };
+        let part = |from: i32, to: i32, of: u16, number: u16| {
+            from + ((i64::from(to - from) * i64::from(number)) / i64::from(of.max(1))) as i32
+        };
         let mut edges: Vec<i32> = (0..fine)
             .map(|number| part(0, bend, fine, number))
             .collect();
@@ -328,3 +348,51 @@ const WIDE: i32 = 1 << (LOG_BITS - 1);
 const MOST_MARGIN: u16 = 2 << LOG_BITS;
 /// Image and count of predecessors, rank, and places in two lists of cells to come.
 const BYTES_PER_CELL: u64 = 4 + 4 + 1 + 16;
+
+#[cfg(test)]
+mod tests {
+    use tautline_core::features::FEATURE_COUNT;
+
+    use super::super::rate::Features;
+    use super::*;
+
+    /// A rate of zero that moves with the average as it says.
+    struct Still([Sign; FEATURE_COUNT]);
+
+    impl Rate for Still {
+        type Row = ();
+        fn signs(&self) -> &[Sign; FEATURE_COUNT] {
+            &self.0
+        }
+        fn gain(&self) -> Q16 {
+            Q16::from_units(9216)
+        }
+        fn row(&self, _: &Features) {}
+        fn at(&self, (): &(), _: i32) -> i32 {
+            0
+        }
+    }
+
+    #[test]
+    fn an_average_that_the_rate_does_not_read_has_one_cell() {
+        let tuned = |sign: Sign| {
+            let mut signs = [Sign::Zero; FEATURE_COUNT];
+            signs[index::QUEUEING_EWMA] = sign;
+            Tuning::for_rate(&Still(signs))
+        };
+        assert_eq!(tuned(Sign::Falling), Tuning::default());
+        assert_eq!(Tuning::default().averages().len(), 24 + 8 + 1);
+        let one = tuned(Sign::Zero);
+        assert_eq!(one.averages(), [0, MEMORY_MAX]);
+        assert!(one.width < Tuning::default().width);
+        let slice = (2560, 2816);
+        let grid = one.grid(
+            (-192, 384),
+            slice,
+            Q16::from_units(9216),
+            one.width,
+            (77, 77),
+        );
+        assert_eq!(grid.unwrap().memories(), 1);
+    }
+}

@@ -166,7 +166,7 @@ impl Run<'_> {
             progress: &show,
             stop: &|| interrupt::requested() || broken(),
         };
-        let result = prove_loop(rate, claim, &Tuning::default(), &finished, watch);
+        let result = prove_loop(rate, claim, &Tuning::for_rate(rate), &finished, watch);
         spinner.finish_and_clear();
         if let Ok(Some(error)) = failed.into_inner() {
             return Err(error.context("cannot keep a finished slice"));
