@@ -36,11 +36,12 @@ pub(crate) fn plausible(stream: &mut Stream) -> Features {
 }
 
 /// A feature vector as a connection shows it that has settled or is about to: queue, its average
-/// and its minimum near one another, no marks, and loss only where a buffer is shallow.
-pub(crate) fn settled(stream: &mut Stream) -> Features {
+/// and its minimum near one another and up to `longest` base round-trip times, no marks, and loss
+/// only where a buffer is shallow.
+pub(crate) fn settled(longest: f64, stream: &mut Stream) -> Features {
     let domain = domain();
     let mut features = domain.map(|(low, high)| stream.between(low, high));
-    let standing = stream.between(0.0, 1.0);
+    let standing = stream.between(0.0, longest);
     features[index::STANDING_QUEUE] = standing;
     features[index::QUEUEING] = standing + stream.between(0.0, 0.4);
     features[index::QUEUEING_EWMA] = standing + stream.between(-0.3, 0.3);

@@ -65,6 +65,9 @@ pub(crate) enum Preset {
     Full,
     /// A policy for closed-loop claims: under a minute on two cores
     Steady,
+    /// The same for jitter of 20 %; takes claims/standard-20.toml
+    #[value(name = "steady-20")]
+    Steady20,
 }
 
 impl Preset {
@@ -75,6 +78,7 @@ impl Preset {
             Self::Demo => Params::demo(),
             Self::Full => Params::full(),
             Self::Steady => Params::steady(),
+            Self::Steady20 => Params::steady_20(),
         }
     }
 }

@@ -76,7 +76,12 @@ impl Target {
                     (log_units(low), log_units(high)),
                     buffer,
                 );
-                let grid = grid(params, gain);
+                let averages = if law.ewma_part == 0.0 {
+                    (1, 1)
+                } else {
+                    (NARROW_AVERAGES, WIDE_AVERAGES)
+                };
+                let grid = grid(params, gain, averages);
                 let start = (log_units(params.start.0), log_units(params.start.1));
                 let step = Step {
                     rate: &disturbed,
@@ -241,16 +246,16 @@ fn bound(coefficient: f64, bound: f64, region: [(f64, f64); FEATURE_COUNT]) -> O
 }
 
 /// Cells of one width from well below the start set to well above, and averages that are narrow
-/// where queues settle.
-fn grid(params: &ClosedLoopParams, gain: Q16) -> Grid {
+/// where queues settle: as many up to the bend, and from there, as `averages` says.
+fn grid(params: &ClosedLoopParams, gain: Q16, averages: (i32, i32)) -> Grid {
     let width = i32::from(params.width);
     let (low, high) = (params.start.0 - BELOW_START, params.start.1 + ABOVE_START);
     let low = log_units(low).div_euclid(width) * width;
     let windows = (log_units(high) - low + width - 1) / width;
     let reach = gain.units().div_euclid(1 << (16 - LOG_BITS)) + width;
     let bend = units(AVERAGE_BEND);
-    let narrow = (0..NARROW_AVERAGES).map(|place| bend / NARROW_AVERAGES * place);
-    let wide = (0..=WIDE_AVERAGES).map(|place| bend + (MEMORY_MAX - bend) / WIDE_AVERAGES * place);
+    let narrow = (0..averages.0).map(|place| bend / averages.0 * place);
+    let wide = (0..=averages.1).map(|place| bend + (MEMORY_MAX - bend) / averages.1 * place);
     let mut memory = narrow.chain(wide).collect::<Vec<_>>();
     if let Some(last) = memory.last_mut() {
         *last = MEMORY_MAX;

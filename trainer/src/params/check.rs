@@ -160,6 +160,8 @@ impl Params {
         reals.push(("network.step_gain", self.network.step_gain, 1.0 / ONE, 0.25));
         reals.push(("network.jitter", self.network.jitter, 0.0, 1.0));
         reals.push(("clone.settled", self.clone.settled, 0.0, 1.0));
+        let settled_queue = self.clone.settled_queue;
+        reals.push(("clone.settled_queue", settled_queue, 0.0, 2.0));
         reals
     }
 

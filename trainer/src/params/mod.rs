@@ -97,6 +97,18 @@ fn is_default_jitter(jitter: &f64) -> bool {
     *jitter == default_jitter()
 }
 
+const fn default_settled_queue() -> f64 {
+    1.0
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+fn is_default_settled_queue(longest: &f64) -> bool {
+    *longest == default_settled_queue()
+}
+
 /// The distribution of scenarios.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -140,6 +152,12 @@ pub struct CloneParams {
     /// by recorded, plausible, corner and arbitrary ones.
     #[serde(default, skip_serializing_if = "is_default")]
     pub settled: f64,
+    /// The longest standing queue that those show, in base round-trip times; 0 to 2.
+    #[serde(
+        default = "default_settled_queue",
+        skip_serializing_if = "is_default_settled_queue"
+    )]
+    pub settled_queue: f64,
 }
 
 /// Evolution strategies (Salimans et al., 2017) with the claims' hinge.

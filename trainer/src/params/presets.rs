@@ -4,7 +4,7 @@ use tautline_core::policy::HeadKind;
 
 use super::{
     CloneParams, ClosedLoopParams, EnvironmentParams, EvolveParams, FORMAT_VERSION, NetworkParams,
-    Params, RepairParams, default_jitter, default_step_gain,
+    Params, RepairParams, default_jitter, default_settled_queue, default_step_gain,
 };
 use crate::law::Law;
 
@@ -56,6 +56,7 @@ impl Params {
                 learning_rate: 1e-2,
                 recordings: 32,
                 settled: 0.0,
+                settled_queue: default_settled_queue(),
             },
             evolve: EvolveParams {
                 generations: 60,
@@ -113,6 +114,23 @@ impl Params {
         params.law = Law::steady();
         params.closed_loop.hinge_weight = 4.0;
         params.closed_loop.l1_weight = 1e-6;
+        params
+    }
+
+    /// The same for jitter up to 20 % of the base round-trip time and buffers of two
+    /// bandwidth-delay products or more.
+    ///
+    /// It does not see the average of the queue, so a cell of its loop is three windows.
+    pub fn steady_20() -> Self {
+        let mut params = Self::steady();
+        params.network.jitter = 0.2;
+        params.network.masked.push("queueing_ewma".to_owned());
+        params.clone.settled_queue = 1.6;
+        params.law = Law::steady_20();
+        params.closed_loop.jitter = 0.2;
+        params.closed_loop.least_buffer = 2.0;
+        params.closed_loop.start = (-0.75, 1.5);
+        params.closed_loop.width = 4;
         params
     }
 }

@@ -8,6 +8,7 @@ fn every_preset_is_valid_and_survives_its_own_text() {
         Params::demo(),
         Params::full(),
         Params::steady(),
+        Params::steady_20(),
     ];
     for params in presets {
         let text = params.to_toml().unwrap();
@@ -42,6 +43,7 @@ fn parameters_from_before_the_law_was_one_keep_their_text() {
     }
     let text = Params::steady().to_toml().unwrap();
     assert!(text.contains("[law]") && text.contains("step_gain = 0.140625"));
+    assert!(!text.contains("queue_from") && !text.contains("settled_queue"));
 }
 
 #[test]

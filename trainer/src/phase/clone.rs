@@ -9,6 +9,7 @@ use crate::law::{Features, Law};
 use crate::loss::{certified, imitation, sparsity};
 use crate::network::Matrix;
 use crate::obligation::{ONE, Obligation};
+use crate::params::CloneParams;
 use crate::proposer::ReferenceLaw;
 use crate::rng::{Purpose, Stream};
 use crate::rollout;
@@ -102,8 +103,8 @@ impl Session<'_> {
     }
 
     fn batch(&self, recorded: &[Features], count: usize, stream: &mut Stream) -> (Matrix, Matrix) {
-        let settled = self.params.params().clone.settled;
-        let samples = samples((&self.obligations, settled), recorded, count, stream);
+        let params = &self.params.params().clone;
+        let samples = samples((&self.obligations, params), recorded, count, stream);
         let heads = self.params.layout().header().head_list();
         let targets = law_heads(&self.params.params().law, heads, &samples);
         (Matrix::from_samples(&samples), targets)
@@ -120,15 +121,15 @@ impl Session<'_> {
 
 /// A part of settled samples, then a mix of recorded, plausible, corner and arbitrary ones.
 pub(super) fn samples(
-    (obligations, settled): (&[Obligation], f64),
+    (obligations, params): (&[Obligation], &CloneParams),
     recorded: &[Features],
     count: usize,
     stream: &mut Stream,
 ) -> Vec<[f64; FEATURE_COUNT]> {
-    let settled = (settled * count as f64) as usize;
+    let settled = (params.settled * count as f64) as usize;
     (0..count)
         .map(|place| match place % 10 {
-            _ if place < settled => sampling::settled(stream),
+            _ if place < settled => sampling::settled(params.settled_queue, stream),
             0..4 if !recorded.is_empty() => recorded[stream.below(recorded.len())],
             0..7 => sampling::plausible(stream),
             7..9 => sampling::corner(obligations, stream),

@@ -127,8 +127,8 @@ impl Session<'_> {
                 let mut stream = Stream::new(self.seed(), Purpose::RepairBatch, place);
                 let share = 1.0 / parts as f64;
                 if part < parts {
-                    let settled = self.params.params().clone.settled;
-                    let obligations = (self.obligations.as_slice(), settled);
+                    let clone = &self.params.params().clone;
+                    let obligations = (self.obligations.as_slice(), clone);
                     let features = samples(obligations, recorded, PART, &mut stream);
                     let features = Matrix::from_samples(&features);
                     let teacher =
