@@ -74,12 +74,25 @@ fn the_provenance_names_the_shipped_files() {
 
 #[test]
 fn a_slice_of_the_shipped_closed_loop_certificate_holds_and_all_cover_the_claims() {
-    let text = String::from_utf8(read("claims/closed-loop.toml")).unwrap();
-    let claims = ClaimSet::from_toml(&text, "closed-loop.toml").unwrap();
-    let (model, certificate) = (
-        read("models/steady/model.tlm"),
-        read("models/steady/closed-loop.tlc"),
-    );
+    a_slice_holds("closed-loop.toml", "steady");
+}
+
+#[test]
+fn so_do_a_slice_and_all_of_the_certificate_for_jitter_of_twenty_per_cent() {
+    a_slice_holds("closed-loop-20.toml", "steady-20");
+    let text = String::from_utf8(read("claims/standard-20.toml")).unwrap();
+    let claims = ClaimSet::from_toml(&text, "standard-20.toml").unwrap();
+    let [model, certificate] =
+        ["model.tlm", "certificate.tlc"].map(|file| read(&format!("models/steady-20/{file}")));
+    let checked = check(&model, &certificate, Some(&claims)).unwrap();
+    assert_eq!(checked.claims().len(), claims.claims.len());
+}
+
+fn a_slice_holds(claims: &str, name: &str) {
+    let text = String::from_utf8(read(&format!("claims/{claims}"))).unwrap();
+    let claims = ClaimSet::from_toml(&text, claims).unwrap();
+    let [model, certificate] =
+        ["model.tlm", "closed-loop.tlc"].map(|file| read(&format!("models/{name}/{file}")));
     // Every claim's slices cover its family; the cells of one of them are checked here, those of
     // all before a release.
     let checker = LoopChecker::new(&model, &certificate, Some(&claims)).unwrap();
