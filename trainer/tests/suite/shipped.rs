@@ -12,15 +12,15 @@ fn read(model: &str, file: &str) -> Vec<u8> {
 
 #[test]
 fn the_steady_model_is_of_the_preset_that_its_provenance_names() {
-    is_of_preset("steady", &Params::steady());
+    is_of_preset("steady", Params::steady());
 }
 
 #[test]
 fn the_model_for_longer_jitter_is_of_the_preset_that_its_provenance_names() {
-    is_of_preset("steady-20", &Params::steady_20());
+    is_of_preset("steady-20", Params::steady_20());
 }
 
-fn is_of_preset(name: &str, params: &Params) {
+fn is_of_preset(name: &str, params: Params) {
     let read = |file| read(name, file);
     let provenance = String::from_utf8(read("provenance.toml")).unwrap();
     let says = |key: &str, digest: Digest| {
