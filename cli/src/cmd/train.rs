@@ -25,7 +25,8 @@ use crate::{files, output};
 #[command(after_help = "Examples:\n  \
     tautline train --preset quick --out model.tlm\n  \
     tautline train --preset full --seed 7 --out model.tlm --checkpoint run.tltc\n  \
-    tautline train --preset full --seed 7 --out model.tlm --resume run.tltc\n\n\
+    tautline train --preset full --seed 7 --out model.tlm --resume run.tltc\n  \
+    tautline train --preset steady --set closed_loop.hinge_weight=0 --out model.tlm\n\n\
     Ctrl-C leaves a checkpoint; --resume goes on from it to the same bytes.\n\
     Exit codes: 0 trained · 2 wrong usage, or input or output failed · 130 interrupted")]
 pub(crate) struct Args {
@@ -35,6 +36,9 @@ pub(crate) struct Args {
     /// Take all parameters from FILE in place of a preset
     #[arg(long, value_name = "FILE.toml", conflicts_with = "preset")]
     params: Option<PathBuf>,
+    /// Set one parameter of the preset or file, by its dotted key; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
     /// Claims to train for; the standard claims by default
     #[arg(long, value_name = "FILE.toml")]
     claims: Option<PathBuf>,
@@ -196,12 +200,16 @@ fn params(args: &Args) -> anyhow::Result<ValidParams> {
         params = Params::from_toml(&text, &path.display().to_string())
             .map_err(|error| with_field(error, &text))?;
     }
+    for setting in &args.set {
+        params = params.with(setting).context("--set")?;
+    }
     if let Some(seed) = args.seed {
         params.seed = seed;
     }
     params.check().map_err(|error| {
         let place = match (field(&error), &args.params) {
             (Some("seed"), _) if args.seed.is_some() => "--seed".to_owned(),
+            (Some(field), _) if args.set.iter().any(|it| sets(it, field)) => "--set".to_owned(),
             (field, Some(path)) => match field.and_then(|field| line_of(&text, field)) {
                 Some(line) => format!("{}:{line}", path.display()),
                 None => path.display().to_string(),
@@ -210,6 +218,12 @@ fn params(args: &Args) -> anyhow::Result<ValidParams> {
         };
         anyhow::Error::new(error).context(place)
     })
+}
+
+/// True if `setting` is of `field`.
+fn sets(setting: &str, field: &str) -> bool {
+    let key = setting.split_once('=').map(|(key, _)| key.trim());
+    key == Some(field)
 }
 
 /// The dotted key of the field that is wrong.

@@ -103,6 +103,33 @@ fn parameters_out_of_range_name_file_line_and_field() {
 }
 
 #[test]
+fn single_parameters_are_set_on_top_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let params = file(&folder, "tiny.toml", tiny());
+    let changed = tiny().replace("steps = 400", "steps = 401");
+    assert_ne!(changed, tiny());
+    let written = file(&folder, "changed.toml", changed);
+    let trained = |name: &str, params: &Path, more: &[&str]| {
+        let out = folder.path().join(name);
+        let args = ["train", "--params", text(params), "--out", text(&out)];
+        run(args.iter().chain(more)).exits(0);
+        std::fs::read(&out).unwrap()
+    };
+    let set = trained("set.tlm", &params, &["--set", "clone.steps=401"]);
+    assert_eq!(set, trained("written.tlm", &written, &[]));
+    assert_ne!(set, trained("tiny.tlm", &params, &[]));
+}
+
+#[test]
+fn a_setting_that_does_not_fit_is_named() {
+    let refused = |setting: &str| run(["train", "--preset", "quick", "--set", setting]).exits(2);
+    refused("evolve.sigma").complains_of(&["--set: evolve.sigma: expected KEY=VALUE"]);
+    refused("evolve.speed=3").complains_of(&["--set: evolve.speed=3: unknown field `speed`"]);
+    refused("evolve.sigma=wide").complains_of(&["--set: evolve.sigma=wide: "]);
+    refused("evolve.sigma=5").complains_of(&["--set: evolve.sigma is 5, expected"]);
+}
+
+#[test]
 fn an_output_that_cannot_be_written_fails_before_training() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("missing/model.tlm");

@@ -1,3 +1,5 @@
+use tautline_core::policy::Digest;
+
 use super::*;
 use crate::loss::certified::{Boxes, crown};
 use crate::network::rounded;
@@ -41,6 +43,41 @@ fn the_law_keeps_its_own_ranks_and_another_law_does_not() {
     };
     assert_eq!(raised(0.5 * one_slice().margin), 0);
     assert!(raised(10.0 * one_slice().margin) > 100);
+}
+
+// Both go into the bytes of models/steady: where one of them changes, so does what
+// `tautline train --preset steady --seed 1` gives, and the shipped model has to be trained anew.
+#[test]
+fn the_shipped_preset_aims_at_the_ranks_and_regions_that_models_steady_was_trained_for() {
+    let params = Params::steady();
+    let target = Target::new(&params.closed_loop, &params.law, gain()).unwrap();
+    let mut ranks = vec![];
+    for slice in &target.slices {
+        ranks.push(slice.last);
+        ranks.extend(&slice.ranks);
+    }
+    let law = Law {
+        target_floor: params.law.target_floor + 0.2 / params.law.pull,
+        ..params.law
+    };
+    let leaving = target.leaving_of(&LawRate::new(law, gain(), 0.0));
+    assert!(leaving.obligations.len() > 1000);
+    let mut bytes = vec![];
+    for obligation in &leaving.obligations {
+        bytes.extend(obligation.bound.to_le_bytes());
+        for (low, high) in obligation.region {
+            bytes.extend(low.to_le_bytes());
+            bytes.extend(high.to_le_bytes());
+        }
+    }
+    let found = [ranks, bytes].map(|bytes| Digest::of(&bytes).to_string());
+    assert_eq!(
+        found,
+        [
+            "949b9c6d3ec0ab82ee51b95ecd14cac76b46bf90f68c0fc5d88e42588c392e59",
+            "e9cf4cbd9fcacacff85dfc6ee9548f7869e0ee28569abcfbb06177f661c1f78e",
+        ]
+    );
 }
 
 /// Every phase as short as it can be, no evolution.

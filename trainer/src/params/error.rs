@@ -16,6 +16,14 @@ pub enum ParamsError {
         /// What is wrong.
         message: String,
     },
+    /// A single setting is no assignment to a parameter.
+    #[error("{setting}: {reason}")]
+    Setting {
+        /// As it was given.
+        setting: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// A whole number is out of range.
     #[error("{field} is {got}, expected {low} to {high}")]
     Count {

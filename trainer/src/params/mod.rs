@@ -4,6 +4,7 @@ mod check;
 mod closed_loop;
 mod error;
 mod presets;
+mod set;
 
 use serde::{Deserialize, Serialize};
 
