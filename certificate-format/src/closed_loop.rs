@@ -50,6 +50,28 @@ pub struct Buffer {
     pub most: Option<u32>,
 }
 
+/// What a claim takes for granted of datagrams that a full queue drops, beside the assumptions of
+/// every closed-loop claim (`docs/closed-loop.md`, section 1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Losses {
+    /// Nothing.
+    #[default]
+    Any,
+    /// A6: how much is gone and not yet known, and the share of a round's losses, are within the
+    /// bounds that simulation confirms and no lemma proves.
+    Assumed,
+}
+
+impl Losses {
+    /// The names of the assumptions made, as a claims file has them.
+    pub const fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::Any => &[],
+            Self::Assumed => &["A6"],
+        }
+    }
+}
+
 /// What the loop does on every path of a family, from every start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoopClaim {
@@ -59,6 +81,8 @@ pub struct LoopClaim {
     pub says: String,
     /// The paths.
     pub family: PathFamily,
+    /// What is assumed of losses.
+    pub losses: Losses,
     /// log₂ of window over bandwidth-delay product at the start, with any memory: from the first
     /// to below the second.
     pub start: (i32, i32),

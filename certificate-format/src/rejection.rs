@@ -138,6 +138,9 @@ pub enum Rule {
     /// Closed loop: every start is ranked.
     #[error("start")]
     Start,
+    /// Closed loop: no burst overflows the buffer, unless A6 is assumed.
+    #[error("burst")]
+    Burst,
     /// Closed loop: a step leads to cells of higher rank.
     #[error("rank")]
     Rank,

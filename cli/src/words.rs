@@ -151,8 +151,12 @@ pub(crate) fn family(claim: &LoopClaim) -> String {
         buffer: depth,
     } = claim.family;
     let (from, below) = claim.start;
+    let assumed = match claim.losses.names() {
+        [] => String::new(),
+        names => format!(", assuming {}", names.join(", ")),
+    };
     format!(
-        "jitter ≤ {} base RTT, {}, {}, window at first from 2^{} to below 2^{} of the BDP",
+        "jitter ≤ {} base RTT, {}, {}, window at first from 2^{} to below 2^{} of the BDP{assumed}",
         at_most(jitter.into()),
         bdp(log_bdp),
         buffer(depth),
@@ -163,10 +167,12 @@ pub(crate) fn family(claim: &LoopClaim) -> String {
 
 /// `given` of a claim about two flows.
 pub(crate) fn ratio_given(claim: &RatioClaim) -> String {
+    let closes = claim.closes.iter().map(|name| format!(", {}", plain(name)));
     format!(
-        "{}, {} and {} hold, jitter ≤ {} base RTT",
+        "{}, {}{} and {} hold, jitter ≤ {} base RTT",
         plain(&claim.window),
         plain(&claim.memory),
+        closes.collect::<String>(),
         plain(&claim.noise),
         at_most(claim.jitter.into())
     )

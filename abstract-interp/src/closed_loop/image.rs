@@ -71,8 +71,11 @@ impl<R: Rate> Step<'_, R> {
         let edges = self.grid.edges(p);
         let low = self.grid.edges(p - at.turn.max(0)).0;
         let above = (-at.turn).max(0) * self.grid.fall_width();
+        // The window before o is within a step of it.
+        let past = (above - at.turn.max(0) + i32::from(self.grid.reach)).max(0);
+        let over = self.grid.edges(p + above).1;
         self.paths
-            .windows(low, edges.1, self.grid.edges(p + above).1)
+            .windows(low, edges.1, over, self.grid.edges(p + past).1)
     }
 
     /// What the round shows that a row's states judge.

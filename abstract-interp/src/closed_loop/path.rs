@@ -4,7 +4,7 @@
 //! interval is a unit or two wider than the formulas of `docs/closed-loop.md`, so that a checker
 //! that rounds in other places finds its own inside.
 
-use tautline_certificate_format::closed_loop::{Buffer, LOG_BITS};
+use tautline_certificate_format::closed_loop::{Buffer, LOG_BITS, Losses};
 use tautline_core::features::{LOG_WINDOW_MAX, LOG_WINDOW_MIN, OWN_QUEUE_FLOOR};
 use tautline_core::fixed::Q16;
 use tautline_core::log2::{exp2_scaled, log2};
@@ -23,6 +23,27 @@ const SHARE_MAX: i64 = 43_690;
 /// How much wider than the formulas.
 pub(crate) const SLACK: i64 = 3;
 
+/// How X, what is gone and not yet known, is bounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drops {
+    /// As assumption A6 has it, which bounds the share of a round's losses too.
+    Assumed,
+    /// No burst overflows a buffer, where windows that are held stay below this edge (2⁻⁸ octaves):
+    /// lemma X. [`Paths::room`] and [`Seen::room`] say whether that is so; the rest does not depend on
+    /// the edge.
+    Below(i32),
+}
+
+impl Drops {
+    /// For a claim that assumes this of losses and holds windows below `highest` (2⁻⁸ octaves).
+    pub const fn of(losses: Losses, highest: i32) -> Self {
+        match losses {
+            Losses::Assumed => Self::Assumed,
+            Losses::Any => Self::Below(highest),
+        }
+    }
+}
+
 /// The constants of a slice's paths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Paths {
@@ -36,6 +57,8 @@ pub struct Paths {
     most: Option<i64>,
     /// log₂ of the bandwidth-delay product, in units of 2⁻¹⁶.
     log_bdp: Range,
+    /// The largest window that is held, where lemma X is used.
+    highest: Option<i64>,
 }
 
 /// The windows that bear on a judged round, in units of 2⁻¹⁶ of the bandwidth-delay product.
@@ -47,6 +70,8 @@ pub struct Windows {
     pub most: i64,
     /// ω̂: the larger of that and the one before, at most.
     pub over: i64,
+    /// The largest of these and the one before them, at most.
+    pub past: i64,
 }
 
 /// What one round can show.
@@ -62,11 +87,14 @@ pub struct Seen {
     pub loss: Range,
     /// What may be dropped and not yet known: the larger of X and E, where anything is dropped.
     pub unknown: i64,
+    /// What a full buffer has left at the end of the longest burst; where that is negative and A6 is
+    /// not assumed, nothing here is proved.
+    pub room: i64,
 }
 
 impl Paths {
     /// The constants for D, a range of log₂ BDP (2⁻⁸ octaves) and a range of buffers.
-    pub fn new(jitter: u32, log_bdp: (i32, i32), buffer: Buffer) -> Self {
+    pub fn new(jitter: u32, log_bdp: (i32, i32), buffer: Buffer, drops: Drops) -> Self {
         let datagram = power(-log_bdp.0).1;
         let jitter = i64::from(jitter);
         Self {
@@ -78,16 +106,35 @@ impl Paths {
                 i64::from(log_bdp.0) << EDGE_SHIFT,
                 i64::from(log_bdp.1) << EDGE_SHIFT,
             ),
+            highest: match drops {
+                Drops::Assumed => None,
+                Drops::Below(edge) => Some(power(edge).1),
+            },
         }
     }
 
+    /// By how much the shallowest buffer exceeds what lemma X asks of it for the bursts after a
+    /// window was held, on an empty queue or from other hands; negative where it is too shallow.
+    /// Nothing is asked under A6.
+    pub fn room(&self) -> i64 {
+        let Some(highest) = self.highest else {
+            return 0;
+        };
+        let (g, jitter, beta) = (self.datagram, self.jitter, self.least);
+        let soon = 2 * beta - (ONE + 4 * jitter + 7 * g);
+        let late = 3 * beta - (highest + 4 * jitter + 8 * g);
+        soon.min(late) - SLACK
+    }
+
     /// The windows that bear on a round, from cells' edges (2⁻⁸ octaves): what was in flight at
-    /// least, the window it left under at most, and the larger of that and the one before.
-    pub fn windows(&self, low: i32, high: i32, over: i32) -> Windows {
+    /// least, the window it left under at most, the larger of that and the one before, and the
+    /// largest of these and the one before them.
+    pub fn windows(&self, low: i32, high: i32, over: i32, past: i32) -> Windows {
         Windows {
             least: self.in_flight(power(low).0),
             most: power(high).1,
             over: power(over).1,
+            past: power(past).1,
         }
     }
 
@@ -111,12 +158,24 @@ impl Paths {
 
     /// What a round under these windows shows.
     pub fn seen(&self, windows: Windows) -> Seen {
-        let Windows { least, most, over } = windows;
+        let Windows {
+            least,
+            most,
+            over,
+            past,
+        } = windows;
         let (g, jitter, beta) = (self.datagram, self.jitter, self.least);
         let held_back = self.held_back(least);
-        let idle = ONE.min(least - held_back - g - jitter);
-        let unknown = (over + 3 * g + SLACK - beta - idle).max(0);
-        let burst = most.min(jitter + (most - least) + unknown + held_back + g);
+        let unknown_of = |window: i64, left: i64| (window + 3 * g + SLACK - beta - left).max(0);
+        let (unknown, before) = match self.highest {
+            None => {
+                let idle = ONE.min(least - held_back - g - jitter);
+                let unknown = unknown_of(over, idle);
+                (unknown, unknown)
+            }
+            Some(_) => (unknown_of(over, ONE), unknown_of(past, ONE)),
+        };
+        let burst = most.min(jitter + (most - least) + before + held_back + g);
         let ahead = burst.max(most - ONE + g);
         let overflow = (burst.max(over - ONE + g) - beta).max(0);
         let standing = least - held_back - g - ONE - jitter - 2 * g;
@@ -136,16 +195,20 @@ impl Paths {
         let surely = self
             .most
             .map_or(0, |buffer| (standing - g - buffer - SLACK).max(0));
-        let lost = if overflow == 0 {
-            0
-        } else {
-            (((overflow + SLACK) << 16) / least.max(1) + SLACK).min(ONE)
+        let loss = match self.highest {
+            _ if overflow == 0 => (0, 0),
+            Some(_) => (0, ONE),
+            None => {
+                let lost = (((overflow + SLACK) << 16) / least.max(1) + SLACK).min(ONE);
+                (((surely << 16) / most - SLACK).clamp(0, lost), lost)
+            }
         };
         Seen {
             queue,
             excess,
             share: (share(excess.0, -2), share(excess.1, 2)),
-            loss: (((surely << 16) / most - SLACK).clamp(0, lost), lost),
+            loss,
+            room: beta - burst - SLACK,
             unknown: if overflow > 0 {
                 unknown.max(overflow)
             } else {
@@ -181,6 +244,11 @@ impl Paths {
             (low - 16).clamp(floor, ceiling),
             (high + 16).clamp(floor, ceiling),
         )
+    }
+
+    /// True where X is bounded by lemma X and not by assumption A6.
+    pub(crate) const fn proves_drops(&self) -> bool {
+        self.highest.is_some()
     }
 
     /// D.

@@ -6,7 +6,7 @@ use tautline_certificate_format::closed_loop::{LoopClaim, Slice};
 use super::ClosedLoopError;
 use super::explain::{Explanation, explain};
 use super::image::Step;
-use super::path::Paths;
+use super::path::{Drops, Paths};
 use super::plan::{Part, Tuning, plan};
 use super::ranks::{Layout, Ranked, SliceWatch, rank};
 use super::rate::Rate;
@@ -160,15 +160,12 @@ enum Decided {
 
 impl<R: Rate> Search<'_, R> {
     fn decide(&self, part: &Part) -> Result<Decided, ClosedLoopError> {
-        let paths = Paths::new(self.claim.family.jitter, part.log_bdp, part.buffer);
-        let step = Step {
-            rate: self.rate,
-            paths,
-            grid: &part.grid,
-        };
         let known = self.finished.iter().find(|slice| part.plans(slice));
         if let Some(ranked) = known.and_then(Ranked::of) {
-            let settled = settled(&step, &ranked);
+            let settled = settled(
+                &self.step(part, ranked.largest_held(&part.grid, self.claim.start.1)),
+                &ranked,
+            );
             if settled.troubles(&self.claim.then).is_empty() {
                 return Ok(Decided::Proven(Box::new(Proven {
                     slice: part.slice(ranked.ranks),
@@ -177,17 +174,29 @@ impl<R: Rate> Search<'_, R> {
                 })));
             }
         }
-        self.search(part, &step)
+        self.search(part)
     }
 
-    fn search(&self, part: &Part, step: &Step<'_, R>) -> Result<Decided, ClosedLoopError> {
+    /// The map of a part, of which windows below `highest` (2⁻⁸ octaves) are held.
+    fn step<'a>(&'a self, part: &'a Part, highest: i32) -> Step<'a, R> {
+        let drops = Drops::of(self.claim.losses, highest);
+        Step {
+            rate: self.rate,
+            paths: Paths::new(self.claim.family.jitter, part.log_bdp, part.buffer, drops),
+            grid: &part.grid,
+        }
+    }
+
+    fn search(&self, part: &Part) -> Result<Decided, ClosedLoopError> {
         let imaged = |cells| (self.watch.progress)(LoopProgress::Imaged { part, cells });
         let watch = SliceWatch {
             imaged: &imaged,
             stop: self.watch.stop,
         };
         let most = self.claim.then.rounds.saturating_add(1).min(MOST_RANKS);
-        let ranked = rank(step, self.claim.start, most, watch)?;
+        let start = self.claim.start;
+        let ranked = rank(&self.step(part, start.1), start, most, watch)?;
+        let step = &self.step(part, ranked.largest_held(&part.grid, start.1));
         let settled = settled(step, &ranked);
         let mut troubles = settled.troubles(&self.claim.then);
         if !ranked.leaving.is_empty() {

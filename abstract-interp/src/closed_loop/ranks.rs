@@ -33,6 +33,15 @@ impl Ranked {
             leaving: vec![],
         })
     }
+
+    /// The upper edge of the largest window that is ever held, in 2⁻⁸ octaves: of settled cells, where
+    /// drains begin, and of the start, which ends at `start`.
+    pub(crate) fn largest_held(&self, grid: &Grid, start: i32) -> i32 {
+        let settled = self.ranks.iter().rposition(|&rank| rank == self.last);
+        let layout = Layout::new(grid);
+        let row = settled.unwrap_or(0) / layout.memories();
+        grid.edges(layout.row_at(row).window).1.max(start)
+    }
 }
 
 /// Grid arithmetic in machine words, for cells that are known to be there.

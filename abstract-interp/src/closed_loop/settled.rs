@@ -22,6 +22,9 @@ pub struct Settled {
     pub windows: (i32, i32),
     /// Some of them may overflow the buffer.
     pub may_drop: bool,
+    /// What the shallowest buffer has left where lemma X asks most of it, in any ranked cell; units
+    /// of 2⁻¹⁶. Negative where the lemma does not hold; nothing is asked under A6.
+    pub room: i64,
     /// Drains from them.
     pub drain: Drain,
 }
@@ -54,6 +57,11 @@ pub enum Trouble {
         /// Units of 2⁻¹⁶.
         got: i64,
     },
+    /// A burst may overflow the buffer, after which nothing is known without assumption A6.
+    Bursts {
+        /// How much deeper the buffer would have to be, units of 2⁻¹⁶ bandwidth-delay products.
+        short: i64,
+    },
     /// A drain does not empty the queue.
     DrainTooWide {
         /// Its window and a datagram over the bandwidth-delay product, units of 2⁻¹⁶.
@@ -77,6 +85,9 @@ impl Settled {
         }
         if self.queue > i64::from(claimed.queue) {
             troubles.push(Trouble::Queue { got: self.queue });
+        }
+        if self.room < 0 {
+            troubles.push(Trouble::Bursts { short: -self.room });
         }
         if self.drain.window > ONE {
             troubles.push(Trouble::DrainTooWide {
@@ -103,6 +114,7 @@ pub fn settled<R: Rate>(step: &Step<'_, R>, ranked: &Ranked) -> Settled {
         queue: 0,
         windows: (i32::MAX, i32::MIN),
         may_drop: false,
+        room: step.paths.room(),
         drain: Drain { window: 0, lost: 0 },
     };
     let mut images = vec![Image::NONE; memories];
@@ -111,10 +123,13 @@ pub fn settled<R: Rate>(step: &Step<'_, R>, ranked: &Ranked) -> Settled {
             .iter()
             .map(|&rank| usize::from(rank == ranked.last))
             .sum();
+        let at = layout.row_at(row);
+        if ranks.iter().any(|&rank| rank > 0) && step.paths.proves_drops() {
+            found.room = found.room.min(step.seen_at(at).room);
+        }
         if cells == 0 {
             continue;
         }
-        let at = layout.row_at(row);
         let figures = RowFigures::new(step, at);
         found.cells += cells;
         found.utilisation = found.utilisation.min(figures.utilisation);

@@ -38,6 +38,8 @@ pub(super) struct RawClaim {
     pub(super) differ: BTreeMap<Spanned<String>, Spanned<Value>>,
     #[serde(default)]
     pub(super) between: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) assume: Vec<Spanned<String>>,
     pub(super) then: Spanned<Vec<Spanned<String>>>,
 }
 
@@ -137,6 +139,10 @@ impl ClaimSet {
             }
             if !names.insert(name) {
                 return Err(place.of(&raw.name, "name", "a name not used before"));
+            }
+            if let Some(first) = raw.assume.first().filter(|_| raw.kind.get_ref() != "loop") {
+                let expected = "assumptions in closed-loop claims only";
+                return Err(place.of(first, &format!("{name}.assume"), expected));
             }
             match raw.kind.get_ref().as_str() {
                 "loop" => set.loops.push(loop_file::read(&place, raw)?),

@@ -4,7 +4,7 @@ use super::encoding::{decode_text, encode_text, field, in_range};
 use super::{EncodingError, MAX_TEXT};
 use crate::bytes::Reader;
 use crate::closed_loop::{
-    Buffer, LoopBounds, LoopClaim, MAX_BUFFER, MAX_LOG, MAX_LOG_BDP, MAX_ROUNDS, PathFamily,
+    Buffer, LoopBounds, LoopClaim, Losses, MAX_BUFFER, MAX_LOG, MAX_LOG_BDP, MAX_ROUNDS, PathFamily,
 };
 use tautline_core::fixed::Q16;
 
@@ -42,7 +42,11 @@ pub(super) fn encode(out: &mut Vec<u8>, claim: &LoopClaim) {
     encode_text(out, &claim.name);
     encode_text(out, &claim.says);
     let family = claim.family;
-    out.extend(family.jitter.to_le_bytes());
+    let assumed = match claim.losses {
+        Losses::Any => 0,
+        Losses::Assumed => A6,
+    };
+    out.extend((family.jitter | assumed).to_le_bytes());
     out.extend(family.log_bdp.0.to_le_bytes());
     out.extend(family.log_bdp.1.to_le_bytes());
     out.extend(family.buffer.least.to_le_bytes());
@@ -55,11 +59,19 @@ pub(super) fn encode(out: &mut Vec<u8>, claim: &LoopClaim) {
 }
 
 pub(super) fn decode(reader: &mut Reader<'_>, claim: usize) -> Result<LoopClaim, EncodingError> {
+    let name = decode_text(reader, claim, "name")?;
+    let says = decode_text(reader, claim, "sentence")?;
+    let jitter = reader.u32()?;
     Ok(LoopClaim {
-        name: decode_text(reader, claim, "name")?,
-        says: decode_text(reader, claim, "sentence")?,
+        name,
+        says,
+        losses: if jitter & A6 == 0 {
+            Losses::Any
+        } else {
+            Losses::Assumed
+        },
         family: PathFamily {
-            jitter: reader.u32()?,
+            jitter: jitter & !A6,
             log_bdp: (reader.i32()?, reader.i32()?),
             buffer: Buffer {
                 least: reader.u32()?,
@@ -78,5 +90,8 @@ pub(super) fn decode(reader: &mut Reader<'_>, claim: usize) -> Result<LoopClaim,
     })
 }
 
+/// Stands beside the jitter, which is at most one, where a claim assumes A6: who does not know of it
+/// finds the jitter out of range.
+const A6: u32 = 1 << 31;
 /// Stands for no bound; a bound is at most [`MAX_BUFFER`].
 const UNBOUNDED: u32 = u32::MAX;

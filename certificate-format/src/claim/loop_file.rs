@@ -9,7 +9,7 @@ use super::ClaimError;
 use super::decimal::Decimal;
 use super::file::{Place, RawClaim, Value};
 use crate::closed_loop::{
-    Buffer, LOG_BITS, LoopBounds, LoopClaim, MAX_BUFFER, MAX_LOG, MAX_LOG_BDP, MAX_ROUNDS,
+    Buffer, LOG_BITS, LoopBounds, LoopClaim, Losses, MAX_BUFFER, MAX_LOG, MAX_LOG_BDP, MAX_ROUNDS,
     PathFamily,
 };
 
@@ -27,6 +27,7 @@ pub(super) fn read(place: &Place<'_>, raw: &RawClaim) -> Result<LoopClaim, Claim
             log_bdp: reader.logs("log_bdp", (0, MAX_LOG_BDP), true)?,
             buffer: reader.buffer()?,
         },
+        losses: read_losses(place, raw)?,
         start: reader.logs("start", (-MAX_LOG, MAX_LOG), false)?,
         then: read_bounds(place, raw)?,
     };
@@ -37,6 +38,21 @@ pub(super) fn read(place: &Place<'_>, raw: &RawClaim) -> Result<LoopClaim, Claim
         }
     }
     Ok(claim)
+}
+
+/// What `assume` names: each assumption once, and only those that a claim can do without.
+fn read_losses(place: &Place<'_>, raw: &RawClaim) -> Result<Losses, ClaimError> {
+    let mut losses = Losses::Any;
+    for name in &raw.assume {
+        let field = format!("{}.assume", raw.name.get_ref());
+        let known = Losses::Assumed.names().contains(&name.get_ref().as_str());
+        if !known || losses == Losses::Assumed {
+            let expected = "\"A6\", once, or nothing at all: A1 to A5 are assumed anyway";
+            return Err(place.of(name, &field, expected));
+        }
+        losses = Losses::Assumed;
+    }
+    Ok(losses)
 }
 
 fn refuse_others(place: &Place<'_>, raw: &RawClaim) -> Result<(), ClaimError> {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use tautline_certificate_format::claim::{ClaimSet, EncodingError};
-use tautline_certificate_format::closed_loop::{Buffer, LoopBounds, LoopClaim, PathFamily};
+use tautline_certificate_format::closed_loop::{Buffer, LoopBounds, LoopClaim, Losses, PathFamily};
 
 const FILE: &str = include_str!("../../../claims/closed-loop.toml");
 const STANDARD: &str = include_str!("../../../claims/standard.toml");
@@ -137,6 +137,15 @@ const MISTAKES: &[(&str, &str, usize, &str, &str)] = &[
         "differ",
         "no features",
     ),
+    ("more", "assume = [\"A4\"]", 9, "assume", "\"A6\", once"),
+    ("more", "assume = [\"a6\"]", 9, "assume", "\"A6\", once"),
+    (
+        "more",
+        "assume = [\"A6\", \"A6\"]",
+        9,
+        "assume",
+        "\"A6\", once",
+    ),
     ("then", "\"queue <= 1\"", 8, "then", "each once"),
     (
         "then",
@@ -191,12 +200,38 @@ fn mistakes_name_line_field_and_expectation() {
 }
 
 #[test]
+fn what_a_claim_assumes_is_part_of_what_it_says() {
+    let (without, with) = (read("", ""), read("more", "assume = [\"A6\"]"));
+    assert_eq!(read("more", "assume = []"), without);
+    assert_eq!(
+        (without.losses, with.losses),
+        (Losses::Any, Losses::Assumed)
+    );
+    let set = |claim: &LoopClaim| ClaimSet {
+        feature_table: 1,
+        claims: vec![],
+        loops: vec![claim.clone()],
+        ratios: vec![],
+    };
+    let bytes = [&without, &with].map(|claim| set(claim).encode().unwrap());
+    let differ = |at: &usize| bytes[0][*at] != bytes[1][*at];
+    let places: Vec<usize> = (0..bytes[0].len()).filter(differ).collect();
+    // Behind table, two counts, "c", "s" and three bytes of the jitter: its highest bit.
+    assert_eq!((places.as_slice(), bytes[1][15]), ([15].as_slice(), 0x80));
+    assert_eq!(ClaimSet::decode(&bytes[1]), Ok(set(&with)));
+    // Only claims about the loop can do without one.
+    let point = format!("{HEAD}kind = \"point\"\nthen = [\"rate <= 1\"]\nassume = [\"A6\"]");
+    let error = ClaimSet::from_toml(&point, "f.toml").unwrap_err();
+    assert_eq!((error.line, error.field.as_str()), (8, "c.assume"));
+}
+
+#[test]
 fn a_set_with_loop_claims_comes_back_from_its_bytes_and_nothing_else_does() {
     let loops = ClaimSet::from_toml(FILE, "f").unwrap();
     let standard = ClaimSet::from_toml(STANDARD, "f").unwrap();
     let mut both = standard.clone();
     both.loops.clone_from(&loops.loops);
-    assert_eq!(both.count(), standard.count() + 2);
+    assert_eq!(both.count(), standard.count() + loops.loops.len());
     let (short, long) = (standard.encode().unwrap(), both.encode().unwrap());
     assert_eq!(long[..short.len()], short, "what was there keeps its bytes");
     for (set, bytes) in [(&loops, loops.encode().unwrap()), (&both, long)] {
@@ -241,6 +276,7 @@ proptest! {
         words in prop::array::uniform9(any::<u32>()),
         small in any::<bool>(),
         rounds in any::<u8>(),
+        assumes in any::<bool>(),
     ) {
         let mut set = ClaimSet::from_toml(FILE, "f").unwrap();
         let words = if small { words.map(|word| word & 0xfff) } else { words };
@@ -253,6 +289,7 @@ proptest! {
                 log_bdp: (signed(words[1]), signed(words[2])),
                 buffer: Buffer { least: words[3], most: (words[4] & 1 == 1).then_some(words[4]) },
             },
+            losses: if assumes { Losses::Assumed } else { Losses::Any },
             start: (signed(words[5]), signed(words[6])),
             then: LoopBounds { utilisation: words[7], queue: words[8], rounds },
         };

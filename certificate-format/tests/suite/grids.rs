@@ -123,9 +123,11 @@ fn certificate(slices: &[Slice]) -> Certificate {
         claim,
         slices: slices.clone(),
     });
+    let mut claims = ClaimSet::from_toml(CLAIMS, "f").unwrap();
+    claims.loops.truncate(2);
     Certificate {
         model: Digest::of(b"model"),
-        claims: ClaimSet::from_toml(CLAIMS, "f").unwrap(),
+        claims,
         sections: sections.collect(),
     }
 }

@@ -17,7 +17,7 @@ use crate::closed_loop::{Cell, Grid, MEMORY_MAX};
 /// Units of a step in one of 2⁻⁸ octaves.
 const STEP_UNITS: i32 = 1 << 8;
 /// Edges of cells, with room for the windows before them.
-const EDGE_MOST: i64 = 23 << 8;
+pub(super) const EDGE_MOST: i64 = 23 << 8;
 /// The controller's logarithms of round-trip times are within 2⁻¹⁴ of a factor.
 const DRAIN_ERROR_BITS: u32 = 14;
 
@@ -110,6 +110,10 @@ impl<'a> Cells<'a> {
         let least = self.grid.edges(cell.window + cell.before - below).0;
         let peak = cell.window + cell.before + above * self.grid.fall_width();
         let peak = self.grid.edges(peak).1;
+        // The window before o is within a step of it.
+        let step = i32::from(self.grid.reach) - below + above * self.grid.fall_width();
+        let past = cell.window + cell.before + step.max(0);
+        let (_, past) = self.path.window(self.grid.edges(past))?;
         let state = State {
             now,
             before,
@@ -134,7 +138,12 @@ impl<'a> Cells<'a> {
         )?;
         let (least, peak) = self.path.window((least, peak))?;
         let (_, most) = self.path.window(before)?;
-        let round = self.path.round(Sent { most, least, peak });
+        let round = self.path.round(Sent {
+            most,
+            least,
+            peak,
+            past,
+        });
         Ok(Judged { state, round, cell })
     }
 
@@ -174,6 +183,7 @@ impl<'a> Cells<'a> {
             most,
             least,
             peak: most,
+            past: most,
         });
         self.step(judged, &round, memory).map(|image| Image {
             before: judged.cell.window,

@@ -7,11 +7,11 @@ use super::cover;
 use super::path::Path;
 use super::policy::Policy;
 use super::power::Powers;
-use super::ranks::Ranks;
+use super::ranks::{self, Ranks};
 use super::verdict::{CheckedLoop, CheckedLoopClaim, CheckedSlice};
 use crate::check::rejection::at;
 use crate::claim::ClaimSet;
-use crate::closed_loop::LoopClaim;
+use crate::closed_loop::{LoopClaim, Losses};
 use crate::format::{FormatError, Layout, RankGrid, SliceView};
 use crate::semantics::Program;
 use crate::{Reason, Rejection, Rule, Step};
@@ -105,16 +105,18 @@ impl<'a> LoopChecker<'a> {
         let grid = |reason| reject((None, Rule::Grid, reason));
         let wanted = self.layout.claims.loops.get(claim);
         let wanted = wanted.ok_or_else(|| grid(Reason::Overflow))?;
-        let path = Path::new(&self.powers, &wanted.family, view.log_bdp, view.buffer);
-        let cells = Cells::new(&self.policy, path.map_err(grid)?, &view.grid).map_err(grid)?;
         let ranks = view.ranks().map_err(|error| {
             let reason = Reason::Format(FormatError::Slice { slice, error });
             reject((None, Rule::Format, reason))
         })?;
-        let ranks = Ranks {
-            cells: &cells,
-            ranks: &ranks,
-        };
+        let (grid_of, family) = (&view.grid, &wanted.family);
+        let held = || ranks::largest_held(grid_of, &ranks, wanted.start.1);
+        let held = (wanted.losses == Losses::Any).then(held);
+        let path = Path::new(&self.powers, family, view.log_bdp, view.buffer, held);
+        let path = path.map_err(|reason| reject((None, Rule::Burst, reason)))?;
+        let cells = Cells::new(&self.policy, path, grid_of).map_err(grid)?;
+        let (cells, ranks) = (&cells, ranks.as_slice());
+        let ranks = Ranks { cells, ranks };
         Ok(CheckedSlice {
             certificate: self.layout.digest,
             claim,

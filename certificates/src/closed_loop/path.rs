@@ -34,6 +34,8 @@ pub struct Path {
     /// b, in 2⁻⁸ octaves.
     pub(super) log_bdp: (i32, i32),
     buffer: (i64, i64),
+    /// What a burst may leave where X has the bound of its lemma, which is β; boundless under A6.
+    pub(super) burst_most: i64,
 }
 
 /// Bounds of the windows of a round, in units of 2⁻³⁰ bandwidth-delay products.
@@ -45,6 +47,8 @@ pub struct Sent {
     pub least: i64,
     /// ω̂, the larger of the two, at most.
     pub peak: i64,
+    /// The largest of them and of the window before both, at most.
+    pub past: i64,
 }
 
 /// Bounds of what a round shows.
@@ -62,31 +66,44 @@ pub struct Round {
     /// What is in flight and not dropped, at least, less what pacing and the last datagram leave
     /// open: λ − P − g, and X or E if more. Over 1 + D it is the share of the capacity that is carried.
     pub carried: i64,
+    /// B, what a burst into an empty queue leaves there, at most.
+    pub burst: i64,
 }
 
 impl Path {
-    /// The paths of `family` with these bandwidth-delay products and buffers.
+    /// The paths of `family` with these bandwidth-delay products and buffers, where windows that are
+    /// held stay below `held` (2⁻⁸ octaves); where that is none A6 is assumed.
     ///
     /// # Errors
-    /// [`Reason::OutOfRange`] for numbers that no path has.
+    /// [`Reason::OutOfRange`] for numbers that no path has, and where lemma X asks for a deeper buffer
+    /// after a window was held.
     pub fn new(
         powers: &Powers,
         family: &PathFamily,
         log_bdp: (i32, i32),
         buffer: Buffer,
+        held: Option<i32>,
     ) -> Result<Self, Reason> {
         in_range("jitter", family.jitter, 0, semantics::ONE)?;
         in_range("least log2 BDP", log_bdp.0, 0, LOG_BDP_MOST)?;
         let least = i64::from(log_bdp.0);
         in_range("largest log2 BDP", log_bdp.1, least, LOG_BDP_MOST)?;
         let share = |units: u32| i64::from(units) << SHARE_SHIFT;
-        Ok(Self {
+        let path = Self {
             powers: powers.clone(),
             jitter: share(family.jitter),
             datagram: powers.of(-log_bdp.0)?.1,
             log_bdp,
             buffer: (share(buffer.least), buffer.most.map_or(BOUNDLESS, share)),
-        })
+            burst_most: held.map_or(i64::MAX, |_| share(buffer.least)),
+        };
+        if let Some(edge) = held {
+            let (d, g, depth) = (path.jitter, path.datagram, path.buffer.0);
+            in_range("twice the buffer", 2 * depth, ONE + 4 * d + 7 * g, i64::MAX)?;
+            let least = powers.window(edge)?.1 + 4 * d + 8 * g;
+            in_range("three times the buffer", 3 * depth, least, i64::MAX)?;
+        }
+        Ok(path)
     }
 
     /// Bounds of a window over the bandwidth-delay product, from bounds of its logarithm in 2⁻⁸
@@ -96,21 +113,23 @@ impl Path {
     /// [`Reason::OutOfRange`] for logarithms beyond 24 octaves.
     pub fn window(&self, (low, high): (i32, i32)) -> Result<(i64, i64), Reason> {
         let byte = (self.datagram >> BYTE_BITS) + 1;
-        Ok((
-            self.powers.window(low)?.0 - byte,
-            self.powers.window(high)?.1,
-        ))
+        let (low, high) = (self.powers.window(low)?.0, self.powers.window(high)?.1);
+        Ok((low - byte, high))
     }
 
     /// What a round shows that left in windows within `sent`.
     pub fn round(&self, sent: Sent) -> Round {
-        let Sent { most, least, peak } = sent;
+        let (most, least, peak) = (sent.most, sent.least, sent.peak);
         let (d, g) = (self.jitter, self.datagram);
         let (shallow, deep) = self.buffer;
         let held = d + g + self.unsent(least);
-        let known = ONE.min(least - held - g - d);
-        let gone = (peak + 3 * g - shallow - known).max(0);
-        let burst = most.min(d + (most - least) + gone + held + g);
+        let is_bare = self.burst_most < i64::MAX;
+        let over = |window: i64, left: i64| (window + 3 * g - shallow - left).max(0);
+        // X, and X at the start of a burst, which may be of a window before both.
+        let left = if is_bare { ONE } else { least - held - g - d };
+        let gone = over(peak, left.min(ONE));
+        let before = if is_bare { over(sent.past, ONE) } else { gone };
+        let burst = most.min(d + (most - least) + before + held + g);
         let overflow = ((peak - ONE + g).max(burst) - shallow).max(0);
         let full = least - held - g - ONE - d - 2 * g;
         let mut queue = full.min(shallow);
@@ -121,16 +140,19 @@ impl Path {
             queue = queue.min(full - (burst - shallow) - gone);
         }
         let queue = (queue.max(0), (most - ONE + g).max(burst).min(deep + g));
-        let (unknown, loss) = match overflow {
-            0 => (0, 0),
-            _ => (overflow.max(gone), share_up(overflow, least)),
-        };
+        let unknown = if overflow > 0 { overflow.max(gone) } else { 0 };
         let lost = share_down((full - g - deep).max(0), most);
+        let loss = match overflow {
+            0 => (0, 0),
+            _ if is_bare => (0, share_up(ONE, ONE)),
+            _ => (lost, share_up(overflow, least)),
+        };
         Round {
             queue,
             rtt: (ONE + queue.0, ONE + queue.1 + d),
-            loss: (lost.min(loss), loss),
+            loss: (loss.0.min(loss.1), loss.1),
             carried: least - held - g - unknown,
+            burst,
         }
     }
 

@@ -1,4 +1,4 @@
-//! Rules *start*, *rank*, *drain* and *settled*: what the ranks of a slice prove.
+//! Rules *start*, *burst*, *rank*, *drain* and *settled*: what the ranks of a slice prove.
 //!
 //! # Soundness
 //! A state in a cell of rank r > 0 is, after the next decision, in a cell of rank at least
@@ -10,7 +10,7 @@
     reason = "numbers of cells are below 2^28, edges below 2^13"
 )]
 
-use super::cells::{Cells, Image, Judged};
+use super::cells::{Cells, EDGE_MOST, Image, Judged};
 use super::path::share_down;
 use super::verdict::{Shown, hull};
 use super::{ONE, in_range};
@@ -28,6 +28,17 @@ pub(super) type Failure = (Option<usize>, Rule, Reason);
 pub(super) struct Ranks<'a> {
     pub(super) cells: &'a Cells<'a>,
     pub(super) ranks: &'a [u8],
+}
+
+/// The upper edge of the largest window that is ever held, in 2⁻⁸ octaves: those of cells of the
+/// largest rank, where drains begin, and of the start, which ends at `start`. Rule *grid* refuses
+/// edges beyond those that this is cut to.
+pub(super) fn largest_held(grid: &Grid, ranks: &[u8], start: i32) -> i32 {
+    let most = ranks.iter().max();
+    let last = ranks.iter().rposition(|rank| Some(rank) == most);
+    let cell = last.and_then(|number| grid.cell(number));
+    let edge = i64::from(grid.edges(cell.map_or(0, |cell| cell.window)).1);
+    i32::try_from(edge.max(start.into()).clamp(-EDGE_MOST, EDGE_MOST)).unwrap_or(0)
 }
 
 impl Ranks<'_> {
@@ -62,6 +73,8 @@ impl Ranks<'_> {
                 Some(judged) => judged,
                 none => none.insert(self.cells.judge(cell).map_err(at(Rule::Grid))?),
             };
+            let burst = in_range("burst", judged.round.burst, 0, self.cells.path.burst_most);
+            burst.map_err(at(Rule::Burst))?;
             let image = self.cells.image(judged, cell.memory);
             let next = rank.saturating_add(1).min(most);
             let leads = image.and_then(|image| self.at_least(image, next));

@@ -13,7 +13,7 @@ mod law_rate;
 
 use rayon::prelude::*;
 use tautline_abstract_interp::closed_loop::image::{Image, RowAt, RowBox, Step};
-use tautline_abstract_interp::closed_loop::path::Paths;
+use tautline_abstract_interp::closed_loop::path::{Drops, Paths};
 use tautline_abstract_interp::closed_loop::ranks::{SliceWatch, rank};
 use tautline_abstract_interp::closed_loop::{ClosedLoopError, ModelRate, Rate};
 use tautline_certificate_format::closed_loop::{Buffer, Cell, Grid, LOG_BITS, MEMORY_MAX};
@@ -75,6 +75,8 @@ impl Target {
                     units(params.jitter) as u32,
                     (log_units(low), log_units(high)),
                     buffer,
+                    // A6 bounds what is lost in one round, which a target of training may use.
+                    Drops::Assumed,
                 );
                 let averages = if law.ewma_part == 0.0 {
                     (1, 1)

@@ -13,7 +13,7 @@ use tautline_core::units::Bytes;
 
 use super::{GAIN, JITTER, NONE, ONE, grid, linear_law, monotone_net};
 use crate::closed_loop::image::{RowAt, Step};
-use crate::closed_loop::path::Paths;
+use crate::closed_loop::path::{Drops, Paths};
 use crate::closed_loop::{ModelRate, Rate as _};
 
 /// A path and the adversary's choices on it, as shares of what is allowed.
@@ -40,6 +40,8 @@ struct Formulas {
     g: f64,
     buffer: f64,
     d: f64,
+    /// Whether A6 is assumed.
+    assumes: bool,
 }
 
 impl Formulas {
@@ -55,8 +57,16 @@ impl Formulas {
             lambda * (1.0 - 2.0 * lambda / (1.0 + d))
         };
         let held = d + g + train;
-        let gone = (over + 3.0 * g - beta - (lambda - held - g - d).min(1.0)).max(0.0);
-        let burst = omega.min(d + (omega - lambda) + gone + held + g);
+        let of = |window: f64, left: f64| (window + 3.0 * g - beta - left).max(0.0);
+        let standing = lambda - held - g - d;
+        let past = p.max(o + f64::from(GAIN) / 65536.0).exp2();
+        let (gone, before) = if self.assumes {
+            let gone = of(over, standing.min(1.0));
+            (gone, gone)
+        } else {
+            (of(over, 1.0), of(past, 1.0))
+        };
+        let burst = omega.min(d + (omega - lambda) + before + held + g);
         let overflow = ((over - 1.0 + g).max(burst) - beta).max(0.0);
         let standing = lambda - held - g - 1.0 - d - 2.0 * g;
         let mut low = beta.min(standing);
@@ -69,7 +79,12 @@ impl Formulas {
         let high = (beta + g).min((omega - 1.0 + g).max(burst));
         let least = ((standing - g - beta) / omega).max(0.0);
         let most = (overflow / lambda).min(1.0);
-        ((low.max(0.0), high.max(0.0)), (least.min(most), most))
+        let loss = if self.assumes {
+            (least.min(most), most)
+        } else {
+            (0.0, f64::from(overflow > 0.0))
+        };
+        ((low.max(0.0), high.max(0.0)), loss)
     }
 }
 
@@ -117,6 +132,7 @@ fn follow(
     buffer: f64,
     start: [i32; 3],
     rounds: &[Round],
+    drops: Drops,
 ) -> Result<(), TestCaseError> {
     let rate = ModelRate::new(policy).map_err(|it| TestCaseError::fail(it.to_string()))?;
     let grid = grid(4, -1024, 1024, 20);
@@ -128,13 +144,14 @@ fn follow(
     };
     let step = Step {
         rate: &rate,
-        paths: Paths::new(JITTER, log_bdp, range),
+        paths: Paths::new(JITTER, log_bdp, range, drops),
         grid: &grid,
     };
     let formulas = Formulas {
         g: (-f64::from(bdp) / 65536.0).exp2(),
         buffer,
         d: f64::from(JITTER) / 65536.0,
+        assumes: drops == Drops::Assumed,
     };
     let envelope = UncheckedEnvelope::dangerously_unchecked(policy.digest(), &TABLE_1);
     let gain = Q16::from_units(GAIN);
@@ -201,10 +218,13 @@ proptest! {
         from in -ONE..ONE,
         steps in prop::array::uniform2(-GAIN..=GAIN),
         rounds in prop::collection::vec(round(), 1..30),
+        highest in -128..512,
     ) {
         let start = [bdp + from, bdp + from - steps[0], bdp + from - steps[0] - steps[1]];
-        follow(&monotone_net(&weights, &bias), bdp, buffer, start, &rounds)?;
-        follow(&linear_law(), bdp, buffer, start, &rounds)?;
+        for drops in [Drops::Assumed, Drops::Below(highest)] {
+            follow(&monotone_net(&weights, &bias), bdp, buffer, start, &rounds, drops)?;
+            follow(&linear_law(), bdp, buffer, start, &rounds, drops)?;
+        }
     }
 
     #[test]

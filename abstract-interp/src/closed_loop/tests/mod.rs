@@ -5,7 +5,7 @@ mod ranked;
 mod search;
 
 use tautline_certificate_format::closed_loop::{
-    Buffer, Grid, LoopBounds, LoopClaim, MEMORY_MAX, PathFamily,
+    Buffer, Grid, LoopBounds, LoopClaim, Losses, MEMORY_MAX, PathFamily,
 };
 use tautline_core::features::{FEATURE_COUNT, index};
 use tautline_core::fixed::Q16;
@@ -117,6 +117,7 @@ fn claim(utilisation: f64, queue: f64) -> LoopClaim {
                 most: None,
             },
         },
+        losses: Losses::Any,
         start: (-128, 256),
         then: LoopBounds {
             utilisation: share(utilisation),

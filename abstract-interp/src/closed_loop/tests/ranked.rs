@@ -5,7 +5,7 @@ use tautline_core::policy::Policy;
 
 use super::{JITTER, NONE, claim, grid, linear_law};
 use crate::closed_loop::image::{RowAt, Step};
-use crate::closed_loop::path::Paths;
+use crate::closed_loop::path::{Drops, Paths};
 use crate::closed_loop::ranks::{Ranked, SliceWatch, rank};
 use crate::closed_loop::{ModelRate, Rate};
 
@@ -40,7 +40,12 @@ fn ranked_grid(policy: &Policy<Vec<i16>>, check: impl Fn(&Step<'_, ModelRate>, &
     let claim = claim(0.5, 2.0);
     let step = Step {
         rate: &rate,
-        paths: Paths::new(JITTER, claim.family.log_bdp, claim.family.buffer),
+        paths: Paths::new(
+            JITTER,
+            claim.family.log_bdp,
+            claim.family.buffer,
+            Drops::Assumed,
+        ),
         grid: &grid,
     };
     let watch = SliceWatch {

@@ -3,14 +3,14 @@
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use tautline_certificate_format::claim::ClaimSet;
-use tautline_certificate_format::closed_loop::{LoopClaim, Slice};
+use tautline_certificate_format::closed_loop::{LoopClaim, Losses, Slice};
 use tautline_certificate_format::format::{Certificate, Section};
 use tautline_certificates::closed_loop::{CheckedLoop, LoopChecker};
 use tautline_certificates::{Rejection, Rule};
 use tautline_core::fixed::Q16;
 use tautline_core::policy::{Policy, decode, encode};
 
-use super::{GAIN, QUIET, claim, coarse, linear_law};
+use super::{GAIN, JITTER, QUIET, claim, coarse, linear_law};
 use crate::closed_loop::{
     ClosedLoopError, LoopProgress, LoopWatch, ModelRate, Trouble, Tuning, plan, prove_loop,
 };
@@ -98,6 +98,27 @@ fn a_claim_that_is_too_strong_names_what_it_misses_and_why() {
     };
     assert!(most.share > 0.0 && most.share < 1.0, "{most:?}");
     assert!(rest.iter().all(|it| it.cells <= most.cells), "{rest:?}");
+}
+
+#[test]
+fn a_buffer_too_shallow_for_lemma_x_is_named_and_a6_gets_over_it() {
+    let rate = ModelRate::new(&linear_law()).unwrap();
+    let bursts = |losses| {
+        let mut shallow = claim(0.3, 1.5);
+        shallow.family.buffer.least = 1 << 15;
+        shallow.losses = losses;
+        let result = prove_loop(&rate, &shallow, &coarse(), &[], QUIET).unwrap();
+        let troubles = result.failures.iter().flat_map(|failure| &failure.troubles);
+        let short = troubles.filter_map(|trouble| match trouble {
+            Trouble::Bursts { short } => Some(*short),
+            _ => None,
+        });
+        short.max()
+    };
+    // Three times it is less than the largest window of the start, two, and four times D.
+    let least = (2 << 16) + 4 * i64::from(JITTER) - (3 << 15);
+    assert!(bursts(Losses::Any).is_some_and(|short| short > least));
+    assert_eq!(bursts(Losses::Assumed), None);
 }
 
 #[test]

@@ -48,6 +48,13 @@ pub enum Lemma {
     Unknown,
     /// `X ≤ max(0, F − 1 − β)` as well, where `min(F, D + I + that)` is never above β.
     UnknownWithoutBursts,
+    /// At a drop `X ≤ max(0, F − 1 − β)` of that very F, where `min(F, D + I + E)` is never above β,
+    /// E being `max(0, F − 1 − β)` of the largest F: from a start at which X is zero.
+    UnknownAtADrop,
+    /// At a drop `X ≤ max(0, F − 1 − β, H − β − (β − D − I))` whatever bursts do, H being the largest F
+    /// until now: a burst leaves no more unknown than before less what it lacks to β. From a start at
+    /// which X is zero.
+    UnknownAfterABurst,
     /// `X ≤ max(0, F − β − min(1, λ − D))`, of the largest F until now, where F is never below λ:
     /// from a start at which X is zero. This one does not hold: what was dropped before the server
     /// fell idle counts towards λ and adds up with what is dropped after.
@@ -217,6 +224,8 @@ impl Curves {
             Lemma::RttHigh => self.deny_rtt(without, false),
             Lemma::Unknown => self.deny_unknown(without, true),
             Lemma::UnknownWithoutBursts => self.deny_unknown(without, false),
+            Lemma::UnknownAtADrop => self.deny_unknown_at_a_drop(without, false),
+            Lemma::UnknownAfterABurst => self.deny_unknown_at_a_drop(without, true),
             Lemma::UnknownWithFlow => self.deny_unknown_with_flow(without, false),
             Lemma::NothingUnknownWithFlow => self.deny_unknown_with_flow(without, true),
             Lemma::Carried => self.deny_carried(without),
@@ -294,15 +303,7 @@ impl Curves {
         let sums = self.in_flight[rtt..].iter().map(|it| it.offset(-room));
         let excess = self.at_least("E", sums.collect());
         if !with_bursts && !without.increase {
-            for u in rtt..=t {
-                let now = self.in_flight[u].clone();
-                let earlier = self.in_flight[(u + 1 - rtt).max(rtt)..u].iter();
-                let increases = earlier.map(|earlier| now.minus(earlier)).collect();
-                let increase = self.at_least(&format!("I{u}"), increases);
-                let burst = increase.plus(1, &excess).offset(self.jitter(without));
-                let small = |burst: &Sum| vec![burst.at_most(&Sum::constant(buffer))];
-                self.formula.assert_one(vec![small(&now), small(&burst)]);
-            }
+            self.keep_bursts_small(&excess, without);
         }
         let excess = if without.unknown {
             Sum::default()
@@ -310,6 +311,68 @@ impl Curves {
             excess
         };
         self.formula.assert(excess.below(&self.unknown[t]));
+        for early in &self.unknown[..=2 * rtt] {
+            self.formula.assert(early.at_most(&Sum::default()));
+        }
+    }
+
+    /// Demands `min(F, D + I + excess) ≤ β` at all times.
+    fn keep_bursts_small(&mut self, excess: &Sum, without: Without) {
+        let rtt = self.path.rtt;
+        for u in rtt..=self.path.steps {
+            let now = self.in_flight[u].clone();
+            let increase = self.increase(u, without);
+            let burst = increase.plus(1, excess).offset(self.jitter(without));
+            let buffer = Sum::constant(self.path.buffer.unwrap_or(0));
+            let small = |burst: &Sum| vec![burst.at_most(&buffer)];
+            self.formula.assert_one(vec![small(&now), small(&burst)]);
+        }
+    }
+
+    /// I at a step: by how much more is in flight than at any time within the last round trip.
+    fn increase(&mut self, at: usize, without: Without) -> Sum {
+        if without.increase {
+            return Sum::default();
+        }
+        let rtt = self.path.rtt;
+        let earlier = self.in_flight[(at + 1 - rtt).max(rtt)..at].iter();
+        let now = &self.in_flight[at];
+        let increases = earlier.map(|earlier| now.minus(earlier)).collect();
+        self.at_least(&format!("I{at}"), increases)
+    }
+
+    fn deny_unknown_at_a_drop(&mut self, without: Without, with_bursts: bool) {
+        let (t, rtt) = (self.path.steps, self.path.rtt);
+        let buffer = self.path.buffer.unwrap_or(0);
+        let room = buffer + rtt as i64;
+        let unknown = self.unknown[t].clone();
+        let dropped = self.lost[t - 1].below(&self.lost[t]);
+        self.formula.assert(dropped);
+        self.formula.assert(Sum::default().below(&unknown));
+        let now = self.in_flight[t].offset(-room);
+        self.formula.assert(now.below(&unknown));
+        if with_bursts {
+            let most = self.at_least("H", self.in_flight[rtt..].to_vec());
+            let increase = self.increase(t, without);
+            let most = if without.unknown {
+                Sum::default()
+            } else {
+                most
+            };
+            let left = most
+                .plus(1, &increase)
+                .offset(self.jitter(without) - 2 * buffer);
+            self.formula.assert(left.below(&unknown));
+        } else {
+            let sums = self.in_flight[rtt..].iter().map(|it| it.offset(-room));
+            let excess = self.at_least("E", sums.collect());
+            let excess = if without.unknown {
+                Sum::default()
+            } else {
+                excess
+            };
+            self.keep_bursts_small(&excess, without);
+        }
         for early in &self.unknown[..=2 * rtt] {
             self.formula.assert(early.at_most(&Sum::default()));
         }

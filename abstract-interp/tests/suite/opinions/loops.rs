@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tautline_abstract_interp::closed_loop::image::{Image, RowAt, Step};
-use tautline_abstract_interp::closed_loop::path::Paths;
+use tautline_abstract_interp::closed_loop::path::{Drops, Paths};
 use tautline_abstract_interp::closed_loop::ranks::{SliceWatch, rank};
 use tautline_abstract_interp::closed_loop::rate::ModelRate;
 use tautline_abstract_interp::interval::Interval;
@@ -95,7 +95,8 @@ impl Loop {
             least: self.buffer.map_or(1 << 24, |units| units as u32),
             most: self.buffer.map(|units| units as u32),
         };
-        Paths::new(self.jitter as u32, (self.log_bdp, self.log_bdp), buffer)
+        let log_bdp = (self.log_bdp, self.log_bdp);
+        Paths::new(self.jitter as u32, log_bdp, buffer, Drops::Assumed)
     }
 
     /// The numbers of the cells that the prover's images lead to, after 0 rounds, 1 and so on.

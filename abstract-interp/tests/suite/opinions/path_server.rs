@@ -40,17 +40,22 @@ fn paths() -> Vec<PathServer> {
 fn is_of_drops(lemma: Lemma) -> bool {
     matches!(
         lemma,
-        Lemma::UnknownWithoutBursts | Lemma::NothingUnknownWithFlow
+        Lemma::UnknownWithoutBursts
+            | Lemma::UnknownAtADrop
+            | Lemma::UnknownAfterABurst
+            | Lemma::NothingUnknownWithFlow
     )
 }
 
-const LEMMAS: [Lemma; 8] = [
+const LEMMAS: [Lemma; 10] = [
     Lemma::QueueLow,
     Lemma::QueueHigh,
     Lemma::RttLow,
     Lemma::RttHigh,
     Lemma::Unknown,
     Lemma::UnknownWithoutBursts,
+    Lemma::UnknownAtADrop,
+    Lemma::UnknownAfterABurst,
     Lemma::NothingUnknownWithFlow,
     Lemma::Carried,
 ];
@@ -116,6 +121,8 @@ fn no_lemma_holds_without_a_term_of_its_own() {
         (Lemma::RttHigh, [true, false, false]),
         (Lemma::Unknown, [false, false, true]),
         (Lemma::UnknownWithoutBursts, [true, true, true]),
+        (Lemma::UnknownAtADrop, [true, true, true]),
+        (Lemma::UnknownAfterABurst, [false, false, true]),
         (Lemma::NothingUnknownWithFlow, [true, false, false]),
         (Lemma::Carried, [true, false, true]),
     ];

@@ -12,6 +12,8 @@ use crate::path::Path;
 #[derive(Clone, Debug)]
 pub(crate) struct Checker {
     path: CheckedPath,
+    /// The same without A6, and the largest window that it speaks of.
+    bare: Option<(CheckedPath, i64)>,
     /// log₂ of the bandwidth-delay product in packets.
     log_bdp: f64,
     gain: Q16,
@@ -44,8 +46,15 @@ impl Checker {
         };
         let refused = |reason| anyhow::anyhow!("the checker refuses {path:?}: {reason:?}");
         let powers = Powers::prove(log2::table()).map_err(refused)?;
+        let with = |drops| CheckedPath::new(&powers, &family, range, buffer, drops);
+        let bare = path.highest.map(|edge| {
+            let bare = with(Some(edge))?;
+            let largest = bare.window((edge, edge))?.1;
+            Ok((bare, largest))
+        });
         Ok(Self {
-            path: CheckedPath::new(&powers, &family, range, buffer).map_err(refused)?,
+            path: with(None).map_err(refused)?,
+            bare: bare.transpose().map_err(refused)?,
             log_bdp,
             gain,
         })
@@ -56,11 +65,15 @@ impl Checker {
         let cell = |units: i32| around(f64::from(units) / 65_536.0 - self.log_bdp);
         let window = |units: i32| self.path.window(cell(units)).ok();
         let (judged, before) = (window(past.before)?, window(past.earlier)?);
-        let round = self.path.round(Sent {
+        let sent = Sent {
             most: judged.1,
             least: judged.0.min(before.0),
             peak: judged.1.max(before.1),
-        });
+            past: judged.1.max(window(past.earlier + self.gain.units())?.1),
+        };
+        let bare = self.bare.as_ref();
+        let bare = bare.filter(|&&(_, largest)| sent.peak <= largest);
+        let round = bare.map_or(&self.path, |(path, _)| path).round(sent);
         let state = State {
             now: cell(past.now),
             before: cell(past.before),

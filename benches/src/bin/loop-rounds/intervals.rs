@@ -13,6 +13,8 @@ pub(crate) struct Promise {
     pub(crate) buffer: f64,
     /// P: what the pacer may hold back.
     pub(crate) pacer: f64,
+    /// Ŵ: the largest window of a claim that does not assume A6.
+    pub(crate) highest: Option<f64>,
 }
 
 /// Windows in bandwidth-delay products.
@@ -65,6 +67,7 @@ impl Promise {
             jitter: d,
             buffer,
             pacer: p,
+            ..
         } = *self;
         let (omega, peak) = (windows.judged, windows.judged.max(windows.before));
         let lambda = omega.min(windows.before);
@@ -74,8 +77,17 @@ impl Promise {
         };
         let p = p + self.held_at(lambda);
         let still = lambda - p - g - d;
-        let gone = (peak + 3.0 * g - buffer - still.min(1.0)).max(0.0);
-        let burst = omega.min(d + rise + gone + p + g);
+        let of = |window: f64, left: f64| (window + 3.0 * g - buffer - left).max(0.0);
+        // Lemma X, as long as no window is above those that it speaks of.
+        let highest = self.highest.filter(|&highest| peak <= highest);
+        let left = if highest.is_some() {
+            1.0
+        } else {
+            still.min(1.0)
+        };
+        let gone = of(peak, left);
+        let before = highest.map_or(gone, |_| of(peak.max(windows.earlier), 1.0));
+        let burst = omega.min(d + rise + before + p + g);
         let excess = ((peak - 1.0 + g).max(burst) - buffer).max(0.0);
         let full = still - 1.0 - 2.0 * g;
         let mut low = full.min(buffer);
@@ -87,10 +99,15 @@ impl Promise {
         }
         let queue = (low.max(0.0), (omega - 1.0 + g).max(burst).min(buffer + g));
         let least = (lambda - p - g - 1.0 - d - 3.0 * g - buffer).max(0.0) / omega;
+        let loss = if highest.is_some() {
+            (0.0, f64::from(excess > 0.0))
+        } else {
+            (least, (excess / lambda).min(1.0))
+        };
         Met {
             pacer: p,
             rtt: (1.0 + queue.0, 1.0 + queue.1 + d),
-            loss: (least, (excess / lambda).min(1.0)),
+            loss,
             least: lambda,
             rise: omega - lambda.min(windows.earlier),
             gone: if excess > 0.0 { gone.max(excess) } else { 0.0 },
@@ -161,6 +178,7 @@ mod tests {
             jitter: 0.05,
             buffer: f64::INFINITY,
             pacer: 0.06,
+            highest: None,
         };
         let windows = Windows {
             judged: 1.5,
@@ -182,5 +200,21 @@ mod tests {
         );
         // X = 1.5 + 0.03 − 0.2 − 1 = 0.33, B = 0.05 + 0.1 + 0.33 + 0.06 + 0.01 = 0.55, E = B − 0.2.
         assert!((met.loss.1 - 0.35 / 1.4).abs() < 1e-12, "{met:?}");
+        // Without A6 X stays as it is, and any share may be lost; where a window is larger than any
+        // that has a rank, nothing is said of that. X = 0.33, and E = B − 0.2 = 0.35.
+        let bare = Promise {
+            highest: Some(2.0),
+            ..shallow
+        };
+        let met = bare.met(windows, Mistake::None);
+        assert!(
+            (met.gone - 0.35).abs() < 1e-12 && met.loss == (0.0, 1.0),
+            "{met:?}"
+        );
+        let small = Promise {
+            highest: Some(1.45),
+            ..shallow
+        };
+        assert!(small.met(windows, Mistake::None).loss.1 < 0.3);
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Path {
     pub(crate) buffer: Option<u32>,
     /// Whether the pacing rate is followed.
     pub(crate) paced: bool,
+    /// log₂ of Ŵ in 2⁻⁸ octaves, where a claim about it does not assume A6.
+    pub(crate) highest: Option<i32>,
 }
 
 impl Path {
@@ -60,6 +62,7 @@ impl Path {
             } else {
                 0.0
             },
+            highest: self.highest.map(|edge| (f64::from(edge) / 256.0).exp2()),
         }
     }
 

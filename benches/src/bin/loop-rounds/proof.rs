@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use rayon::prelude::*;
 use tautline_certificates::closed_loop::{
-    Buffer, Cell, CheckedSlice, Grid, LoopChecker, LoopClaim, Shown,
+    Buffer, Cell, CheckedSlice, Grid, LoopChecker, LoopClaim, Losses, Shown,
 };
 use tautline_certificates::format::{Layout, SliceView};
 use tautline_core::guard::LoopAssumptions;
@@ -96,6 +96,14 @@ impl Ranked {
             grid: view.grid,
             ranks,
         })
+    }
+
+    /// log₂ of the largest window of the start and of those that settle, in 2⁻⁸ octaves, where A6 is
+    /// not assumed.
+    pub(crate) fn highest(&self) -> Option<i32> {
+        let last = self.ranks.iter().rposition(|&rank| rank == self.most)?;
+        let edges = self.grid.edges(self.grid.cell(last)?.window);
+        (self.claim.losses == Losses::Any).then_some(edges.1.max(self.claim.start.1))
     }
 
     /// The products of this slice between `least` and `largest`, in packets.

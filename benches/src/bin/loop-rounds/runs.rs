@@ -64,6 +64,11 @@ impl Family {
         let path = self.draw(bdp, slice, &mut stream)?;
         let hand = self.hand(&path, &mut stream)?;
         let slice = slice.filter(|_| matches!(hand, Hand::Model(_) | Hand::Thrown(_)));
+        // Windows of others may go anywhere.
+        let path = Path {
+            highest: path.highest.filter(|_| slice.is_some()),
+            ..path
+        };
         let assumptions = match (&self.proof, slice) {
             (Some(proof), Some(_)) => proof.assumptions,
             _ => None,
@@ -119,6 +124,7 @@ impl Family {
             law: pick(&laws, stream)?,
             buffer,
             paced: pick(&self.paced, stream)?,
+            highest: slice.and_then(|slice| slice.highest()),
         })
     }
 

@@ -29,6 +29,8 @@ struct Draw {
     spread: i32,
     shallow: At,
     bounded: bool,
+    /// A6 is assumed.
+    assumes: bool,
     width: u16,
     cell: (At, At, At, At),
     /// Where in the cell the state is, and which bandwidth-delay product of the slice it is.
@@ -49,7 +51,7 @@ fn draws() -> impl Strategy<Value = Draw> {
             1024i32..4096,
             0i32..256,
             at(),
-            any::<bool>(),
+            any::<(bool, bool)>(),
             1u16..33,
         ),
         (at(), at(), at(), at()),
@@ -58,13 +60,14 @@ fn draws() -> impl Strategy<Value = Draw> {
         1_000_000u64..400_000_000,
     )
         .prop_map(|(path, cell, state, seen, base_nanos)| {
-            let (jitter, log_bdp, spread, shallow, bounded, width) = path;
+            let (jitter, log_bdp, spread, shallow, (bounded, assumes), width) = path;
             Draw {
                 jitter,
                 log_bdp,
                 spread,
                 shallow,
                 bounded,
+                assumes,
                 width,
                 cell,
                 state,
@@ -87,6 +90,7 @@ fn round(
     (omega, lambda, peak): (f64, f64, f64),
     (d, g): (f64, f64),
     beta: (f64, f64),
+    past: Option<f64>,
 ) -> ((f64, f64), (f64, f64)) {
     let whole = 1.0 + d;
     let unsent = if lambda >= whole / 2.0 {
@@ -96,8 +100,11 @@ fn round(
         held * (1.0 - 2.0 * held / whole)
     };
     let p = d + g + unsent;
-    let x = (peak + 3.0 * g - beta.0 - (lambda - p - g - d).min(1.0)).max(0.0);
-    let b = omega.min(d + (omega - lambda) + x + p + g);
+    let of = |window: f64, left: f64| (window + 3.0 * g - beta.0 - left).max(0.0);
+    let still = (lambda - p - g - d).min(1.0);
+    let x = of(peak, past.map_or(still, |_| 1.0));
+    let before = past.map_or(x, |past| of(past, 1.0));
+    let b = omega.min(d + (omega - lambda) + before + p + g);
     let e = ((peak - 1.0 + g).max(b) - beta.0).max(0.0);
     let full = lambda - p - g - 1.0 - d - 2.0 * g;
     let mut low = beta.0.min(full);
@@ -109,7 +116,16 @@ fn round(
     }
     let high = (omega - 1.0 + g).max(b).min(beta.1 + g);
     let lost = (lambda - p - g - 1.0 - d - 3.0 * g - beta.1).max(0.0) / omega;
-    ((low.max(0.0), high), (lost, (e / lambda).min(1.0)))
+    let loss = match past {
+        None => (lost, (e / lambda).min(1.0)),
+        Some(_) => (0.0, f64::from(e > 0.0)),
+    };
+    ((low.max(0.0), high), loss)
+}
+
+/// 2^log, in units of 2⁻¹⁶.
+fn octaves(log: i32) -> f64 {
+    (f64::from(log) / 65536.0).exp2()
 }
 
 fn deployed() -> &'static (Deployed<Vec<i16>>, Policy, Powers) {
@@ -188,7 +204,12 @@ proptest! {
             falls: reach.div_ceil(2),
             memory: (0..40).map(|edge| edge * 3277).chain([MEMORY_MAX]).collect(),
         };
-        let path = Path::new(powers, &family, family.log_bdp, family.buffer).unwrap();
+        let highest = 100 + (300.0 * draw.cell.0) as i32;
+        let path_of = |drops| Path::new(powers, &family, family.log_bdp, family.buffer, drops);
+        // Lemma X is not for every buffer.
+        let bare = path_of(Some(highest)).ok().filter(|_| !draw.assumes);
+        let is_bare = bare.is_some();
+        let path = bare.unwrap_or_else(|| path_of(None).unwrap());
         let cells = Cells::new(policy, path.clone(), &grid).unwrap();
 
         // A state: integer windows in datagrams, whose distance to b lies in the cell.
@@ -222,13 +243,14 @@ proptest! {
         let judged = cells.judge(cell).unwrap();
 
         // A round of the model.
-        let octaves = |log: i32| (f64::from(log) / 65536.0).exp2();
         let d = f64::from(family.jitter) / 65536.0;
         let real = |share: u32| f64::from(share) / 65536.0;
         let deep = family.buffer.most.map_or(f64::INFINITY, real);
         let windows = (octaves(p), octaves(p.min(o)), octaves(p.max(o)));
         let beta = (real(beta), deep);
-        let (queue, loss) = round(windows, (d, octaves(-bdp)), beta);
+        // What was in force before both is within a step of the older one.
+        let past = is_bare.then(|| octaves(p.max(o + gain_units)));
+        let (queue, loss) = round(windows, (d, octaves(-bdp)), beta, past);
         prop_assert!(queue.0 <= queue.1);
         let unit = (1u64 << 30) as f64;
         prop_assert!(judged.round.queue.0 as f64 <= queue.0 * unit);
@@ -285,7 +307,7 @@ proptest! {
             // Its window may not let the queue empty.
             return Ok(());
         };
-        let (queue, loss) = round((octaves(a), octaves(a), octaves(a)), (d, octaves(-bdp)), beta);
+        let (queue, loss) = round((octaves(a), octaves(a), octaves(a)), (d, octaves(-bdp)), beta, is_bare.then(|| octaves(a)));
         let (observation, min_rtt) = view(queue, loss);
         let features = read(&memory, &observation, min_rtt);
         let next = decide(&mut memory, &features, observation.lost_packets);

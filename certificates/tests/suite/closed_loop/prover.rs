@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use tautline_certificates::claim::ClaimSet;
 use tautline_certificates::closed_loop::{
-    Buffer, Cells, Grid, Image, LoopBounds, LoopClaim, MEMORY_MAX, Path, PathFamily, Policy,
-    Powers, Slice,
+    Buffer, Cells, Grid, Image, LoopBounds, LoopClaim, Losses, MEMORY_MAX, Path, PathFamily,
+    Policy, Powers, Slice,
 };
 use tautline_certificates::format::{Certificate, Section};
 use tautline_certificates::semantics::Program;
@@ -67,6 +67,7 @@ pub(crate) fn claim() -> LoopClaim {
                 most: None,
             },
         },
+        losses: Losses::Any,
         start: (-OCTAVE / 4, OCTAVE * 3 / 4),
         then: LoopBounds {
             utilisation: 60_000,
@@ -105,7 +106,9 @@ pub(crate) fn prove(
     (log_bdp, buffer): ((i32, i32), Buffer),
 ) -> Slice {
     let grid = grid(4);
-    let path = Path::new(&powers(), &claim.family, log_bdp, buffer).unwrap();
+    // No window grows beyond the start's.
+    let drops = (claim.losses == Losses::Any).then_some(claim.start.1);
+    let path = Path::new(&powers(), &claim.family, log_bdp, buffer, drops).unwrap();
     let cells = Cells::new(policy, path, &grid).unwrap();
     let count = grid.cells().unwrap();
     let mut slice = Slice {

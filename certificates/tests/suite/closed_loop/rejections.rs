@@ -3,7 +3,9 @@
 use std::sync::OnceLock;
 
 use proptest::prelude::*;
-use tautline_certificates::closed_loop::{CheckedLoop, LoopChecker, LoopClaim, Powers, Slice};
+use tautline_certificates::closed_loop::{
+    CheckedLoop, LoopChecker, LoopClaim, Losses, Powers, Slice,
+};
 use tautline_certificates::{Reason, Rejection, Rule, Step};
 use tautline_core::policy::Digest;
 
@@ -125,7 +127,7 @@ fn an_unranked_start_is_rejected_at_its_cell() {
 #[test]
 fn a_start_beyond_the_grid_is_rejected() {
     let mut wide = claim();
-    wide.start.1 = 4 << 8;
+    wide.start.1 = 353;
     let (step, rule, reason) = rejection_of(&model(&parameters()), &wide, slices());
     assert_eq!(
         (step, rule),
@@ -135,7 +137,7 @@ fn a_start_beyond_the_grid_is_rejected() {
         reason,
         Reason::OutOfRange {
             what: "end of the start",
-            got: 1024,
+            got: 353,
             ..
         }
     ));
@@ -170,6 +172,74 @@ fn tighter_bounds_than_were_proven_are_rejected_with_what_is_reached() {
             "{what}: {reason}"
         );
     }
+}
+
+#[test]
+fn a_proof_that_assumes_a6_is_none_of_a_claim_that_does_not() {
+    let model = model(&parameters());
+    let bare = claim();
+    let assuming = LoopClaim {
+        losses: Losses::Assumed,
+        ..bare.clone()
+    };
+    let checked = check(&model, &assuming, slices()).unwrap();
+    assert_eq!(checked.claims()[0].claim().losses, Losses::Assumed);
+    // The file says that it assumes A6, and that is not what is asked for; nor the other way round.
+    for (says, asked) in [(&assuming, &bare), (&bare, &assuming)] {
+        let bytes = file(&model, says, slices());
+        let refused = LoopChecker::new(&model, &bytes, Some(&claims(asked))).unwrap_err();
+        assert_eq!(refused.rule, Rule::Claims);
+        assert!(matches!(*refused.reason, Reason::WrongClaims { .. }));
+    }
+    // Where the buffer is shallow, no ranks prove it without.
+    let mut shallow = bare;
+    shallow.family.buffer.least = 1 << 15;
+    let mut slices = slices().to_vec();
+    for slice in &mut slices {
+        slice.buffer = shallow.family.buffer;
+    }
+    let (step, rule, reason) = rejection_of(&model, &shallow, &slices);
+    let place = Step::Slice { claim: 0, slice: 0 };
+    assert_eq!((step, rule), (place, Rule::Burst));
+    let what = "twice the buffer";
+    assert!(
+        matches!(reason, Reason::OutOfRange { what: found, .. } if found == what),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_burst_that_may_overflow_is_rejected_at_its_cell() {
+    // Deep enough for windows that are held, but not for a burst between windows above 2^1.875.
+    let mut tight = claim();
+    tight.family.buffer.least = 3 << 15;
+    tight.start = (512, 544);
+    let mut bad = slices().to_vec();
+    for slice in &mut bad {
+        slice.buffer = tight.family.buffer;
+        slice.grid.windows = 100;
+        let cells = 0..slice.grid.cells().unwrap();
+        let ranked = |number| {
+            slice
+                .grid
+                .cell(number)
+                .is_some_and(|cell| cell.window >= 96)
+        };
+        slice.ranks = cells.map(|number| u8::from(ranked(number))).collect();
+    }
+    let (step, rule, reason) = rejection_of(&model(&parameters()), &tight, &bad);
+    assert!(matches!(step, Step::Cell { slice: 0, .. }), "{step}");
+    assert_eq!(rule, Rule::Burst);
+    let Reason::OutOfRange {
+        what: "burst",
+        high,
+        got,
+        ..
+    } = reason
+    else {
+        panic!("{reason}");
+    };
+    assert!(got > high && high == 3 << 29, "{got} {high}");
 }
 
 #[test]

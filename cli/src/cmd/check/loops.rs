@@ -45,6 +45,8 @@ pub(crate) struct LoopReport {
     pub(crate) says: String,
     /// The paths and the start, in numbers that hold for exactly what was proven.
     pub(crate) given: String,
+    /// What is assumed beside A1 to A5 of docs/closed-loop.md.
+    pub(crate) assumes: &'static [&'static str],
     /// The bounds, likewise.
     pub(crate) then: String,
     /// What the proof shows over all slices, which is what `then` says or more.
@@ -157,6 +159,7 @@ fn reports(checked: &CheckedLoop, parts: &Parts) -> Vec<LoopReport> {
             name: claim.name.clone(),
             says: claim.says.clone(),
             given: words::family(claim),
+            assumes: claim.losses.names(),
             then: words::bounds(claim),
             shown: ShownReport::new(proven.shown()),
             slices: slices.map(|(one, at)| parts.report(at, one)).collect(),

@@ -28,6 +28,8 @@ pub(super) struct ClaimReport {
     name: String,
     says: String,
     given: String,
+    /// What is assumed beside A1 to A5 of docs/closed-loop.md.
+    assumes: &'static [&'static str],
     then: String,
     /// `holds` or `unknown`: that no ranks are found is no proof that the loop misbehaves.
     verdict: &'static str,
@@ -102,6 +104,7 @@ impl ClaimReport {
             name: claim.name.clone(),
             says: claim.says.clone(),
             given: words::family(claim),
+            assumes: claim.losses.names(),
             then: words::bounds(claim),
             verdict: if result.failures.is_empty() {
                 "holds"
@@ -154,6 +157,10 @@ pub(super) fn trouble(trouble: &Trouble) -> String {
         Trouble::Leaves { cells } => format!("{cells} cells can leave the grid"),
         Trouble::Utilisation { got } => format!("utilisation is only {}", share(got)),
         Trouble::Queue { got } => format!("the queue reaches {} base RTT", share(got)),
+        Trouble::Bursts { short } => format!(
+            "a burst may overflow the buffer, which is {} BDP too shallow for a proof without A6",
+            share(short)
+        ),
         Trouble::DrainTooWide { got } => {
             format!("a drain leaves {} BDP, which keeps a queue", share(got))
         }

@@ -22,6 +22,7 @@ feature_table = 1
 name = "settles"
 kind = "loop"
 says = "It settles."
+assume = ["A6"]
 given = { jitter = "0.05", log_bdp = ["5", "5.625"], buffer = ["1", "inf"], start = ["-0.75", "1.125"] }
 then = ["utilisation >= 0.97", "queue <= 1.1", "rounds <= 100"]
 "#;
@@ -98,6 +99,7 @@ fn what_is_certified_is_accepted_and_says_what_it_proves() {
         "settles: U ≥ ",
         "slice 1: U ≥ ",
         "jitter ≤ 0.05",
+        "of the BDP, assuming A6",
         "accepted: 1 of 1 certificates accepted, 1 claims proven",
     ] {
         assert!(
